@@ -1,0 +1,1 @@
+//! anomaly: see ARCHITECTURE.md.

@@ -1,0 +1,3 @@
+//! Text to plan; starts nothing.
+
+pub mod ast;
