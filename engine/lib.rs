@@ -1,6 +1,8 @@
 //! Alcedo: an embedded streaming SQL engine for sensor data, with anomaly detection built in.
 
 pub mod error;
+pub mod config;
+pub mod notice;
 
 pub mod types;
 pub mod record;
