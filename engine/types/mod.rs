@@ -2,6 +2,7 @@
 //!
 //! The types are ksqlDB's. Each has exactly one Arrow type, in which its columns live everywhere in the engine.
 
+pub mod java_double;
 mod schema;
 
 pub use schema::{Column, ColumnKind, Schema, quote_identifier};
