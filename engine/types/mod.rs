@@ -2,8 +2,10 @@
 //!
 //! The types are ksqlDB's. Each has exactly one Arrow type, in which its columns live everywhere in the engine.
 
+pub mod cast;
 pub mod java_double;
 mod schema;
+pub mod text;
 
 pub use schema::{Column, ColumnKind, Schema, quote_identifier};
 
