@@ -1,0 +1,128 @@
+//! What the broker answers: one file per family of requests, each a plain function from request to response.
+//!
+//! [`handle`] reads the header, picks the function, encodes its response. Only Fetch, JoinGroup and SyncGroup wait.
+
+mod configs;
+mod fetch;
+mod group_admin;
+mod groups;
+mod metadata;
+mod offsets;
+mod produce;
+mod topics;
+mod transactions;
+
+use bytes::{Buf, Bytes};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::*;
+use kafka_protocol::protocol::{Decodable, StrBytes};
+
+use super::node::Node;
+use super::wire::answer::Answer;
+use super::wire::connection::Call;
+use super::wire::versions::is_supported;
+
+/// Why a connection has to be closed.
+type Fatal = Box<dyn std::error::Error + Send + Sync>;
+
+/// Answers one request; no answer when the client asked for none. An error closes the connection.
+pub async fn handle(node: &Node, call: &mut Call, frame: Bytes) -> Result<Option<Answer>, Fatal> {
+    if frame.len() < 8 {
+        return Err(format!("a request of {} bytes", frame.len()).into());
+    }
+    let mut peek = &frame[..];
+    let (code, version) = (peek.get_i16(), peek.get_i16());
+    let correlation = peek.get_i32();
+    let key = ApiKey::try_from(code).map_err(|()| format!("unknown request type {code}"))?;
+    if !is_supported(key, version) {
+        if key == ApiKey::ApiVersions {
+            // KIP-511: the oldest form of the answer, which every client can read, with what we do speak.
+            return Ok(Some(Answer::encode(correlation, 0, &metadata::api_versions(true))?));
+        }
+        return Err(format!("{key:?} version {version} is not supported").into());
+    }
+    let mut body = frame;
+    let header = RequestHeader::decode(&mut body, key.request_header_version(version))?;
+    call.client_id = header.client_id.map(|id| id.to_string()).unwrap_or_default();
+
+    /// Decodes the request and encodes what the function makes of it.
+    macro_rules! answer {
+        ($request:ty, $respond:expr) => {{
+            let request = <$request>::decode(&mut body, version)?;
+            #[allow(clippy::redundant_closure_call)]
+            let response = ($respond)(request);
+            Answer::encode(correlation, version, &response)?
+        }};
+    }
+    /// The same for a function that waits.
+    macro_rules! answer_later {
+        ($request:ty, $respond:expr) => {{
+            let request = <$request>::decode(&mut body, version)?;
+            let response = ($respond)(request).await;
+            Answer::encode(correlation, version, &response)?
+        }};
+    }
+    Ok(Some(match key {
+        ApiKey::Produce => {
+            let request = ProduceRequest::decode(&mut body, version)?;
+            let acks = request.acks;
+            let response = produce::produce(node, request);
+            if acks == 0 {
+                return Ok(None);
+            }
+            Answer::encode(correlation, version, &response)?
+        }
+        ApiKey::Fetch => {
+            let request = FetchRequest::decode(&mut body, version)?;
+            fetch::fetch(node, request, correlation, version).await
+        }
+        ApiKey::ListOffsets => answer!(ListOffsetsRequest, |r| offsets::list_offsets(node, r, version)),
+        ApiKey::OffsetForLeaderEpoch => answer!(OffsetForLeaderEpochRequest, |r| offsets::leader_epochs(node, r)),
+        ApiKey::DeleteRecords => answer!(DeleteRecordsRequest, |r| offsets::delete_records(node, r)),
+        ApiKey::Metadata => answer!(MetadataRequest, |r| metadata::metadata(node, call, r, version)),
+        ApiKey::ApiVersions => answer!(ApiVersionsRequest, |_| metadata::api_versions(false)),
+        ApiKey::DescribeCluster => answer!(DescribeClusterRequest, |_| metadata::describe_cluster(node, call)),
+        ApiKey::FindCoordinator => {
+            answer!(FindCoordinatorRequest, |r| metadata::find_coordinator(call, r, version))
+        }
+        ApiKey::JoinGroup => answer_later!(JoinGroupRequest, |r| groups::join(node, call, r, version)),
+        ApiKey::SyncGroup => answer_later!(SyncGroupRequest, |r| groups::sync(node, r)),
+        ApiKey::Heartbeat => answer!(HeartbeatRequest, |r| groups::heartbeat(node, r)),
+        ApiKey::LeaveGroup => answer!(LeaveGroupRequest, |r| groups::leave(node, r, version)),
+        ApiKey::OffsetCommit => answer!(OffsetCommitRequest, |r| groups::commit(node, r)),
+        ApiKey::OffsetFetch => answer!(OffsetFetchRequest, |r| groups::fetch(node, r, version)),
+        ApiKey::OffsetDelete => answer!(OffsetDeleteRequest, |r| group_admin::delete_offsets(node, r)),
+        ApiKey::DescribeGroups => answer!(DescribeGroupsRequest, |r| group_admin::describe(node, r)),
+        ApiKey::ListGroups => answer!(ListGroupsRequest, |r| group_admin::list(node, r)),
+        ApiKey::DeleteGroups => answer!(DeleteGroupsRequest, |r| group_admin::delete(node, r)),
+        ApiKey::InitProducerId => answer!(InitProducerIdRequest, |r| transactions::init(node, r, version)),
+        ApiKey::AddPartitionsToTxn => {
+            answer!(AddPartitionsToTxnRequest, |r| transactions::add_partitions(node, r, version))
+        }
+        ApiKey::AddOffsetsToTxn => answer!(AddOffsetsToTxnRequest, |r| transactions::add_offsets(node, r, version)),
+        ApiKey::TxnOffsetCommit => answer!(TxnOffsetCommitRequest, |r| transactions::commit_offsets(node, r)),
+        ApiKey::EndTxn => answer!(EndTxnRequest, |r| transactions::end(node, r, version)),
+        ApiKey::DescribeProducers => answer!(DescribeProducersRequest, |r| transactions::producers(node, r)),
+        ApiKey::DescribeTransactions => answer!(DescribeTransactionsRequest, |r| transactions::describe(node, r)),
+        ApiKey::ListTransactions => answer!(ListTransactionsRequest, |r| transactions::list(node, r)),
+        ApiKey::CreateTopics => answer!(CreateTopicsRequest, |r| topics::create(node, r)),
+        ApiKey::DeleteTopics => answer!(DeleteTopicsRequest, |r| topics::delete(node, r)),
+        ApiKey::CreatePartitions => answer!(CreatePartitionsRequest, |r| topics::grow(node, r)),
+        ApiKey::DescribeConfigs => answer!(DescribeConfigsRequest, |r| configs::describe(node, r)),
+        ApiKey::AlterConfigs => answer!(AlterConfigsRequest, |r| configs::alter(node, r)),
+        ApiKey::IncrementalAlterConfigs => {
+            answer!(IncrementalAlterConfigsRequest, |r| configs::alter_incrementally(node, r))
+        }
+        _ => return Err(format!("{key:?} is not supported").into()),
+    }))
+}
+
+/// An error's number; 0 for none.
+fn code<T>(result: &Result<T, ResponseError>) -> i16 {
+    result.as_ref().err().map_or(0, ResponseError::code)
+}
+
+/// An owned text for a response.
+fn text(text: impl Into<String>) -> StrBytes {
+    StrBytes::from_string(text.into())
+}

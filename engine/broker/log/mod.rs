@@ -1,0 +1,155 @@
+//! One partition's log: segments in order, the offsets that bound it, and where to read.
+//!
+//! Neighbours: [`batch`] knows the bytes, [`segment`] the file, [`index`] where to look, [`sidecar`] keeps what would
+//! otherwise be read from a segment again, [`recovery`] opens a folder. Nothing here knows producers' rules,
+//! transactions or the wire; `partition.rs` above puts those together under one lock.
+
+pub mod batch;
+pub mod index;
+pub mod recovery;
+pub mod segment;
+pub mod sidecar;
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use batch::Header;
+use segment::{Segment, Slice};
+
+/// Orders all segments of the process by when they began.
+static STAMP: AtomicU64 = AtomicU64::new(0);
+
+fn next_stamp() -> u64 {
+    STAMP.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The log of one partition.
+#[derive(Debug)]
+pub struct Log {
+    /// The folder of its segments; none in memory.
+    dir: Option<PathBuf>,
+    segments: VecDeque<Segment>,
+    /// First offset that can be read.
+    start: i64,
+}
+
+/// Name of the segment file that begins at `base`.
+fn segment_name(base: i64) -> String {
+    format!("{base:020}.log")
+}
+
+impl Log {
+    /// An empty log, in `dir` or in memory, whose next offset is `start`.
+    pub fn empty(dir: Option<PathBuf>, start: i64) -> Self {
+        let mut log = Log { dir, segments: VecDeque::new(), start };
+        log.push_segment(start);
+        log
+    }
+
+    fn push_segment(&mut self, base: i64) {
+        let segment = match &self.dir {
+            None => Segment::in_memory(base, next_stamp()),
+            Some(dir) => Segment::in_file(base, next_stamp(), dir.join(segment_name(base))),
+        };
+        self.segments.push_back(segment);
+    }
+
+    /// The segment being written.
+    pub fn active(&self) -> &Segment {
+        self.segments.back().expect("a log always has a segment")
+    }
+
+    fn active_mut(&mut self) -> &mut Segment {
+        self.segments.back_mut().expect("a log always has a segment")
+    }
+
+    /// The oldest segment.
+    pub fn oldest(&self) -> &Segment {
+        self.segments.front().expect("a log always has a segment")
+    }
+
+    /// First offset that can be read.
+    pub fn start(&self) -> i64 {
+        self.start
+    }
+
+    /// Offset the next record gets.
+    pub fn end(&self) -> i64 {
+        self.active().next
+    }
+
+    /// Bytes of all segments.
+    pub fn len(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.len).sum()
+    }
+
+    /// Number of segments.
+    pub fn segment_count(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Whether a batch of `len` bytes should begin a new segment.
+    pub fn is_full(&self, len: usize, segment_bytes: u64) -> bool {
+        let active = self.active();
+        active.len > 0 && active.len + len as u64 > segment_bytes
+    }
+
+    /// Begins a new segment and closes the file of the last.
+    pub fn roll(&mut self) {
+        let base = self.end();
+        self.active_mut().close();
+        self.push_segment(base);
+    }
+
+    /// Writes a batch whose base offset is [`Log::end`]. On an error the log is as it was.
+    pub fn append(&mut self, bytes: &[u8], header: &Header) -> io::Result<()> {
+        self.active_mut().append(bytes, header)
+    }
+
+    /// The open file of the segment being written, for fsync.
+    pub fn active_file(&self) -> Option<Arc<File>> {
+        self.active().file()
+    }
+
+    /// A slice from the batch that holds `offset` on; `offset` is at least [`Log::start`].
+    pub fn slice(&self, offset: i64, max: u64) -> Slice {
+        let after = self.segments.partition_point(|segment| segment.base <= offset);
+        let mut at = after.saturating_sub(1);
+        // A compacted or truncated segment may end before the next begins.
+        while at + 1 < self.segments.len() && self.segments[at].next <= offset {
+            at += 1;
+        }
+        self.segments[at].slice_from(offset, max)
+    }
+
+    /// Slices to search, in order, for the first record with a timestamp of `timestamp` or later.
+    pub fn slices_from_timestamp(&self, timestamp: i64) -> Vec<Slice> {
+        let may_hold = |segment: &&Segment| segment.max_timestamp >= timestamp;
+        self.segments.iter().filter(may_hold).map(|segment| segment.slice_from_timestamp(timestamp)).collect()
+    }
+
+    /// Largest timestamp of all records, `i64::MIN` when there is none.
+    pub fn max_timestamp(&self) -> i64 {
+        self.segments.iter().map(|segment| segment.max_timestamp).max().unwrap_or(i64::MIN)
+    }
+
+    /// Moves the first readable offset up to `offset` and lets go of the segments below it. The bytes that went.
+    pub fn advance_start(&mut self, offset: i64) -> u64 {
+        self.start = self.start.max(offset.min(self.end()));
+        let mut gone = 0;
+        while self.segments.len() > 1 && self.segments[0].next <= self.start {
+            let segment = self.segments.pop_front().expect("more than one segment");
+            gone += segment.len;
+            if let Some(path) = segment.path() {
+                // A file that stays is found below the start on the next opening and removed then.
+                let _ = std::fs::remove_file(path);
+                let _ = std::fs::remove_file(sidecar::path_of(path));
+            }
+        }
+        gone
+    }
+}

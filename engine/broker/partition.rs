@@ -1,0 +1,442 @@
+//! One partition: its log and its producers under one lock, and the readers that wait for it to grow.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use kafka_protocol::ResponseError;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::config::Fsync;
+use super::log::batch::{self, Header, Marker};
+use super::log::{Log, recovery, sidecar};
+use super::producers::{Aborted, Active, Producers, Verdict};
+use super::time::now_ms;
+
+/// Room a thread keeps for the batch it is about to write.
+const SCRATCH_KEPT: usize = 2 << 20;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What all partitions of a broker share.
+#[derive(Debug)]
+pub struct Limits {
+    /// When to force writes to the disk.
+    pub fsync: Fsync,
+    /// Whether there is a disk.
+    pub in_memory: bool,
+    /// Bytes of batches held by all partitions.
+    pub held: AtomicU64,
+}
+
+/// What the topic demands of a batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Size at which a segment is finished.
+    pub segment_bytes: u64,
+    /// Largest batch that is taken.
+    pub max_message_bytes: usize,
+    /// Records get the broker's time instead of the producer's.
+    pub append_time: bool,
+}
+
+/// Where an accepted batch is.
+#[derive(Debug, Clone, Copy)]
+pub struct Appended {
+    /// Offset of its first record.
+    pub base_offset: i64,
+    /// The broker's timestamp, -1 when the producer's counts.
+    pub append_time: i64,
+    /// First readable offset of the partition.
+    pub log_start: i64,
+}
+
+/// The offsets that bound what a reader may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// First readable offset.
+    pub start: i64,
+    /// First offset that may belong to an open transaction.
+    pub stable: i64,
+    /// Offset of the next record.
+    pub end: i64,
+}
+
+/// What one read of a partition found.
+#[derive(Debug)]
+pub struct Found {
+    /// The bounds at the time.
+    pub bounds: Bounds,
+    /// Whole batches.
+    pub records: Vec<u8>,
+    /// Transactions aborted within them, for read-committed readers.
+    pub aborted: Vec<Aborted>,
+}
+
+/// A partition.
+#[derive(Debug)]
+pub struct Partition {
+    limits: Arc<Limits>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    log: Log,
+    producers: Producers,
+    /// All aborted transactions, in the order of their markers.
+    aborted: Vec<Aborted>,
+    /// How many of `aborted` belong to finished segments.
+    aborted_kept: usize,
+    waiting: Vec<Arc<Notify>>,
+    /// Written to since the last fsync.
+    dirty: bool,
+    /// Whether a sidecar of the segment being written may exist.
+    stale_sidecar: bool,
+    /// The topic was deleted.
+    gone: bool,
+}
+
+impl Partition {
+    /// Opens the partition in `dir`, or an empty one in memory. Also says how many torn bytes were cut off.
+    pub fn open(dir: Option<PathBuf>, start: i64, limits: Arc<Limits>) -> io::Result<(Self, u64)> {
+        let (log, producers, aborted, cut) = match dir {
+            None => (Log::empty(None, start), Producers::default(), Vec::new(), 0),
+            Some(dir) => {
+                let found = recovery::open(&dir, start)?;
+                (found.log, found.producers, found.aborted, found.cut)
+            }
+        };
+        limits.held.fetch_add(log.len(), Ordering::Relaxed);
+        let base = log.active().base;
+        let inner = Inner {
+            aborted_kept: aborted.partition_point(|aborted| aborted.last < base),
+            log,
+            producers,
+            aborted,
+            waiting: Vec::new(),
+            dirty: false,
+            stale_sidecar: true,
+            gone: false,
+        };
+        Ok((Partition { limits, inner: Mutex::new(inner) }, cut))
+    }
+
+    /// Appends a producer's batch, whose header was checked by [`Header::read_produced`].
+    pub fn append(&self, bytes: &[u8], header: &Header, rules: Rules) -> Result<Appended, ResponseError> {
+        if bytes.len() > rules.max_message_bytes {
+            return Err(ResponseError::MessageTooLarge);
+        }
+        let mut inner = self.inner.lock();
+        inner.check_alive()?;
+        let log_start = inner.log.start();
+        if let Verdict::Duplicate { base_offset, timestamp } = inner.producers.check(header)? {
+            // The first answer may have been a failed fsync.
+            inner.sync(&self.limits)?;
+            let append_time = if rules.append_time { timestamp } else { -1 };
+            return Ok(Appended { base_offset, append_time, log_start });
+        }
+        let append_time = if rules.append_time { now_ms() } else { -1 };
+        let written =
+            inner.write(bytes, rules.append_time.then_some(append_time), rules.segment_bytes, &self.limits)?;
+        inner.producers.appended(&written);
+        inner.wake();
+        inner.sync(&self.limits)?;
+        Ok(Appended { base_offset: written.base_offset, append_time, log_start })
+    }
+
+    /// Writes the marker that ends a producer's transaction, if one is open here; fences older epochs either way.
+    pub fn end_transaction(
+        &self,
+        marker: Marker,
+        producer_id: i64,
+        epoch: i16,
+        segment_bytes: u64,
+    ) -> Result<(), ResponseError> {
+        let mut inner = self.inner.lock();
+        if inner.gone {
+            return Ok(());
+        }
+        if inner.producers.open_of(producer_id).is_none() {
+            inner.producers.ended(producer_id, epoch);
+            return Ok(());
+        }
+        let bytes = batch::marker_batch(marker, producer_id, epoch, now_ms());
+        let written = inner.write(&bytes, None, segment_bytes, &self.limits)?;
+        let first = inner.producers.ended(producer_id, epoch);
+        if let (Marker::Abort, Some(first)) = (marker, first) {
+            inner.aborted.push(Aborted { producer_id, first, last: written.base_offset });
+        }
+        inner.wake();
+        inner.sync(&self.limits)
+    }
+
+    /// Lets a producer begin a transaction here.
+    pub fn permit(&self, producer_id: i64, epoch: i16) {
+        self.inner.lock().producers.permit(producer_id, epoch);
+    }
+
+    /// The bounds of what can be read.
+    pub fn bounds(&self) -> Result<Bounds, ResponseError> {
+        let inner = self.inner.lock();
+        inner.check_alive()?;
+        Ok(inner.bounds())
+    }
+
+    /// Reads whole batches from the one that holds `offset` on: `max` bytes at most, but one batch at least when
+    /// `at_least_one`. With `committed`, only what is stable.
+    pub fn read(&self, offset: i64, max: usize, at_least_one: bool, committed: bool) -> Result<Found, ResponseError> {
+        let (slice, bounds) = {
+            let inner = self.inner.lock();
+            inner.check_alive()?;
+            let bounds = inner.bounds();
+            if offset < bounds.start || offset > bounds.end {
+                return Err(ResponseError::OffsetOutOfRange);
+            }
+            let limit = if committed { bounds.stable } else { bounds.end };
+            if offset >= limit || (max == 0 && !at_least_one) {
+                return Ok(Found { bounds, records: Vec::new(), aborted: Vec::new() });
+            }
+            (inner.log.slice(offset, max as u64), bounds)
+        };
+        let limit = if committed { bounds.stable } else { bounds.end };
+        let records = slice.read(offset, limit, max, at_least_one).map_err(|error| self.read_failed(offset, &error))?;
+        let aborted = if committed { self.aborted_within(offset, &records) } else { Vec::new() };
+        Ok(Found { bounds, records, aborted })
+    }
+
+    /// A file that retention or deletion took away between the look and the read is an offset out of range.
+    fn read_failed(&self, offset: i64, error: &io::Error) -> ResponseError {
+        let inner = self.inner.lock();
+        if inner.gone {
+            return ResponseError::UnknownTopicOrPartition;
+        }
+        if offset < inner.log.start() {
+            return ResponseError::OffsetOutOfRange;
+        }
+        tracing::warn!(target: "alcedo::broker", "a read at offset {offset} failed: {error}");
+        ResponseError::KafkaStorageError
+    }
+
+    /// The aborted transactions that touch the batches in `records`, which begin at or before `offset`.
+    fn aborted_within(&self, offset: i64, records: &[u8]) -> Vec<Aborted> {
+        let mut end = offset;
+        let mut rest = records;
+        while let Ok(header) = Header::read(rest) {
+            end = header.next_offset();
+            rest = rest.get(header.len..).unwrap_or_default();
+        }
+        let inner = self.inner.lock();
+        let from = inner.aborted.partition_point(|aborted| aborted.last < offset);
+        inner.aborted[from..].iter().filter(|aborted| aborted.first < end).copied().collect()
+    }
+
+    /// Offset and timestamp of the first record whose timestamp is at least `timestamp`.
+    pub fn find_timestamp(&self, timestamp: i64, committed: bool) -> Result<Option<(i64, i64)>, ResponseError> {
+        let (slices, bounds) = {
+            let inner = self.inner.lock();
+            inner.check_alive()?;
+            (inner.log.slices_from_timestamp(timestamp), inner.bounds())
+        };
+        let limit = if committed { bounds.stable } else { bounds.end };
+        for slice in slices {
+            let found = slice.find_timestamp(timestamp, bounds.start, limit);
+            if let Some(found) = found.map_err(|error| self.read_failed(bounds.start, &error))? {
+                return Ok(Some((found.0.max(bounds.start), found.1)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Largest timestamp of all records.
+    pub fn max_timestamp(&self) -> i64 {
+        self.inner.lock().log.max_timestamp()
+    }
+
+    /// Wakes `waiter` when the partition next grows; once.
+    pub fn wait(&self, waiter: &Arc<Notify>) {
+        self.inner.lock().waiting.push(Arc::clone(waiter));
+    }
+
+    /// Forgets a waiter.
+    pub fn unwait(&self, waiter: &Arc<Notify>) {
+        self.inner.lock().waiting.retain(|other| !Arc::ptr_eq(other, waiter));
+    }
+
+    /// Moves the first readable offset up; `-1` means the end. The new one.
+    pub fn delete_before(&self, offset: i64) -> Result<i64, ResponseError> {
+        let mut inner = self.inner.lock();
+        inner.check_alive()?;
+        let offset = if offset == -1 { inner.log.end() } else { offset };
+        if offset < 0 || offset > inner.log.end() {
+            return Err(ResponseError::OffsetOutOfRange);
+        }
+        inner.drop_before(offset, &self.limits);
+        Ok(inner.log.start())
+    }
+
+    /// When the oldest segment began, if it can be dropped: it is finished, and stable unless `even_open`.
+    pub fn droppable(&self, even_open: bool) -> Option<u64> {
+        let inner = self.inner.lock();
+        let oldest = inner.log.oldest();
+        let free = inner.log.segment_count() > 1 && (even_open || oldest.next <= inner.bounds().stable);
+        (free && !inner.gone).then_some(oldest.stamp)
+    }
+
+    /// Drops the oldest segment, if it is the one that began at `stamp`.
+    pub fn drop_oldest(&self, stamp: u64) {
+        let mut inner = self.inner.lock();
+        let oldest = inner.log.oldest();
+        if inner.log.segment_count() > 1 && oldest.stamp == stamp {
+            let next = oldest.next;
+            inner.drop_before(next, &self.limits);
+        }
+    }
+
+    /// Every producer known here.
+    pub fn producers(&self) -> Vec<Active> {
+        self.inner.lock().producers.active()
+    }
+
+    /// Bytes held.
+    pub fn len(&self) -> u64 {
+        self.inner.lock().log.len()
+    }
+
+    /// The topic is deleted: every later request fails, waiting readers look again.
+    pub fn retire(&self) {
+        let mut inner = self.inner.lock();
+        inner.gone = true;
+        self.limits.held.fetch_sub(inner.log.len(), Ordering::Relaxed);
+        inner.wake();
+    }
+
+    /// The file written to since the last call, to be forced to the disk.
+    pub fn take_dirty(&self) -> Option<Arc<File>> {
+        let mut inner = self.inner.lock();
+        if std::mem::take(&mut inner.dirty) { inner.log.active_file() } else { None }
+    }
+
+    /// Clean end: everything on the disk, with a sidecar so that the next opening need not scan.
+    pub fn close(&self) -> io::Result<()> {
+        let mut inner = self.inner.lock();
+        if inner.gone || inner.log.active().len == 0 {
+            return Ok(());
+        }
+        if let Some(file) = inner.log.active_file() {
+            file.sync_data()?;
+            inner.keep_sidecar();
+        }
+        inner.dirty = false;
+        Ok(())
+    }
+}
+
+impl Inner {
+    fn check_alive(&self) -> Result<(), ResponseError> {
+        if self.gone { Err(ResponseError::UnknownTopicOrPartition) } else { Ok(()) }
+    }
+
+    fn bounds(&self) -> Bounds {
+        let end = self.log.end();
+        Bounds { start: self.log.start(), stable: self.producers.first_open().unwrap_or(end), end }
+    }
+
+    /// Gives a batch its offset and writes it; the header it got.
+    fn write(
+        &mut self,
+        bytes: &[u8],
+        append_time: Option<i64>,
+        segment_bytes: u64,
+        limits: &Limits,
+    ) -> Result<Header, ResponseError> {
+        if self.log.is_full(bytes.len(), segment_bytes) {
+            self.roll(limits);
+        }
+        if std::mem::take(&mut self.stale_sidecar)
+            && let Some(path) = self.log.active().path()
+        {
+            let _ = std::fs::remove_file(sidecar::path_of(path));
+        }
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.clear();
+            scratch.extend_from_slice(bytes);
+            batch::set_base_offset(scratch, self.log.end());
+            if let Some(timestamp) = append_time {
+                batch::set_append_time(scratch, timestamp);
+            }
+            let header = Header::read(scratch).map_err(|_| ResponseError::InvalidRecord)?;
+            self.log.append(scratch, &header).map_err(storage_error)?;
+            self.dirty = true;
+            limits.held.fetch_add(header.len as u64, Ordering::Relaxed);
+            if scratch.capacity() > SCRATCH_KEPT {
+                *scratch = Vec::new();
+            }
+            Ok(header)
+        })
+    }
+
+    /// Forces what was written to the disk, if that is the policy.
+    fn sync(&mut self, limits: &Limits) -> Result<(), ResponseError> {
+        if limits.in_memory || limits.fsync != Fsync::EachBatch || !self.dirty {
+            return Ok(());
+        }
+        if let Some(file) = self.log.active_file() {
+            file.sync_data().map_err(storage_error)?;
+        }
+        self.dirty = false;
+        Ok(())
+    }
+
+    /// Finishes the segment being written.
+    fn roll(&mut self, limits: &Limits) {
+        if !limits.in_memory {
+            if limits.fsync != Fsync::Never
+                && let Some(file) = self.log.active_file()
+                && let Err(error) = file.sync_data()
+            {
+                tracing::warn!(target: "alcedo::broker", "fsync of a finished segment failed: {error}");
+            }
+            self.keep_sidecar();
+        }
+        self.log.roll();
+        self.aborted_kept = self.aborted.len();
+        self.stale_sidecar = true;
+    }
+
+    /// Writes the sidecar of the segment being written. It is only a shortcut, so a failure costs a scan.
+    fn keep_sidecar(&mut self) {
+        let aborted = &self.aborted[self.aborted_kept.min(self.aborted.len())..];
+        if let Err(error) = sidecar::write(self.log.active(), aborted, &self.producers) {
+            tracing::warn!(target: "alcedo::broker", "an index file could not be written: {error}");
+        }
+        self.stale_sidecar = true;
+    }
+
+    fn drop_before(&mut self, offset: i64, limits: &Limits) {
+        let gone = self.log.advance_start(offset);
+        limits.held.fetch_sub(gone, Ordering::Relaxed);
+        let start = self.log.start();
+        let old = self.aborted.partition_point(|aborted| aborted.last < start);
+        self.aborted.drain(..old);
+        self.aborted_kept = self.aborted_kept.saturating_sub(old);
+    }
+
+    fn wake(&mut self) {
+        for waiter in self.waiting.drain(..) {
+            waiter.notify_one();
+        }
+    }
+}
+
+/// A failed write: clients try again, and nothing of the batch is left.
+fn storage_error(error: io::Error) -> ResponseError {
+    tracing::warn!(target: "alcedo::broker", "a batch could not be written: {error}");
+    ResponseError::KafkaStorageError
+}
