@@ -1,1 +1,3 @@
 //! The one test binary: modules in reading order.
+
+mod conformance;
