@@ -1,0 +1,123 @@
+//! One Kafka conformance suite for two brokers.
+//!
+//! Every check is a function over a [`BrokerHandle`]; the same code runs against the embedded broker, where each check is a
+//! test of its own over a fresh process, and against Apache Kafka, which is right by definition: a check that Kafka does not
+//! pass is wrong. Kafka takes five seconds to start, so there all checks share one node, with fresh names for everything, and
+//! the test runs only when `ALCEDO_TEST_KAFKA` names the folder with Kafka's jars (`tests/scripts/kafka.sh fetch`).
+//!
+//! In reading order: `handle` (a broker as a process), `embedded` and `apache` (the two of them), `client` (librdkafka in
+//! few words), `wire` (frames by hand), then the checks, grouped by topic.
+//!
+//! `ALCEDO_TEST_CHECK=text` keeps the Kafka run to the checks whose name holds the text;
+//! `ALCEDO_TEST_BACKLOG_MB=500` sets the size of the backlog in `byte_limits_hold_over_a_backlog`.
+
+mod apache;
+mod client;
+mod embedded;
+mod handle;
+mod wire;
+
+mod fetch;
+mod offsets;
+mod records;
+mod topics;
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+
+use client::Outcome;
+use handle::BrokerHandle;
+
+/// A check: the broker is running when it begins, and should be when it ends.
+type Check = fn(&mut dyn BrokerHandle) -> Outcome;
+
+/// Lists the checks once: as `ALL`, and as one test each for the embedded broker.
+macro_rules! checks {
+    ($($group:ident { $($check:ident)* })*) => {
+        /// Every check, in the order of the Kafka run: those that kill the broker come last.
+        const ALL: &[(&str, Check)] = &[$($((concat!(stringify!($group), "::", stringify!($check)), $group::$check),)*)*];
+
+        mod embedded_broker {
+            $(mod $group {
+                $(#[test]
+                fn $check() {
+                    super::super::on_the_embedded_broker(super::super::$group::$check);
+                })*
+            })*
+        }
+    };
+}
+
+checks! {
+    records {
+        headers_keys_and_timestamps_come_back
+        gzip_batches_stay_gzip
+        snappy_batches_stay_snappy
+        lz4_batches_stay_lz4
+        zstd_batches_stay_zstd
+        one_megabyte_records
+        a_record_above_the_limit_is_refused
+    }
+    fetch {
+        byte_limits_hold_over_a_backlog
+        the_first_batch_comes_whole_above_every_limit
+        a_fetch_at_the_end_waits_for_data
+        an_offset_out_of_range_is_an_error
+    }
+    offsets {
+        offset_by_timestamp
+        watermarks_follow_the_log
+    }
+    topics {
+        create_describe_and_delete
+        a_recreated_topic_starts_empty
+        deleted_records_move_the_low_watermark
+        configs_are_set_altered_and_described
+        partitions_are_added
+        impossible_topics_are_refused
+        sixty_four_partitions
+    }
+}
+
+/// Runs one check over a broker process of its own; its last lines belong to the failure.
+fn on_the_embedded_broker(check: Check) {
+    let mut broker = embedded::EmbeddedBroker::new().unwrap_or_else(|error| panic!("{error}"));
+    broker.start().unwrap_or_else(|error| panic!("{error}"));
+    if let Err(error) = check(&mut broker) {
+        panic!("{error}\n{}", broker.last_words());
+    }
+}
+
+/// Runs all checks on one Kafka node, shows the time of each, and reports all failures together.
+#[test]
+fn apache_kafka() {
+    // Written directly: the harness shows captured output only of tests that fail.
+    let mut log = std::io::stderr();
+    let Some(jars) = std::env::var_os("ALCEDO_TEST_KAFKA") else {
+        let _ = writeln!(log, "skipped: Apache Kafka (ALCEDO_TEST_KAFKA is not set), {} checks", ALL.len());
+        return;
+    };
+    let only = std::env::var("ALCEDO_TEST_CHECK").unwrap_or_default();
+    let began = Instant::now();
+    let mut broker = apache::ApacheKafka::new(Path::new(&jars)).unwrap_or_else(|error| panic!("{error}"));
+    broker.start().unwrap_or_else(|error| panic!("{error}"));
+    let (mut run, mut failures) = (0, Vec::new());
+    for (name, check) in ALL.iter().filter(|(name, _)| name.contains(&only)) {
+        let check_began = Instant::now();
+        let outcome = check(&mut broker);
+        let seconds = check_began.elapsed().as_secs_f64();
+        let word = if outcome.is_ok() { "ok" } else { "FAILED" };
+        let _ = writeln!(log, "{}: {name} ... {word} ({seconds:.2} s)", broker.name());
+        run += 1;
+        if let Err(error) = outcome {
+            failures.push(format!("{name}: {error}\n{}", broker.last_words()));
+            // A check that failed between kill and start left no broker behind.
+            broker.restart().unwrap_or_else(|error| panic!("{}\n{error}", failures.join("\n")));
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let _ = writeln!(log, "{}: {run} checks, {} failed, {seconds:.1} s", broker.name(), failures.len());
+    assert!(run > 0, "no check's name holds {only:?}");
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
