@@ -18,6 +18,14 @@ mod with;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(super) use tests::oracle::cases as oracle_cases;
+
+pub use types::type_hint;
+
+pub(super) use expr::time_unit;
+pub(super) use types::plain_type;
+
 use super::ast::{Ident, Statement, StatementKind, StringLit};
 use super::diagnostic::nearest;
 use super::keywords::is_reserved;

@@ -1,3 +1,3 @@
 //! The parser over whole texts.
 
-mod oracle;
+pub mod oracle;
