@@ -14,19 +14,10 @@
 
 use std::fmt::Write;
 
-use nu_ansi_term::{Color, Style as Paint};
+use nu_ansi_term::{Color, Style};
 use unicode_width::UnicodeWidthChar;
 
 use crate::error::{Error, Span};
-
-/// How an error is rendered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
-    /// Text only.
-    Plain,
-    /// With ANSI colours, for a terminal.
-    Coloured,
-}
 
 /// Columns of the source line that are shown at most; a longer line is cut around the place of the error.
 const WIDTH_MAX: usize = 120;
@@ -34,14 +25,12 @@ const WIDTH_MAX: usize = 120;
 const CONTEXT: usize = 40;
 const TAB: usize = 4;
 
-/// Renders an error over its source text; `name` is the text's name, a file's path for instance. Ends in a line break.
+/// Renders an error over its source text, with ANSI colours if `coloured`. Ends without a line break.
 ///
-/// Without a span, or with one outside of the text, the place and the source line are left out.
-pub fn render(error: &Error, text: &str, name: &str, style: Style) -> String {
-    let paint = |paint: Paint, text: &str| match style {
-        Style::Plain => text.to_string(),
-        Style::Coloured => paint.paint(text).to_string(),
-    };
+/// `name` is the text's name, a file's path for instance; empty for what was typed in a shell. Without a span, or with one
+/// outside of the text, the place and the source line are left out.
+pub fn render(error: &Error, text: &str, name: &str, coloured: bool) -> String {
+    let paint = |style: Style, text: &str| if coloured { style.paint(text).to_string() } else { text.to_string() };
     let frame = Color::Blue.bold();
     let mut out = String::new();
     // Writing to a string cannot fail.
@@ -53,18 +42,23 @@ pub fn render(error: &Error, text: &str, name: &str, style: Style) -> String {
         let number = line.to_string();
         let gutter = " ".repeat(number.len());
         let bar = paint(frame, "|");
-        let _ = writeln!(out, "{gutter}{} {name}:{line}:{column}", paint(frame, "-->"));
+        let place = match name {
+            "" => format!("line {line}, column {column}"),
+            name => format!("{name}:{line}:{column}"),
+        };
+        let _ = writeln!(out, "{gutter}{} {place}", paint(frame, "-->"));
         let _ = writeln!(out, "{gutter} {bar}");
         let _ = writeln!(out, "{} {bar} {}", paint(frame, &number), excerpt.line);
         let carets = "^".repeat(excerpt.width);
         let _ = writeln!(out, "{gutter} {bar} {}{}", " ".repeat(excerpt.offset), paint(Color::Red.bold(), &carets));
     }
     if let Some(detail) = error.detail_text() {
-        let _ = writeln!(out, "{} {detail}", paint(Paint::new().bold(), "detail:"));
+        let _ = writeln!(out, "{} {detail}", paint(Style::new().bold(), "detail:"));
     }
     if let Some(hint) = error.hint_text() {
         let _ = writeln!(out, "{} {hint}", paint(Color::Cyan.bold(), "hint:"));
     }
+    out.truncate(out.trim_end_matches('\n').len());
     out
 }
 
@@ -168,7 +162,7 @@ mod tests {
     use super::*;
 
     fn rendered(text: &str, span: Span) -> String {
-        render(&Error::sql("wrong").at(span), text, "f.sql", Style::Plain)
+        render(&Error::sql("wrong").at(span), text, "f.sql", false)
     }
 
     /// The source line and the carets, without the frame.
@@ -183,11 +177,11 @@ mod tests {
     fn an_error_shows_place_line_and_what_to_do() {
         let error = Error::sql("unknown column `X`").at(Span::new(10, 11)).detail("S has A").hint("Did you mean A?");
         assert_eq!(
-            render(&error, "-- one\n\nS X FROM s;\n", "f.sql", Style::Plain),
-            "error: unknown column `X`\n --> f.sql:3:3\n  |\n3 | S X FROM s;\n  |   ^\ndetail: S has A\nhint: Did you mean A?\n"
+            render(&error, "-- one\n\nS X FROM s;\n", "f.sql", false),
+            "error: unknown column `X`\n --> f.sql:3:3\n  |\n3 | S X FROM s;\n  |   ^\ndetail: S has A\nhint: Did you mean A?"
         );
-        assert_eq!(render(&Error::sql("wrong"), "x", "f", Style::Plain), "error: wrong\n");
-        assert_eq!(rendered("x", Span::new(7, 9)), "error: wrong\n");
+        assert_eq!(render(&Error::sql("wrong"), "x", "f", false), "error: wrong");
+        assert_eq!(rendered("x", Span::new(7, 9)), "error: wrong");
     }
 
     #[test]
@@ -220,13 +214,13 @@ mod tests {
     #[test]
     fn colours_do_not_change_the_text() {
         let error = Error::sql("wrong").at(Span::new(0, 1)).hint("Do.");
-        let coloured = render(&error, "x y", "f", Style::Coloured);
+        let coloured = render(&error, "x y", "f", true);
         assert!(coloured.contains('\u{1b}'));
         let mut plain = String::new();
         for (i, part) in coloured.split('\u{1b}').enumerate() {
             plain.push_str(if i == 0 { part } else { part.split_once('m').map_or(part, |(_, rest)| rest) });
         }
-        assert_eq!(plain, render(&error, "x y", "f", Style::Plain));
+        assert_eq!(plain, render(&error, "x y", "f", false));
     }
 
     #[test]

@@ -67,12 +67,7 @@ impl Display for Expr {
                 write!(f, "{}{}", if *minus { "-" } else { "+" }, at_level(expr, PRIMARY))
             }
             Not(expr) => write!(f, "NOT {}", at_level(expr, NOT)),
-            Binary { op, left, right } => {
-                let level = level_of(*op);
-                // Comparisons do not chain; all other operators lean to the left.
-                let left_level = if level == PREDICATE { CONCAT } else { level };
-                write!(f, "{} {} {}", at_level(left, left_level), symbol(*op), at_level(right, level + 1))
-            }
+            Binary { .. } => chain(self, f),
             Between { negated, expr, low, high } => {
                 write!(f, "{} {}BETWEEN ", at_level(expr, CONCAT), not(*negated))?;
                 write!(f, "{} AND {}", at_level(low, CONCAT), at_level(high, CONCAT))
@@ -143,6 +138,30 @@ impl Display for Expr {
             }
         }
     }
+}
+
+/// A binary operator. Chains lean to the left and may be long, so the way down the left side is a loop.
+fn chain(mut expr: &Expr, f: &mut Formatter<'_>) -> fmt::Result {
+    let mut links = Vec::new();
+    while let ExprKind::Binary { op, left, right } = &expr.kind {
+        links.push((*op, right));
+        expr = left;
+        // Comparisons do not chain; all other operators lean to the left.
+        let left_level = if level_of(*op) == PREDICATE { CONCAT } else { level_of(*op) };
+        if level(left) < left_level {
+            write!(f, "({left})")?;
+            return links_after(&links, f);
+        }
+    }
+    expr.fmt(f)?;
+    links_after(&links, f)
+}
+
+fn links_after(links: &[(BinaryOp, &Box<Expr>)], f: &mut Formatter<'_>) -> fmt::Result {
+    for (op, right) in links.iter().rev() {
+        write!(f, " {} {}", symbol(*op), at_level(right, level_of(*op) + 1))?;
+    }
+    Ok(())
 }
 
 /// How tightly the outermost operator of an expression binds.

@@ -4,7 +4,7 @@ mod generate;
 
 use proptest::prelude::*;
 
-use super::super::diagnostic::{Style, render};
+use super::super::diagnostic::render;
 use super::super::{parse_statement, parse_statements};
 use super::*;
 
@@ -145,7 +145,7 @@ proptest! {
     fn what_is_printed_reads_back_as_the_same(statement in generate::statement().prop_map(Shown)) {
         let printed = statement.0.to_string();
         match parse_statement(&printed) {
-            Err(error) => prop_assert!(false, "{}", render(&error, &printed, "printed", Style::Plain)),
+            Err(error) => prop_assert!(false, "{}", render(&error, &printed, "printed", false)),
             Ok(mut read) => {
                 strip_spans(&mut read);
                 prop_assert!(read == statement.0, "reads back as {read}");
