@@ -14,4 +14,5 @@ pub mod split;
 pub mod tokens;
 pub mod variables;
 
-pub use parser::{parse_statement, parse_statements};
+pub use parser::{parse_expression, parse_statement, parse_statements};
+pub use print::strip_spans;

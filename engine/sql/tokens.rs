@@ -115,6 +115,7 @@ fn push(tokens: &mut Vec<Token>, text: &str, raw: Raw, span: Span) -> Result<()>
         Raw::Number(_, false) => number_kind(source, span)?,
         // What other dialects read as a long number is a name that starts with digits.
         Raw::Number(_, true) if !source.contains('.') => TokenKind::Word,
+        Raw::Number(_, true) => return Err(no_number_nor_name(source, span)),
         Raw::SingleQuotedString(value) => TokenKind::String(value),
         Raw::NationalStringLiteral(_) => return Err(prefixed_string(span)),
         Raw::HexStringLiteral(_) if source.starts_with('0') => TokenKind::Word,
@@ -141,7 +142,7 @@ fn join_digits(tokens: &mut Vec<Token>, text: &str, span: Span) -> Result<()> {
             let joined = before.span.to(span);
             let source = &text[joined.start..joined.end];
             if source.contains(['.', '+', '-']) {
-                return Err(Error::sql(format!("`{source}` is neither a number nor a name")).at(joined));
+                return Err(no_number_nor_name(source, joined));
             }
             *before = Token { kind: TokenKind::Word, span: joined };
         }
@@ -200,6 +201,10 @@ fn open_token(text: &str, start: usize) -> Error {
             Error::sql(format!("unexpected character `{}`", rest.chars().next().unwrap_or(' '))).at(opening(width))
         }
     }
+}
+
+fn no_number_nor_name(source: &str, span: Span) -> Error {
+    Error::sql(format!("`{source}` is neither a number nor a name")).at(span)
 }
 
 fn prefixed_string(span: Span) -> Error {

@@ -537,7 +537,7 @@ fn literal_type(word: &str) -> Option<SqlType> {
 }
 
 /// The unit a word names, singular or plural.
-pub(super) fn time_unit(word: &str) -> Option<TimeUnit> {
+pub(in crate::sql) fn time_unit(word: &str) -> Option<TimeUnit> {
     Some(match word.to_ascii_uppercase().as_str() {
         "DAY" | "DAYS" => TimeUnit::Day,
         "HOUR" | "HOURS" => TimeUnit::Hour,

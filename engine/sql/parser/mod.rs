@@ -18,6 +18,14 @@ mod with;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(super) use tests::oracle::cases as oracle_cases;
+
+pub use types::type_hint;
+
+pub(super) use expr::time_unit;
+pub(super) use types::plain_type;
+
 use super::ast::{Ident, Statement, StatementKind, StringLit};
 use super::diagnostic::nearest;
 use super::keywords::is_reserved;
@@ -29,7 +37,7 @@ pub const NESTING_MAX: usize = 100;
 
 /// How many operators one expression may hold, all its parts together. With [`NESTING_MAX`] it bounds the height of the
 /// tree: `a + b + c` leans to the left, so a chain is as high as it is long.
-pub const OPERATORS_MAX: usize = 1000;
+pub const OPERATORS_MAX: usize = 500;
 
 /// Reads all statements of a text. A semicolon ends each; the last one may lack it.
 ///
@@ -464,6 +472,9 @@ impl<'a> Parser<'a> {
         if let Some(alias) = self.bare_alias.take_if(|alias| alias.at + 1 == self.at) {
             let span = self.tokens[alias.at].span;
             let typed = self.source(span).to_ascii_uppercase();
+            if let Some(hint) = foreign(&typed) {
+                return Error::sql(format!("unexpected `{}`", self.source(span))).at(span).hint(hint);
+            }
             if let Some(keyword) = nearest_keyword(&typed, &alias.expected) {
                 return Error::sql(format!("expected {keyword}, found `{}`", self.source(span)))
                     .at(span)

@@ -1,3 +1,6 @@
 //! The parser over whole texts.
 
-mod oracle;
+mod bounds;
+mod errors;
+pub mod oracle;
+mod statements;

@@ -145,7 +145,7 @@ impl Parser<'_> {
 }
 
 /// The type without parts a word (upper case) names.
-pub(in super::super) fn plain_type(word: &str) -> Option<SqlType> {
+pub(in crate::sql) fn plain_type(word: &str) -> Option<SqlType> {
     Some(match word {
         "BOOLEAN" => SqlType::Boolean,
         "INT" | "INTEGER" => SqlType::Integer,

@@ -15,13 +15,14 @@ fn directory() -> Option<PathBuf> {
 }
 
 /// A case: where it is from, its statements, and whether ksqlDB refuses them.
-struct Case {
-    name: String,
-    statements: Vec<String>,
-    refused: bool,
+pub struct Case {
+    pub name: String,
+    pub statements: Vec<String>,
+    pub refused: bool,
 }
 
-fn cases() -> Vec<Case> {
+/// All cases; none, with a line that says so, when they are not here.
+pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let Some(directory) = directory() else {
         println!("no query tests of ksqlDB here (ALCEDO_QTT_DIR): skipped");

@@ -1,1 +1,0 @@
-//! Statements back to text, in canonical form.
