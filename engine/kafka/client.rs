@@ -58,7 +58,7 @@ const CONSUMER: &[(&str, &str)] = &[
 const PRODUCER: &[(&str, &str)] = &[
     ("linger.ms", "5"),
     ("queue.buffering.max.kbytes", "65536"),
-    ("queue.buffering.max.messages", "500000"),
+    ("queue.buffering.max.messages", "20000"),
     // The broker's and the topic's own limits decide, not the client's.
     ("message.max.bytes", "16777216"),
 ];

@@ -103,7 +103,8 @@ impl Admin {
     }
 
     /// What a group has committed for each partition, in the same order, as it is now: offsets of a transaction that
-    /// is still open are not waited for. [`Group::committed`](super::Group::committed) waits.
+    /// is still open are not waited for, and those of one just committed may take a moment to show, because the broker
+    /// writes its markers after it has answered. [`Group::committed`](super::Group::committed) waits for both.
     pub fn committed(
         &self,
         group: &str,

@@ -76,7 +76,7 @@ pub enum Event {
         resumed: Option<i64>,
     },
     /// A failure that does not end the reader: librdkafka keeps trying.
-    Error {
+    Failed {
         /// The partition it concerns, if it concerns one.
         at: Option<TopicPartition>,
         /// What happened.
@@ -469,7 +469,7 @@ impl Reader {
                 if fault.fatal {
                     return Err(error);
                 }
-                self.events.push(Event::Error { at, error });
+                self.events.push(Event::Failed { at, error });
             }
         }
         Ok(())
@@ -503,7 +503,7 @@ impl Reader {
                 }
                 Err(fault) => {
                     let error = fault.error(&format!("find where to go on in {at}"));
-                    self.events.push(Event::Error { at: Some(at.clone()), error });
+                    self.events.push(Event::Failed { at: Some(at.clone()), error });
                     self.lost_positions.push((at, wanted));
                 }
             }

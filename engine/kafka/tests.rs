@@ -254,11 +254,14 @@ fn offsets_and_texts_commit_with_the_transaction_and_can_be_peeked_before() -> R
     let mut writer = Writer::transactional(&config, &unique("id"), WAIT)?;
     writer.commit(&[offset(4)], Some(&reader.group_handle().metadata()?))?;
     assert_eq!(reader.group_handle().committed(ours, WAIT)?, [Some(offset(4))]);
-    // Offsets sent and not committed: a peek sees the old ones at once, a member waits.
-    writer.begin()?;
+    // Offsets in an open transaction: a peek sees the old ones at once, a member waits for the new ones.
     writer.write(&numbers(&topic, 10..11))?;
-    writer.commit(&[offset(10)], Some(&reader.group_handle().metadata()?))?;
-    assert_eq!(admin.committed(&group, ours, WAIT)?, [Some(offset(10))]);
+    writer.add_offsets(&[offset(10)], &reader.group_handle().metadata()?)?;
+    assert_eq!(admin.committed(&group, ours, WAIT)?, [Some(offset(4))]);
+    let waits = reader.group_handle().committed(ours, Duration::from_millis(300)).expect_err("not stable");
+    assert!(waits.is_retryable(), "{waits:?}");
+    writer.commit(&[], None)?;
+    assert_eq!(reader.group_handle().committed(ours, WAIT)?, [Some(offset(10))]);
     reader.commit(&[offset(7)])?;
     assert_eq!(admin.committed(&group, ours, WAIT)?, [Some(offset(7))]);
     reader.close(&mut FromCommitted)?;

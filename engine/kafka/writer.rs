@@ -139,9 +139,9 @@ impl Writer {
         unsafe { ffi::rd_kafka_outq_len(self.client.rk()) }.max(0) as usize
     }
 
-    /// Opens a transaction; does nothing when one is open.
+    /// Opens a transaction; does nothing when one is open, and for a plain writer.
     pub fn begin(&mut self) -> Result<(), Failure> {
-        if self.is_open {
+        if self.is_open || self.id.is_none() {
             return Ok(());
         }
         // SAFETY: the handle is alive; the error is ours to take.
@@ -167,9 +167,7 @@ impl Writer {
     /// Writes rows of a batch from `row` on until librdkafka's queue is full; gives how many. For callers that have
     /// other things to do than wait; [`serve`](Self::serve) in between.
     pub fn write_some(&mut self, batch: &OutBatch, row: usize) -> Result<usize, Failure> {
-        if self.id.is_some() && !self.is_open {
-            self.begin()?;
-        }
+        self.begin()?;
         let what = |fault: &Fault| Failure::of(fault, &format!("write to topic `{}`", batch.topic));
         let topic = self.topics.get(&self.client, &batch.topic).map_err(Failure::Abort)?;
         let (written, fault) = produce(&self.client, topic, batch, row);
@@ -208,6 +206,18 @@ impl Writer {
         }
     }
 
+    /// Adds offsets of `group` to the open transaction; [`commit`](Self::commit) does this itself with those it is
+    /// given.
+    pub fn add_offsets(&mut self, offsets: &[PartitionOffset], group: &GroupMetadata) -> Result<(), Failure> {
+        let list = PartitionList::commits(offsets).map_err(Failure::Abort)?;
+        let deadline = Instant::now() + self.timeout;
+        // SAFETY: handle, list and group metadata are alive.
+        let sent = self.retrying(deadline, |rk, wait| unsafe {
+            ffi::rd_kafka_send_offsets_to_transaction(rk, list.raw(), group.raw(), wait)
+        });
+        sent.map_err(|fault| Failure::of(&fault, &self.what("add offsets to the transaction")))
+    }
+
     /// Commits the open transaction: everything written since [`begin`](Self::begin), and the offsets of `group`.
     ///
     /// A transaction without records and offsets is committed too, at no cost. On `Failure::Abort` call
@@ -225,12 +235,7 @@ impl Writer {
             let Some(group) = group else {
                 return Err(Failure::Abort(Error::internal("offsets are committed without a group")));
             };
-            let list = PartitionList::commits(offsets).map_err(Failure::Abort)?;
-            // SAFETY: handle, list and group metadata are alive.
-            let sent = self.retrying(deadline, |rk, wait| unsafe {
-                ffi::rd_kafka_send_offsets_to_transaction(rk, list.raw(), group.raw(), wait)
-            });
-            sent.map_err(|fault| Failure::of(&fault, &self.what("add offsets to the transaction")))?;
+            self.add_offsets(offsets, group)?;
         }
         // SAFETY: the handle is alive.
         let done = self.retrying(deadline, |rk, wait| unsafe { ffi::rd_kafka_commit_transaction(rk, wait) });
