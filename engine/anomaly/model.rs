@@ -16,6 +16,8 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
 use tract_onnx::tract_hir::internal::DimLike;
 
+use super::score::run_plan;
+use super::tanh::replace_tanh;
 use crate::error::{Error, Result};
 
 /// Batch sizes that have a plan, ascending. Four times apart, so that padding never adds more than the rows there are.
@@ -173,7 +175,11 @@ impl Model {
     }
 
     fn optimised(&self, rows: usize) -> Result<Plan> {
-        guarded("prepare the model", || self.with_rows(rows)?.into_optimized()?.into_runnable())
+        guarded("prepare the model", || {
+            let mut graph = self.with_rows(rows)?.into_typed()?;
+            replace_tanh(&mut graph);
+            graph.into_optimized()?.into_runnable()
+        })
     }
 
     fn check_output(&self) -> Result<Output> {
@@ -198,7 +204,10 @@ impl Model {
         let (_, optimised) = self.plan_for(ROWS)?;
         let probe: Vec<f64> = (0..ROWS * self.width).map(|i| ((i * 37 + 11) % 101) as f64 * 0.08 - 0.5).collect();
         let results = [&plain, optimised].map(|plan| {
-            guarded("run the model", || self.to_f64(&plan.run(tvec!(self.tensor(ROWS, &probe)?.into()))?[0]))
+            guarded("run the model", || {
+                let input = self.tensor(ROWS, &probe)?;
+                self.to_f64(&run_plan(plan, input)?[0])
+            })
         });
         let [plain, optimised] = results;
         let tolerance = match self.precision {

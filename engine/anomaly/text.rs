@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use crate::types::java_double;
+use crate::types::text::number::{exact_f64, parse_f64};
 
 /// What may stand between two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -48,13 +48,9 @@ impl fmt::Display for RowFault {
     }
 }
 
-/// Powers of ten that f64 holds exactly, as far as 15 digits can need them.
-const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
-
 /// Reads the first `out.len()` numbers of `text` into `out`.
 ///
-/// Blanks around a number are skipped; numbers are what `Double.parseDouble` takes
-/// ([`java_double::parse`]). What follows the last wanted number is not looked at.
+/// Blanks around a number are skipped; numbers are what `Double.parseDouble` takes ([`parse_f64`]). What follows the last wanted number is not looked at.
 ///
 /// # Errors
 /// A [`RowFault`] for a field that is no number, and for a text with fewer numbers; `out` then holds anything.
@@ -78,8 +74,8 @@ fn parse_fields(text: &[u8], is_separator: impl Fn(u8) -> bool, out: &mut [f64])
             Some(read) => read,
             None => {
                 let length = field.iter().position(|&byte| is_separator(byte)).unwrap_or(field.len());
-                let value = java_double::parse(&field[..length])
-                    .ok_or(RowFault::NotANumber { field: index + 1, byte: at + 1 })?;
+                let value =
+                    parse_f64(&field[..length]).ok_or(RowFault::NotANumber { field: index + 1, byte: at + 1 })?;
                 (value, length)
             }
         };
@@ -109,18 +105,18 @@ fn short_number(field: &[u8], is_separator: &impl Fn(u8) -> bool) -> Option<(f64
     };
     digits(&mut at, &mut mantissa);
     let mut count = at - first;
-    let mut decimals = 0;
+    let mut decimals = 0_i32;
     if field.get(at) == Some(&b'.') {
         at += 1;
         let start = at;
         digits(&mut at, &mut mantissa);
-        decimals = at - start;
-        count += decimals;
+        decimals = (at - start) as i32;
+        count += at - start;
     }
     if !(1..=15).contains(&count) || field.get(at).is_some_and(|&byte| !is_separator(byte)) {
         return None;
     }
-    let value = mantissa as f64 / POWERS[decimals];
+    let value = exact_f64(mantissa, -decimals)?;
     Some((if negative { -value } else { value }, at))
 }
 

@@ -10,6 +10,7 @@ use std::fmt::Write;
 use super::declaration::{Declaration, ParamType, Returns, Variation};
 use crate::error::{Error, Result};
 use crate::types::SqlType;
+use crate::types::cast::{fits_implicitly, widen};
 
 /// A call whose types are settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +93,7 @@ fn fit(variation: &Variation, args: &[Option<SqlType>], widening: bool) -> Optio
 fn accept(param: &ParamType, arg: &SqlType, bindings: &mut Bindings, widening: bool) -> Option<u32> {
     match (param, arg) {
         (ParamType::Exact(ty), arg) if ty == arg => Some(0),
-        (ParamType::Exact(ty), arg) if widening => widen(arg, ty),
+        (ParamType::Exact(ty), arg) if widening => distance(arg, ty),
         (ParamType::Decimal, SqlType::Decimal(..)) => Some(0),
         (ParamType::Decimal, SqlType::Integer) if widening => Some(2),
         (ParamType::Decimal, SqlType::Bigint) if widening => Some(1),
@@ -107,7 +108,7 @@ fn accept(param: &ParamType, arg: &SqlType, bindings: &mut Bindings, widening: b
             }
             Some((_, bound)) if bound == arg => Some(0),
             Some((_, bound)) if widening => {
-                *bound = common_type(bound, arg)?;
+                *bound = widen(bound, arg)?;
                 Some(1)
             }
             Some(_) => None,
@@ -168,47 +169,24 @@ fn instance(param: &ParamType, bindings: &Bindings, arg: Option<&SqlType>) -> Op
     })
 }
 
-/// How far a type must be widened to become another, or `None` when it cannot without a CAST.
-fn widen(from: &SqlType, to: &SqlType) -> Option<u32> {
-    use SqlType::*;
-    match (from, to) {
-        (from, to) if from == to => Some(0),
-        (Integer, Bigint) | (Decimal(..), Double) => Some(1),
-        (Bigint, Double) => Some(2),
-        (Integer, Double) => Some(3),
-        (Decimal(p, s), Decimal(to_p, to_s)) => (s <= to_s && p - s <= to_p - to_s).then_some(1),
-        (Integer, Decimal(p, s)) => (p - s >= 10).then_some(2),
-        (Bigint, Decimal(p, s)) => (p - s >= 19).then_some(1),
-        (String, Timestamp | Date | Time | Bytes) => Some(8),
-        (Array(from), Array(to)) => widen(from, to),
-        (Map(from_key, from), Map(to_key, to)) => Some(widen(from_key, to_key)? + widen(from, to)?),
-        _ => None,
+/// How far a type is from one that takes it without a CAST, or `None` when that does not take it.
+fn distance(from: &SqlType, to: &SqlType) -> Option<u32> {
+    fn rank(ty: &SqlType) -> Option<u32> {
+        Some(match ty {
+            SqlType::Integer => 0,
+            SqlType::Bigint => 1,
+            SqlType::Decimal(..) => 2,
+            SqlType::Double => 3,
+            _ => return None,
+        })
     }
-}
-
-/// The narrowest type that both widen to.
-fn common_type(a: &SqlType, b: &SqlType) -> Option<SqlType> {
-    use SqlType::*;
-    if widen(a, b).is_some() {
-        return Some(b.clone());
+    if !fits_implicitly(from, to) {
+        return None;
     }
-    if widen(b, a).is_some() {
-        return Some(a.clone());
-    }
-    let decimal = |ty: &SqlType| match ty {
-        Integer => Some((10, 0)),
-        Bigint => Some((19, 0)),
-        Decimal(precision, scale) => Some((*precision, *scale)),
-        _ => None,
-    };
-    match (a, b) {
-        (Array(a), Array(b)) => Some(Array(Box::new(common_type(a, b)?))),
-        (Map(a_key, a), Map(b_key, b)) => Some(Map(Box::new(common_type(a_key, b_key)?), Box::new(common_type(a, b)?))),
-        _ => {
-            let ((a_precision, a_scale), (b_precision, b_scale)) = (decimal(a)?, decimal(b)?);
-            let scale = a_scale.max(b_scale);
-            Some(Decimal(scale + (a_precision - a_scale).max(b_precision - b_scale), scale))
-        }
+    match (rank(from), rank(to)) {
+        (Some(from), Some(to)) => Some(to.saturating_sub(from).max(1)),
+        // Text read as a time, which is further than any number from another.
+        _ => Some(8),
     }
 }
 

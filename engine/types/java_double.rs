@@ -1,4 +1,4 @@
-//! DOUBLE as text, as Java's `Double.toString` writes it and `Double.parseDouble` reads it.
+//! DOUBLE as text, as Java's `Double.toString` writes it.
 //!
 //! ksqlDB's casts, its DELIMITED and JSON formats and the text results of functions all show numbers this way, so
 //! everything that turns a DOUBLE into text comes here. The rules are those of the class documentation of
@@ -129,36 +129,6 @@ pub fn to_string(value: f64) -> String {
     Buffer::new().format(value).to_string()
 }
 
-/// Reads a number as `Double.parseDouble` does: white space around it, a sign, digits with an optional point, an
-/// exponent, `NaN` and `Infinity` in exactly this spelling, and one type suffix `d`, `D`, `f` or `F`, which changes
-/// nothing. `None` for anything else. Java's hexadecimal form (`0x1p3`) is left out on purpose: no sensor sends it, and
-/// in SQL it is no number.
-pub fn parse(text: &[u8]) -> Option<f64> {
-    // Java's `trim` takes away everything up to and including the space.
-    let start = text.iter().position(|&b| b > b' ')?;
-    let end = text.iter().rposition(|&b| b > b' ')? + 1;
-    let text = &text[start..end];
-    let unsigned = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
-    let sign = if text[0] == b'-' { -1.0 } else { 1.0 };
-    match unsigned {
-        b"NaN" => return Some(f64::NAN),
-        b"Infinity" => return Some(sign * f64::INFINITY),
-        _ => {}
-    }
-    let number = match unsigned.split_last() {
-        Some((b'd' | b'D' | b'f' | b'F', number)) => number,
-        _ => unsigned,
-    };
-    // Rust reads more than Java ("inf", "nan"), so only what a number is made of may pass; a second sign cannot.
-    if !number.iter().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'))
-        || matches!(number.first(), None | Some(b'+' | b'-'))
-    {
-        return None;
-    }
-    let value: f64 = std::str::from_utf8(number).ok()?.parse().ok()?;
-    Some(sign * value)
-}
-
 /// Decimal digits without zeros at either end, and the exponent of ten of the first one.
 struct Digits {
     digits: [u8; MAX_LEN],
@@ -284,40 +254,6 @@ mod tests {
             let value = f64::from_bits(k);
             let back: f64 = to_string(value).parse().expect("a decimal number");
             assert_eq!(back.to_bits(), k);
-        }
-    }
-
-    #[test]
-    fn reads_what_java_reads() {
-        let accepted: &[(&str, f64)] = &[
-            ("1", 1.0),
-            (" \t+1.5\n", 1.5),
-            ("-.5", -0.5),
-            ("1.", 1.0),
-            ("1d", 1.0),
-            ("1.5F", 1.5),
-            ("1e5f", 100_000.0),
-            ("+.5e-3D", 5e-4),
-            ("-Infinity", f64::NEG_INFINITY),
-            ("+Infinity", f64::INFINITY),
-            ("1e400", f64::INFINITY),
-            ("4.9E-324", 5e-324),
-            ("9007199254740993", 9007199254740992.0),
-        ];
-        for &(text, value) in accepted {
-            assert_eq!(parse(text.as_bytes()).map(f64::to_bits), Some(value.to_bits()), "{text}");
-        }
-        assert!(parse(b"NaN").is_some_and(f64::is_nan));
-        assert!(parse(b"-NaN").is_some_and(f64::is_nan));
-        assert_eq!(parse(b"-0").map(f64::to_bits), Some((-0.0_f64).to_bits()));
-    }
-
-    #[test]
-    fn refuses_what_java_refuses() {
-        for text in
-            ["", " ", ".", "d", "-", "+-1", "1e", "e5", "1 d", "1dd", "infinity", "inf", "nan", "1_0", "1,5", "--1"]
-        {
-            assert_eq!(parse(text.as_bytes()), None, "{text}");
         }
     }
 
