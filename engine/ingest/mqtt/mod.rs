@@ -16,17 +16,17 @@
 //! `registry` (client ids, takeover, kept sessions), `connection` and [`listener`] (the glue).
 //! [`publisher`] is a client of its own, for the demo.
 
-pub mod counters;
 pub mod config;
-pub mod rules;
-mod wire;
-mod packets;
-mod session;
-mod protocol;
-mod registry;
 mod connection;
+pub mod counters;
 pub mod listener;
+mod packets;
+mod protocol;
 pub mod publisher;
+mod registry;
+pub mod rules;
+mod session;
+mod wire;
 
 #[cfg(test)]
 mod tests;
