@@ -16,17 +16,24 @@
 //! `registry` (client ids, takeover, kept sessions), `connection` and [`listener`] (the glue).
 //! [`publisher`] is a client of its own, for the demo.
 
-pub mod config;
-mod connection;
 pub mod counters;
-pub mod listener;
-mod packets;
-mod protocol;
-pub mod publisher;
-mod registry;
+
+pub mod config;
 pub mod rules;
-mod session;
+
+mod packets;
 mod wire;
+
+mod session;
+
+mod protocol;
+
+mod registry;
+
+mod connection;
+pub mod listener;
+
+pub mod publisher;
 
 #[cfg(test)]
 mod tests;
