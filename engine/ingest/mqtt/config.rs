@@ -146,7 +146,10 @@ impl ListenerConfig {
             })
         };
         let listeners = addresses(need("listeners", "127.0.0.1:1883")?)?;
-        let mut rules = Rules { topics: topic_rules(need("topic.regex.list", "temperature:.*temperature")?)?, ..Default::default() };
+        let mut rules = Rules {
+            topics: topic_rules(need("topic.regex.list", "temperature:.*temperature")?)?,
+            ..Default::default()
+        };
         if let Some(value) = get("key") {
             rules.key = key_rule(value)?;
         }
@@ -252,7 +255,11 @@ fn topic_rules(value: &str) -> Result<Vec<TopicRule>> {
                     pattern.push_str(part);
                 }
                 None => {
-                    return Err(wrong("topic.regex.list", part.trim(), "`KAFKA_TOPIC:REGEX`, several separated by commas"));
+                    return Err(wrong(
+                        "topic.regex.list",
+                        part.trim(),
+                        "`KAFKA_TOPIC:REGEX`, several separated by commas",
+                    ));
                 }
             },
         }
@@ -366,7 +373,9 @@ mod tests {
 
     #[test]
     fn a_bind_beyond_loopback_needs_the_flag() {
-        assert!(refusal(&[("listeners", "0.0.0.0:0")]).0.starts_with("MQTT listener 0.0.0.0:0 is open to other machines"));
+        assert!(
+            refusal(&[("listeners", "0.0.0.0:0")]).0.starts_with("MQTT listener 0.0.0.0:0 is open to other machines")
+        );
         assert!(refusal(&[("listeners", "127.0.0.1:0,[::]:0")]).0.contains("[::]:0"));
         assert!(read(&[("listeners", "0.0.0.0:0"), ("allow.remote", "true")]).is_ok());
         assert!(read(&[("listeners", "[::1]:0")]).is_ok());

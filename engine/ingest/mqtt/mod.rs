@@ -17,15 +17,22 @@
 //! [`publisher`] is a client of its own, for the demo.
 
 pub mod counters;
+
 pub mod config;
 pub mod rules;
-mod wire;
+
 mod packets;
+mod wire;
+
 mod session;
+
 mod protocol;
+
 mod registry;
+
 mod connection;
 pub mod listener;
+
 pub mod publisher;
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use mqtt_protocol_core::mqtt::packet::{
     SubscriptionIdentifierAvailable, TopicAliasMaximum, WildcardSubscriptionAvailable, v3_1_1, v5_0,
 };
 use mqtt_protocol_core::mqtt::result_code::{
-    SubackReasonCode, SubackReturnCode, UnsubackReasonCode, ConnectReasonCode,
+    ConnectReasonCode, SubackReasonCode, SubackReturnCode, UnsubackReasonCode,
 };
 
 use super::counters::Cause;
@@ -88,7 +88,11 @@ pub(super) fn connect(packet: &Packet) -> Result<Connect, Refusal> {
     let will_qos = flags >> 3 & 3;
     let will_flags_without_will = flags & 0x04 == 0 && flags & 0x38 != 0;
     if flags & 1 != 0 || will_qos == 3 || will_flags_without_will {
-        return Err(if v5 { Refusal::new(true, reason::MALFORMED, 0, Cause::Malformed) } else { Refusal::silent(Cause::Malformed) });
+        return Err(if v5 {
+            Refusal::new(true, reason::MALFORMED, 0, Cause::Malformed)
+        } else {
+            Refusal::silent(Cause::Malformed)
+        });
     }
     let connect = if v5 { connect_5(body)? } else { connect_4(body)? };
     if let Some(will) = &connect.will

@@ -198,6 +198,10 @@ impl Protocol {
             if self.out.len() > MAX_OUT || self.holds_back() {
                 return Ok(Progress::Blocked);
             }
+            // Whatever speaks another protocol is not waited for.
+            if matches!(self.state, State::Connecting) && input.first().is_some_and(|first| *first != 0x10) {
+                return Err(Close::MALFORMED);
+            }
             let packet = match wire::split(input, self.shared.config.max_packet_size)? {
                 Split::Packet(packet) => packet,
                 Split::Need(bytes) => return Ok(Progress::NeedMore(bytes)),
@@ -287,7 +291,8 @@ impl Protocol {
     /// When one has passed.
     pub(super) fn check_time(&self, reading: bool, now: Instant) -> Result<(), Close> {
         let State::Open(open) = &self.state else {
-            let late = matches!(self.state, State::Connecting) && now >= self.opened + self.shared.config.connect_timeout;
+            let late =
+                matches!(self.state, State::Connecting) && now >= self.opened + self.shared.config.connect_timeout;
             return if late { Err(Close::new(0, Cause::ConnectTimeout)) } else { Ok(()) };
         };
         if reading && !open.keep_alive.is_zero() && now >= self.last_seen + open.keep_alive * 3 / 2 {
@@ -437,7 +442,9 @@ impl Open {
             return Err(Close::new(reason::RECEIVE_MAXIMUM, Cause::Protocol));
         }
         self.unacknowledged += 1;
-        if qos == 2 && let Some(known) = self.session.ids.get_mut(&id) {
+        if qos == 2
+            && let Some(known) = self.session.ids.get_mut(&id)
+        {
             known.counted = true;
         }
         Ok(())
@@ -486,7 +493,9 @@ impl Open {
             },
             Outcome::Failed if entry.owed && entry.qos > 0 => return Err(self.undelivered(entry, shared)),
             Outcome::Failed => {
-                if entry.qos == 2 && let Some(known) = self.session.ids.get_mut(&entry.id) {
+                if entry.qos == 2
+                    && let Some(known) = self.session.ids.get_mut(&entry.id)
+                {
                     known.exchange = Exchange::Lost;
                 }
             }
@@ -496,7 +505,9 @@ impl Open {
 
     /// Acknowledges a message that was delivered.
     fn keep(&mut self, entry: Entry, out: &mut BytesMut) {
-        if entry.qos == 2 && let Some(known) = self.session.ids.get_mut(&entry.id) {
+        if entry.qos == 2
+            && let Some(known) = self.session.ids.get_mut(&entry.id)
+        {
             known.exchange = Exchange::Kept;
         }
         if !entry.owed {
@@ -516,7 +527,9 @@ impl Open {
     /// sends it again for ever helps nobody.
     fn drop_message(&mut self, entry: Entry, reason: u8, out: &mut BytesMut) {
         if !entry.owed {
-            if entry.qos == 2 && let Some(known) = self.session.ids.get_mut(&entry.id) {
+            if entry.qos == 2
+                && let Some(known) = self.session.ids.get_mut(&entry.id)
+            {
                 known.exchange = Exchange::Dropped(reason);
             }
         } else if entry.qos == 2 && self.v5 {

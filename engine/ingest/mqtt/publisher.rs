@@ -162,6 +162,8 @@ async fn publish(
 ) -> Result<()> {
     let mut options = MqttOptions::new(&config.client_id, config.address.ip().to_string(), config.address.port());
     options.set_keep_alive(Duration::from_secs(30));
+    // Only with a session does the client send again what a lost connection left open.
+    options.set_clean_session(false);
     options.set_inflight(config.max_in_flight.max(1));
     options.set_max_packet_size(1 << 20, 1 << 20);
     let (client, events) = AsyncClient::new(options, usize::from(config.max_in_flight.max(1)));

@@ -146,7 +146,8 @@ impl Registry {
         now: Instant,
     ) -> Option<Session> {
         let mut inner = self.inner.lock();
-        let mine = matches!(inner.clients.get(client), Some(Slot::Live { connection: owner, .. }) if *owner == connection);
+        let mine =
+            matches!(inner.clients.get(client), Some(Slot::Live { connection: owner, .. }) if *owner == connection);
         if !mine {
             return Some(session);
         }

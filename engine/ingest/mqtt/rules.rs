@@ -207,12 +207,7 @@ mod tests {
         let texts: Vec<_> = headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
         assert_eq!(
             texts,
-            [
-                ("mqtt.topic", &b"car/1"[..]),
-                ("mqtt.qos", b"1"),
-                ("mqtt.retained", b"true"),
-                ("mqtt.client", b"c1")
-            ]
+            [("mqtt.topic", &b"car/1"[..]), ("mqtt.qos", b"1"), ("mqtt.retained", b"true"), ("mqtt.client", b"c1")]
         );
         assert!(Arc::ptr_eq(&headers, &route.headers(1, true)));
         assert!(!Arc::ptr_eq(&headers, &route.headers(1, false)));

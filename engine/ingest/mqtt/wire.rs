@@ -249,7 +249,10 @@ mod tests {
     #[test]
     fn a_publish_of_each_version_is_read() {
         let old = parse(&[0x33, 7, 0, 1, b't', 0, 9, b'x', b'y'], false).expect("it is right");
-        assert_eq!((old.qos, old.retained, old.id, &old.topic[..], &old.payload[..]), (1, true, 9, &b"t"[..], &b"xy"[..]));
+        assert_eq!(
+            (old.qos, old.retained, old.id, &old.topic[..], &old.payload[..]),
+            (1, true, 9, &b"t"[..], &b"xy"[..])
+        );
         let new = parse(&[0x30, 8, 0, 1, b't', 3, 0x23, 0, 4, b'x'], true).expect("it is right");
         assert_eq!((new.qos, new.alias, &new.payload[..]), (0, Some(4), &b"x"[..]));
     }
@@ -257,12 +260,12 @@ mod tests {
     #[test]
     fn a_wrong_publish_is_malformed() {
         for bytes in [
-            &[0x36, 3, 0, 1, b't'][..],       // QoS 3
-            &[0x38, 3, 0, 1, b't'],           // a duplicate at QoS 0
-            &[0x30, 1, 0],                    // half a length
-            &[0x30, 3, 0, 2, b't'],           // a topic beyond the end
-            &[0x32, 4, 0, 1, b't', 0],        // half a packet id
-            &[0x32, 5, 0, 1, b't', 0, 0],     // packet id zero
+            &[0x36, 3, 0, 1, b't'][..],   // QoS 3
+            &[0x38, 3, 0, 1, b't'],       // a duplicate at QoS 0
+            &[0x30, 1, 0],                // half a length
+            &[0x30, 3, 0, 2, b't'],       // a topic beyond the end
+            &[0x32, 4, 0, 1, b't', 0],    // half a packet id
+            &[0x32, 5, 0, 1, b't', 0, 0], // packet id zero
         ] {
             assert_eq!(parse(bytes, false).expect_err("it is wrong"), Close::MALFORMED, "{bytes:?}");
         }

@@ -1,1 +1,11 @@
-//! Tests of the listener.
+//! The listener's rules, each told by a test.
+//!
+//! `protocol` runs the state machine alone, with times of its choosing. `devices` talks to a real listener over TCP with
+//! sockets of its own, byte by byte; `clients` with the client that users have. `bytes` throws anything at it.
+
+mod fake;
+
+mod bytes;
+mod clients;
+mod devices;
+mod protocol;
