@@ -1,0 +1,1 @@
+//! Properties: what was written reads back the same, and no bytes at all can do harm.
