@@ -2,8 +2,10 @@
 //!
 //! The types are ksqlDB's. Each has exactly one Arrow type, in which its columns live everywhere in the engine.
 
+mod encoding;
 mod schema;
 
+pub use encoding::{FormatName, FormatSpec, TimestampSpec, TopicSpec};
 pub use schema::{Column, ColumnKind, Schema, quote_identifier};
 
 use std::fmt;
