@@ -1,1 +1,4 @@
-//! runtime: see ARCHITECTURE.md.
+//! The only place that spawns: threads that move records between Kafka and tasks.
+
+pub mod reports;
+pub mod status;

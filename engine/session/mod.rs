@@ -1,1 +1,5 @@
-//! session: see ARCHITECTURE.md.
+//! The facade every front end uses.
+
+mod outcome;
+
+pub use outcome::{CancelHandle, EndReason, Listing, Outcome, RowColumn, RowEvent, RowStream};

@@ -3,6 +3,7 @@
 //! The types are ksqlDB's. Each has exactly one Arrow type, in which its columns live everywhere in the engine.
 
 mod encoding;
+pub mod java_double;
 mod schema;
 
 pub use encoding::{FormatName, FormatSpec, TimestampSpec, TopicSpec};
@@ -80,9 +81,7 @@ impl SqlType {
     pub fn from_arrow(data_type: &DataType) -> Option<SqlType> {
         Some(match data_type {
             DataType::Boolean => SqlType::Boolean,
-            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 => {
-                SqlType::Integer
-            }
+            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 => SqlType::Integer,
             DataType::Int64 | DataType::UInt32 | DataType::UInt64 => SqlType::Bigint,
             DataType::Float16 | DataType::Float32 | DataType::Float64 => SqlType::Double,
             DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {

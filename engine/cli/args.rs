@@ -1,0 +1,174 @@
+//! Arguments as they are typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Streaming SQL for sensor data, with anomaly detection built in.
+#[derive(Debug, Parser)]
+#[command(name = "alcedo", version, disable_help_subcommand = true, arg_required_else_help = false)]
+pub struct Arguments {
+    /// What to do; the shell when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Flags of the shell.
+    #[command(flatten)]
+    pub repl: ReplArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run SQL files: persistent queries first, then their push queries side by side
+    Run(RunArgs),
+    /// Start the shell
+    Repl(ReplArgs),
+    /// Run the connected-car demo: MQTT in, anomaly scores out, everything in this process
+    Demo(DemoArgs),
+    /// Run the embedded broker alone, for local development
+    Broker(BrokerArgs),
+}
+
+/// Where topics live, and the settings in force.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SessionArgs {
+    /// Addresses of a Kafka cluster; without it the embedded broker is used
+    #[arg(short = 'b', long = "bootstrap", value_name = "HOST:PORT", conflicts_with_all = ["data", "listen", "memory_topics"])]
+    pub bootstrap: Option<String>,
+    /// Keep the embedded broker's topics in this folder; in memory otherwise
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Address of the embedded broker, so that other programs can join in; a free loopback port otherwise
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Let the embedded broker listen beyond this machine (it has no authentication)
+    #[arg(long)]
+    pub allow_remote: bool,
+    /// Bound of all topics kept in memory together; the oldest records go first, after a warning
+    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "data")]
+    pub memory_topics: Option<u64>,
+    /// Processes with one service id share the work of each query
+    #[arg(long, value_name = "NAME")]
+    pub service_id: Option<String>,
+    /// Where queries without committed offsets start: earliest, latest or a time such as 2026-01-31T12:00:00
+    #[arg(long, value_name = "WHERE")]
+    pub from: Option<String>,
+    /// A variable for ${NAME} in statements; may be given several times
+    #[arg(short = 'd', long = "define", value_name = "NAME=VALUE", value_parser = definition)]
+    pub define: Vec<(String, String)>,
+    /// Settings and librdkafka properties, one `name=value` a line
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `alcedo run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// SQL files; several are run as one
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Where topics live, and settings.
+    #[command(flatten)]
+    pub session: SessionArgs,
+    /// Process what the topics hold, commit and exit
+    #[arg(long)]
+    pub until_end: bool,
+    /// How rows are written
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    pub output: OutputFormat,
+    /// Write counts of every query at the end, to standard error
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub stats: Option<StatsFormat>,
+}
+
+/// `alcedo repl`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ReplArgs {
+    /// Where topics live, and settings.
+    #[command(flatten)]
+    pub session: SessionArgs,
+    /// How rows are written
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    pub output: OutputFormat,
+}
+
+/// `alcedo demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// End in the shell over the same live data
+    #[arg(long)]
+    pub shell: bool,
+    /// Car messages to publish, besides the demo's own line
+    #[arg(long, default_value_t = 3000, value_name = "N")]
+    pub messages: u32,
+}
+
+/// `alcedo broker`.
+#[derive(Debug, Args)]
+pub struct BrokerArgs {
+    /// Keep topics in this folder; in memory otherwise
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Address to listen on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9092")]
+    pub listen: SocketAddr,
+    /// Listen beyond this machine (there is no authentication)
+    #[arg(long)]
+    pub allow_remote: bool,
+    /// Bound of all topics kept in memory together
+    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "data")]
+    pub memory_topics: Option<u64>,
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum OutputFormat {
+    /// Aligned columns
+    #[default]
+    Table,
+    /// A JSON object a row
+    Json,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+/// How counts are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatsFormat {
+    /// One JSON object a query
+    Json,
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    crate::config::parse_bytes(text).ok_or_else(|| "expected a size such as 512MB".to_string())
+}
+
+fn definition(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_string(), value.to_string())),
+        _ => Err("expected NAME=VALUE".to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cluster_and_a_folder_exclude_each_other() {
+        assert!(Arguments::try_parse_from(["alcedo", "run", "a.sql", "-b", "h:9092", "--data", "d"]).is_err());
+        assert!(Arguments::try_parse_from(["alcedo", "run"]).is_err());
+        let parsed = Arguments::try_parse_from(["alcedo", "run", "a.sql", "--define", "a=b=c", "--memory-topics", "1MB"]);
+        let Some(Command::Run(run)) = parsed.unwrap().command else { panic!("run was typed") };
+        assert_eq!(run.session.define, [("a".to_string(), "b=c".to_string())]);
+        assert_eq!(run.session.memory_topics, Some(1 << 20));
+    }
+}

@@ -1,0 +1,56 @@
+//! Comma-separated values (RFC 4180), a header first; null is an empty field, an empty text is `""`.
+
+use std::io::{self, Write};
+
+use datafusion::arrow::record_batch::RecordBatch;
+
+use super::cell::text_of;
+use crate::session::{Listing, RowColumn};
+
+/// Writes the rows of a batch; a label is the first field of every line.
+pub fn rows(
+    out: &mut impl Write,
+    label: &str,
+    columns: &[RowColumn],
+    batch: &RecordBatch,
+    with_header: bool,
+) -> io::Result<()> {
+    let label_field = (!label.is_empty()).then(|| field(label));
+    if with_header {
+        let names = label_field.iter().map(|_| "query".to_string()).chain(columns.iter().map(|column| field(&column.name)));
+        writeln!(out, "{}", names.collect::<Vec<_>>().join(","))?;
+    }
+    for row in 0..batch.num_rows() {
+        let cells = batch.columns().iter().map(|column| text_of(column, row).map_or_else(String::new, |text| field(&text)));
+        writeln!(out, "{}", label_field.clone().into_iter().chain(cells).collect::<Vec<_>>().join(","))?;
+    }
+    Ok(())
+}
+
+/// Writes a listing.
+pub fn listing(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
+    for line in std::iter::once(&listing.columns).chain(&listing.rows) {
+        writeln!(out, "{}", line.iter().map(|cell| field(cell)).collect::<Vec<_>>().join(","))?;
+    }
+    Ok(())
+}
+
+fn field(text: &str) -> String {
+    if text.is_empty() || text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_quoted_only_when_they_must_be() {
+        assert_eq!(field("a b"), "a b");
+        assert_eq!(field(""), "\"\"");
+        assert_eq!(field("a,\"b\""), "\"a,\"\"b\"\"\"");
+    }
+}

@@ -1,0 +1,239 @@
+//! What a running query tells about itself, and what it can be told.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::Error;
+
+/// Where a persistent query is in its life.
+///
+/// `Starting -> Running -> (Paused <-> Running) -> Stopped`; a failure leads to `Retrying` and back to `Starting`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueryState {
+    /// Connecting, joining its group, reading its positions.
+    Starting,
+    /// Processing records, or waiting for some.
+    Running,
+    /// Suspended by `PAUSE`; keeps its positions.
+    Paused,
+    /// Failed, and about to be tried again; the text says why.
+    Retrying(String),
+    /// Ended with a commit: terminated, shut down, or at the end of what the topics held.
+    Stopped,
+}
+
+impl fmt::Display for QueryState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            QueryState::Starting => "STARTING",
+            QueryState::Running => "RUNNING",
+            QueryState::Paused => "PAUSED",
+            QueryState::Retrying(_) => "RETRYING",
+            QueryState::Stopped => "STOPPED",
+        })
+    }
+}
+
+/// Counts of one query since its start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Records read from the source's topic.
+    pub records_in: AtomicU64,
+    /// Records written to the sink's topic and committed.
+    pub records_out: AtomicU64,
+    /// Records, or expressions over them, that were reported as bad.
+    pub bad: AtomicU64,
+    /// Commits.
+    pub commits: AtomicU64,
+}
+
+impl Counters {
+    /// Adds to a count.
+    pub fn add(counter: &AtomicU64, n: u64) {
+        counter.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Reads a count.
+    pub fn get(counter: &AtomicU64) -> u64 {
+        counter.load(Ordering::Relaxed)
+    }
+}
+
+/// What the thread of a query and its owner share.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// Counts.
+    pub counters: Counters,
+    stop: AtomicBool,
+    pause: AtomicBool,
+    state: Mutex<Inner>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: QueryState,
+    /// End offsets by partition at which the query is done; the sink of a query above may still grow, so they are
+    /// given when that query has ended.
+    finish_at: Option<Arc<[i64]>>,
+    last_error: Option<String>,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Inner { state: QueryState::Starting, finish_at: None, last_error: None }
+    }
+}
+
+impl Shared {
+    /// The state right now.
+    pub fn state(&self) -> QueryState {
+        self.state.lock().state.clone()
+    }
+
+    /// Moves to another state and wakes whoever waits for one.
+    pub fn set_state(&self, state: QueryState) {
+        let mut inner = self.state.lock();
+        if let QueryState::Retrying(why) = &state {
+            inner.last_error = Some(why.clone());
+        }
+        inner.state = state;
+        self.changed.notify_all();
+    }
+
+    /// The last failure, also when the query runs again.
+    pub fn last_error(&self) -> Option<String> {
+        self.state.lock().last_error.clone()
+    }
+
+    /// Waits until the query has ended; false when the deadline passed first.
+    pub fn wait_stopped(&self, deadline: Instant) -> bool {
+        self.wait(deadline, |state| *state == QueryState::Stopped)
+    }
+
+    /// Waits until the state satisfies `wanted`; false when the deadline passed first.
+    pub fn wait(&self, deadline: Instant, wanted: impl Fn(&QueryState) -> bool) -> bool {
+        let mut inner = self.state.lock();
+        while !wanted(&inner.state) {
+            if self.changed.wait_until(&mut inner, deadline).timed_out() {
+                return wanted(&inner.state);
+            }
+        }
+        true
+    }
+
+    /// Asks the query to commit and end.
+    pub fn request_stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.changed.notify_all();
+    }
+
+    /// Whether it was asked to end.
+    pub fn stop_requested(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Asks the query to suspend (true) or to go on (false).
+    pub fn request_pause(&self, pause: bool) {
+        self.pause.store(pause, Ordering::Release);
+        self.changed.notify_all();
+    }
+
+    /// Whether it was asked to suspend.
+    pub fn pause_requested(&self) -> bool {
+        self.pause.load(Ordering::Acquire)
+    }
+
+    /// Says at which offsets, by partition, the query is done.
+    pub fn finish_at(&self, ends: Vec<i64>) {
+        self.state.lock().finish_at = Some(ends.into());
+    }
+
+    /// The offsets at which the query is done, if it was told.
+    pub fn finish_offsets(&self) -> Option<Arc<[i64]>> {
+        self.state.lock().finish_at.clone()
+    }
+
+    /// Waits before another try, or until the query is asked to end.
+    pub fn back_off(&self, pause: Duration) {
+        let deadline = Instant::now() + pause;
+        let mut inner = self.state.lock();
+        while !self.stop_requested() && !self.changed.wait_until(&mut inner, deadline).timed_out() {}
+    }
+}
+
+/// Pauses between tries: doubled each time from 100 ms up to 15 s, short again after a success.
+#[derive(Debug)]
+pub struct BackOff {
+    next: Duration,
+}
+
+impl BackOff {
+    const FIRST: Duration = Duration::from_millis(100);
+    const LAST: Duration = Duration::from_secs(15);
+
+    /// Ready for a first failure.
+    pub fn new() -> Self {
+        BackOff { next: BackOff::FIRST }
+    }
+
+    /// The pause before the next try.
+    pub fn pause(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (self.next * 2).min(BackOff::LAST);
+        pause
+    }
+
+    /// Work succeeded: the next failure waits briefly again.
+    pub fn reset(&mut self) {
+        self.next = BackOff::FIRST;
+    }
+}
+
+impl Default for BackOff {
+    fn default() -> Self {
+        BackOff::new()
+    }
+}
+
+/// One line of the text of an error, for a state or a notice.
+pub fn one_line(error: &Error) -> String {
+    error.to_string().replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_for_a_state_ends_with_it_or_with_the_deadline() {
+        let shared = Arc::new(Shared::default());
+        assert!(!shared.wait_stopped(Instant::now()));
+        let other = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || other.set_state(QueryState::Stopped));
+        assert!(shared.wait_stopped(Instant::now() + Duration::from_secs(10)));
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_stop_request_cuts_a_back_off_short() {
+        let shared = Shared::default();
+        shared.request_stop();
+        let start = Instant::now();
+        shared.back_off(Duration::from_secs(60));
+        assert!(start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_bound() {
+        let mut back_off = BackOff::new();
+        let pauses: Vec<u64> = (0..10).map(|_| back_off.pause().as_millis() as u64).collect();
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 6400, 12800, 15000, 15000]);
+        back_off.reset();
+        assert_eq!(back_off.pause(), Duration::from_millis(100));
+    }
+}

@@ -1,0 +1,154 @@
+//! The source checks itself: layers, file headers, file lengths, links of the documents.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules of `engine/` by layer. A module may use lower layers, and what `SIBLINGS` allows.
+const LAYERS: &[&[&str]] = &[
+    &["error", "config", "notice"],
+    &["types"],
+    &["record"],
+    &["kafka", "broker", "formats", "anomaly", "ingest"],
+    &["functions", "plan", "catalog"],
+    &["sql", "operators"],
+    &["topology", "runtime"],
+    &["session"],
+    &["cli"],
+];
+
+/// Uses within one layer that are meant: (user, used).
+const SIBLINGS: &[(&str, &str)] = &[
+    ("config", "error"),
+    ("ingest", "kafka"),
+    ("catalog", "plan"),
+    ("plan", "catalog"),
+    ("plan", "functions"),
+    ("runtime", "topology"),
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    let mut entries: Vec<_> = fs::read_dir(folder).expect("a folder of sources").flatten().map(|e| e.path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            rust_files(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+fn sources(folder: &str) -> BTreeMap<String, String> {
+    let mut files = Vec::new();
+    rust_files(&root().join(folder), &mut files);
+    let relative = |path: &Path| path.strip_prefix(root()).expect("below the root").display().to_string();
+    files.iter().map(|path| (relative(path), fs::read_to_string(path).expect("a readable source"))).collect()
+}
+
+/// The module of `engine/` that a file belongs to, or `None` for the map and the entry point.
+fn module_of(file: &str) -> Option<&str> {
+    let inside = file.strip_prefix("engine/")?;
+    let module = inside.split('/').next()?.trim_end_matches(".rs");
+    (!["lib", "main", "benches"].contains(&module)).then_some(module)
+}
+
+fn layer_of(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&module))
+}
+
+/// Modules named behind `crate::` in code, comments left out; unit tests may reach upwards.
+fn used_modules(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text);
+    let mut modules = Vec::new();
+    for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        for part in line.split("crate::").skip(1) {
+            match part.strip_prefix('{') {
+                Some(group) => modules.extend(group.split(',').map(|item| first_word(item.trim()))),
+                None => modules.push(first_word(part)),
+            }
+        }
+    }
+    modules.retain(|module| !module.is_empty());
+    modules
+}
+
+fn first_word(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+#[test]
+fn a_module_uses_only_lower_layers() {
+    let mut wrong = Vec::new();
+    for (file, text) in sources("engine") {
+        let Some(module) = module_of(&file) else { continue };
+        if file.ends_with("/tests.rs") || file.contains("/tests/") {
+            continue;
+        }
+        let Some(layer) = layer_of(module) else {
+            wrong.push(format!("{file}: module `{module}` has no layer in tests/tidy.rs"));
+            continue;
+        };
+        for used in used_modules(&text) {
+            let Some(used_layer) = layer_of(&used) else { continue };
+            let sibling = used_layer == layer && SIBLINGS.contains(&(module, used.as_str()));
+            if used != module && used_layer >= layer && !sibling {
+                wrong.push(format!("{file}: `{module}` (layer {layer}) uses `{used}` (layer {used_layer})"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "layers point downwards:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_opens_with_what_it_is_for_and_can_be_read_in_a_sitting() {
+    let mut wrong = Vec::new();
+    for (file, text) in sources("engine").into_iter().chain(sources("tests")) {
+        if !text.starts_with("//!") {
+            wrong.push(format!("{file}: does not open with `//!`"));
+        }
+        let lines = text.lines().count();
+        if lines > 700 {
+            wrong.push(format!("{file}: {lines} lines"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn unsafe_stays_where_it_is_explained() {
+    let mut wrong = Vec::new();
+    for (file, text) in sources("engine") {
+        for (number, line) in text.lines().enumerate() {
+            let code = line.trim_start();
+            if code.starts_with("//") || !code.contains("unsafe ") {
+                continue;
+            }
+            if !file.starts_with("engine/kafka/") && !file.starts_with("engine/benches/") {
+                wrong.push(format!("{file}:{}: unsafe outside engine/kafka", number + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn links_of_the_documents_lead_somewhere() {
+    let mut wrong = Vec::new();
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/car_autoencoder.md"] {
+        let text = fs::read_to_string(root().join(document)).unwrap_or_else(|_| panic!("{document} exists"));
+        let folder = root().join(document).parent().expect("a file has a folder").to_path_buf();
+        for part in text.split("](").skip(1) {
+            let target = part.split(')').next().unwrap_or_default();
+            let path = target.split('#').next().unwrap_or_default();
+            if !path.is_empty() && !path.contains("://") && !folder.join(path).exists() {
+                wrong.push(format!("{document}: {target}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "links to nowhere:\n{}", wrong.join("\n"));
+}
