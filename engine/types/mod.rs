@@ -2,8 +2,11 @@
 //!
 //! The types are ksqlDB's. Each has exactly one Arrow type, in which its columns live everywhere in the engine.
 
-mod encoding;
+pub mod cast;
 pub mod java_double;
+pub mod text;
+
+mod encoding;
 mod schema;
 
 pub use encoding::{FormatName, FormatSpec, TimestampSpec, TopicSpec};
