@@ -1,1 +1,29 @@
-//! functions: see ARCHITECTURE.md.
+//! Functions: what they are called, what they take, what they compute.
+//!
+//! In reading order: [`declaration`] is what a function says about itself, [`resolve`] chooses a form for a call,
+//! [`kernel`] makes a function DataFusion's, [`foreign`] takes in functions that are DataFusion's already, [`registry`]
+//! holds all of them by name, [`describe`] prints one. [`row_errors`] is how a vectorized function reports one bad row
+//! without failing its batch. [`scalar`] holds the functions themselves, one a file.
+//!
+//! Neighbours: the binder resolves calls here; operators evaluate them and collect the row errors. Nothing here knows
+//! streams, queries or time.
+
+pub mod declaration;
+
+pub mod resolve;
+
+pub mod kernel;
+
+pub mod foreign;
+
+pub mod registry;
+
+pub mod describe;
+
+pub mod row_errors;
+
+pub mod scalar;
+
+pub use declaration::{Category, Declaration, Example, FunctionKind, Param, ParamType, Returns, Variation};
+pub use kernel::{Call, ScalarFunction};
+pub use registry::{FunctionRegistry, FunctionSummary, ResolvedScalar};

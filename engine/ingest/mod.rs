@@ -1,1 +1,3 @@
 //! ingest: see ARCHITECTURE.md.
+
+pub mod cars;

@@ -1,0 +1,117 @@
+use datafusion::arrow::array::{AsArray, Float32Array};
+use datafusion::arrow::datatypes::{DataType, Field, Float64Type};
+use datafusion::common::config::ConfigOptions;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, Volatility, create_udf};
+
+use super::*;
+use crate::functions::declaration::Variation;
+
+/// Doubles an f32, a type in which no column of the engine lives.
+fn twice() -> ScalarUDF {
+    create_udf(
+        "twice",
+        vec![DataType::Float32],
+        DataType::Float32,
+        Volatility::Immutable,
+        Arc::new(|args| {
+            let array = args[0].to_array(1)?;
+            let values = array.as_primitive::<datafusion::arrow::datatypes::Float32Type>();
+            let doubled: Float32Array = values.unary(|value| value * 2.0);
+            Ok(ColumnarValue::Array(Arc::new(doubled)))
+        }),
+    )
+}
+
+#[test]
+fn names_are_found_whatever_their_case() {
+    let registry = FunctionRegistry::builtin();
+    for name in ["ANOMALY", "anomaly", "Anomaly"] {
+        assert!(registry.get(name).is_some(), "{name}");
+        assert!(registry.describe(name, Span::default()).is_ok_and(|text| text.starts_with("Name        : ANOMALY")));
+    }
+}
+
+#[test]
+fn an_unknown_name_gets_the_nearest_one_as_a_hint() {
+    let registry = FunctionRegistry::builtin();
+    let error = registry.resolve("anomly", &[], Span::new(7, 13)).expect_err("no such function");
+    assert_eq!(error.message(), "unknown function ANOMLY");
+    assert_eq!(error.hint_text(), Some("Did you mean ANOMALY?"));
+    assert_eq!(error.span(), Some(Span::new(7, 13)));
+    let error = registry.describe("totally_else", Span::default()).expect_err("no such function");
+    assert_eq!(error.hint_text(), Some("SHOW FUNCTIONS; lists all of them."));
+}
+
+#[test]
+fn every_declaration_is_complete() {
+    let registry = FunctionRegistry::builtin();
+    for declaration in registry.declarations() {
+        let name = &declaration.name;
+        assert_eq!(name.to_uppercase(), *name);
+        assert!(declaration.description.ends_with('.'), "{name}");
+        assert!(!declaration.variations.is_empty(), "{name}");
+        for variation in &declaration.variations {
+            assert!(variation.description.ends_with('.'), "{name}: {}", variation.description);
+            assert!(!variation.variadic || !variation.params.is_empty(), "{name}");
+            for param in &variation.params {
+                assert!(param.description.ends_with('.'), "{name}: {}", param.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_foreign_function_is_called_in_its_own_types_and_answers_in_ours() {
+    let mut registry = FunctionRegistry::builtin();
+    registry.register_udf(twice()).expect("a free name");
+    let resolved = registry.resolve("TWICE", &[Some(SqlType::Integer)], Span::default()).expect("INT widens");
+    assert_eq!((&resolved.arg_types[..], &resolved.return_type), (&[SqlType::Double][..], &SqlType::Double));
+    let array = datafusion::arrow::array::Float64Array::from(vec![Some(1.5), None]);
+    let field = |name: &str| Arc::new(Field::new(name, DataType::Float64, true));
+    let result = resolved
+        .udf
+        .invoke_with_args(ScalarFunctionArgs {
+            args: vec![ColumnarValue::Array(Arc::new(array))],
+            arg_fields: vec![field("arg")],
+            number_rows: 2,
+            return_field: field("result"),
+            config_options: Arc::new(ConfigOptions::default()),
+        })
+        .expect("a result");
+    let result = result.into_array(2).expect("an array");
+    assert_eq!(result.as_primitive::<Float64Type>().iter().collect::<Vec<_>>(), [Some(3.0), None]);
+    let line = registry.list().into_iter().find(|line| line.name == "TWICE").expect("it is listed");
+    assert_eq!((line.kind, line.category), (FunctionKind::Scalar, Category::User));
+    let text = registry.describe("twice", Span::default()).expect("it is described");
+    assert!(text.contains("\tVariation   : TWICE(arg1 DOUBLE)"), "{text}");
+}
+
+#[test]
+fn a_foreign_function_refuses_what_it_cannot_take_at_the_call() {
+    let mut registry = FunctionRegistry::builtin();
+    registry.register_udf(twice()).expect("a free name");
+    let error = registry.resolve("twice", &[], Span::new(1, 2)).expect_err("one argument is needed");
+    assert_eq!(error.message(), "TWICE does not take these arguments");
+    assert_eq!(error.span(), Some(Span::new(1, 2)));
+}
+
+#[test]
+fn a_name_is_taken_once() {
+    let mut registry = FunctionRegistry::builtin();
+    registry.register_udf(twice()).expect("a free name");
+    let error = registry.register_udf(twice()).expect_err("taken");
+    assert_eq!(error.message(), "function TWICE exists already");
+    assert!(registry.remove("twice") && !registry.remove("twice"));
+    registry.register_udf(twice()).expect("free again");
+}
+
+#[test]
+fn an_aggregate_is_listed_but_no_scalar() {
+    let mut registry = FunctionRegistry::builtin();
+    let count = Declaration::new(FunctionKind::Aggregate, Category::Aggregate, "COUNT", "Counts rows.")
+        .form(Variation::new(SqlType::Bigint, "All rows."));
+    registry.declare(count).expect("a free name");
+    let error = registry.resolve("count", &[], Span::default()).expect_err("no scalar");
+    assert_eq!(error.message(), "COUNT is an aggregate function, not a scalar one");
+    assert!(registry.list().iter().any(|line| line.name == "COUNT" && line.kind == FunctionKind::Aggregate));
+}
