@@ -17,9 +17,6 @@ pub struct CompiledExpr {
     pub sql: String,
     /// The type of its result.
     pub ty: SqlType,
-    /// Whether it evaluates parts of itself for some rows only (`CASE`, `AND`, `OR`, ...). A failure inside such a part
-    /// does not know its row in the batch.
-    pub lazy: bool,
 }
 
 impl CompiledExpr {

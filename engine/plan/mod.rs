@@ -9,7 +9,6 @@
 
 pub mod explain;
 pub mod expr;
-pub mod row_errors;
 pub mod scan;
 
 pub use expr::CompiledExpr;

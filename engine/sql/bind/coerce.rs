@@ -4,11 +4,12 @@
 //! and structs. Everything else takes a `CAST`.
 
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{Expr, cast, lit};
+use datafusion::logical_expr;
+use datafusion::logical_expr::{Expr, lit};
 
 use crate::error::{Error, Result};
 use crate::sql::kernels;
-use crate::types::SqlType;
+use crate::types::{SqlType, cast};
 
 /// The largest precision a `DECIMAL` can have: what 256 bits hold.
 pub const MAX_PRECISION: u16 = 76;
@@ -32,54 +33,22 @@ pub fn decimal_parts(ty: &SqlType) -> Option<(u16, u16)> {
 
 /// The narrowest type both widen to, or `None` when there is none.
 pub fn common_type(a: &SqlType, b: &SqlType) -> Option<SqlType> {
-    if a == b {
-        return Some(a.clone());
-    }
-    Some(match (a, b) {
-        (a, b) if a.is_numeric() && b.is_numeric() => {
-            if *a == SqlType::Double || *b == SqlType::Double {
-                SqlType::Double
-            } else if matches!(a, SqlType::Decimal(..)) || matches!(b, SqlType::Decimal(..)) {
-                let ((p1, s1), (p2, s2)) = (decimal_parts(a)?, decimal_parts(b)?);
-                let scale = s1.max(s2);
-                decimal(scale + (p1 - s1).max(p2 - s2), scale)
-            } else {
-                SqlType::Bigint
-            }
-        }
-        (SqlType::Array(a), SqlType::Array(b)) => SqlType::Array(Box::new(common_type(a, b)?)),
-        (SqlType::Map(k1, v1), SqlType::Map(k2, v2)) => {
-            SqlType::Map(Box::new(common_type(k1, k2)?), Box::new(common_type(v1, v2)?))
-        }
-        (SqlType::Struct(a), SqlType::Struct(b)) => {
-            let mut fields = Vec::with_capacity(a.len().max(b.len()));
-            for (name, ty) in a {
-                let other = b.iter().find(|(other, _)| other == name);
-                fields.push((name.clone(), other.map_or(Some(ty.clone()), |(_, other)| common_type(ty, other))?));
-            }
-            fields.extend(b.iter().filter(|(name, _)| a.iter().all(|(other, _)| other != name)).cloned());
-            SqlType::Struct(fields)
-        }
-        _ => return None,
+    Some(match cast::widen(a, b)? {
+        SqlType::Decimal(precision, scale) => decimal(u16::from(precision), u16::from(scale)),
+        ty => ty,
     })
 }
 
 /// Whether every value of one type is one of the other, without a `CAST` in the text.
 pub fn widens_to(from: &SqlType, to: &SqlType) -> bool {
-    match (from, to) {
-        (from, SqlType::Decimal(precision, scale)) if *from != SqlType::Double => match decimal_parts(from) {
-            Some((p, s)) => s <= u16::from(*scale) && p - s <= u16::from(precision - scale),
-            None => false,
-        },
-        _ => common_type(from, to).is_some_and(|common| common == *to),
-    }
+    cast::fits_implicitly(from, to)
 }
 
 /// A null of a type.
 pub fn null_of(ty: &SqlType) -> Expr {
     match ScalarValue::try_from(&ty.to_arrow()) {
         Ok(null) => lit(null),
-        Err(_) => cast(lit(ScalarValue::Null), ty.to_arrow()),
+        Err(_) => logical_expr::cast(lit(ScalarValue::Null), ty.to_arrow()),
     }
 }
 
@@ -88,7 +57,7 @@ pub fn widen(expr: Expr, from: Option<&SqlType>, to: &SqlType) -> Expr {
     match from {
         None => null_of(to),
         Some(from) if from == to => expr,
-        Some(from) if from.is_numeric() => cast(expr, to.to_arrow()),
+        Some(from) if from.is_numeric() => logical_expr::cast(expr, to.to_arrow()),
         Some(from) => kernels::cast::expr(expr, from, to),
     }
 }

@@ -13,6 +13,7 @@ use crate::error::{Error, Result, Span};
 use crate::sql::ast::{BinaryOp, Expr, ExprKind};
 use crate::sql::kernels;
 use crate::types::SqlType;
+use crate::types::text::number;
 
 impl Binder<'_> {
     pub(super) fn compare(&self, op: BinaryOp, left: &Expr, right: &Expr, span: Span) -> Result<Bound> {
@@ -175,7 +176,7 @@ impl Binder<'_> {
         let ExprKind::String(text) = &item.kind else { return Ok(bound) };
         let read = match ty {
             ty if ty.is_numeric() => literal::number_in_text(text).map(|(expr, ty)| Bound::new(expr, ty)),
-            SqlType::Boolean => literal::boolean_in_text(text)
+            SqlType::Boolean => number::parse_bool_exact(text.trim())
                 .map(|value| Bound::new(datafusion::logical_expr::lit(value), SqlType::Boolean)),
             SqlType::Timestamp | SqlType::Date | SqlType::Time => {
                 kernels::cast::point_in_time(text, ty).map(|value| Bound::new(value, ty.clone()))

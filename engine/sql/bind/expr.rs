@@ -2,13 +2,14 @@
 
 use datafusion::logical_expr::{Expr as LogicalExpr, lit};
 
-use super::functions::Functions;
 use super::scope::Scope;
 use super::{coerce, columns, literal, text};
 use crate::catalog::{Catalog, nearest};
 use crate::error::{Error, Result, Span};
+use crate::functions::FunctionRegistry;
 use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident, TypeExpr};
 use crate::sql::kernels;
+use crate::types::cast::can_cast;
 use crate::types::{SqlType, quote_identifier};
 
 /// A typed expression. No type: an untyped `NULL`.
@@ -42,14 +43,14 @@ pub struct Binder<'a> {
     /// User types.
     pub catalog: &'a Catalog,
     /// Functions.
-    pub functions: &'a dyn Functions,
+    pub functions: &'a FunctionRegistry,
     /// Columns.
     pub scope: &'a Scope,
 }
 
 impl<'a> Binder<'a> {
     /// A binder for one scope.
-    pub fn new(catalog: &'a Catalog, functions: &'a dyn Functions, scope: &'a Scope) -> Self {
+    pub fn new(catalog: &'a Catalog, functions: &'a FunctionRegistry, scope: &'a Scope) -> Self {
         Binder { catalog, functions, scope }
     }
 
@@ -206,7 +207,7 @@ impl<'a> Binder<'a> {
         let expr = match &bound.ty {
             None => coerce::null_of(&to),
             Some(from) if *from == to => bound.expr,
-            Some(from) if kernels::cast::can_cast(from, &to) => kernels::cast::expr(bound.expr, from, &to),
+            Some(from) if can_cast(from, &to) => kernels::cast::expr(bound.expr, from, &to),
             Some(from) => {
                 return Err(Error::sql(format!("cannot cast {from} to {to}"))
                     .detail(format!("the expression is {}", self.text(value)))

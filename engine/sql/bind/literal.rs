@@ -59,16 +59,3 @@ pub fn number_in_text(text: &str) -> Option<(Expr, SqlType)> {
     let value: f64 = text.parse().ok().filter(|value: &f64| numeric && value.is_finite())?;
     Some((lit(value), SqlType::Double))
 }
-
-/// A boolean in a text, in any case: `true` or `yes` or the beginning of either; `false` or `no` likewise.
-pub fn boolean_in_text(text: &str) -> Option<bool> {
-    let text = text.trim().to_ascii_lowercase();
-    let begins = |words: [&str; 2]| !text.is_empty() && words.iter().any(|word| word.starts_with(&text));
-    if begins(["true", "yes"]) {
-        Some(true)
-    } else if begins(["false", "no"]) {
-        Some(false)
-    } else {
-        None
-    }
-}

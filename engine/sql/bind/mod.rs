@@ -5,7 +5,6 @@
 //! constants and makes it executable.
 //!
 //! - [`scope`]: the columns a name can mean
-//! - [`functions`]: where function calls are looked up
 //! - [`expr`]: expressions; [`arithmetic`], [`compare`] and [`conditional`] hold their families
 //! - [`coerce`]: which types meet where, and the casts that make them meet
 //! - [`literal`]: literals, and what a literal may stand for
@@ -20,7 +19,6 @@ pub mod compare;
 pub mod compile;
 pub mod conditional;
 pub mod expr;
-pub mod functions;
 pub mod literal;
 pub mod properties;
 pub mod scope;
@@ -29,5 +27,4 @@ pub mod text;
 mod tests;
 
 pub use expr::{Binder, Bound};
-pub use functions::{Functions, ResolvedScalar};
 pub use scope::Scope;

@@ -10,7 +10,7 @@ use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::Expr;
 
 use super::{Kernel, call};
-use crate::plan::row_errors;
+use crate::functions::row_errors;
 use crate::types::SqlType;
 
 /// An array of expressions of its element type. There is at least one.
@@ -94,7 +94,7 @@ fn entries_of(keys: &[&dyn Array], rows: usize) -> Result<Entries> {
             let repeated = |i: usize| orders.iter().any(|(key, order)| *key == i && order(row, row).is_eq());
             order.extend((0..keys.len()).filter(|i| !repeated(*i)).map(|i| (i, row)));
         } else {
-            row_errors::report(row, "a key of a map is NULL");
+            row_errors::report(row, rows, || "a key of a map is NULL".to_string());
         }
         lengths.push(order.len() - start);
     }

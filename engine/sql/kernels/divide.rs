@@ -13,7 +13,7 @@ use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::logical_expr::{ColumnarValue, Expr};
 
 use super::{Kernel, call};
-use crate::plan::row_errors;
+use crate::functions::row_errors;
 
 const BY_ZERO: &str = "division by zero";
 
@@ -58,7 +58,7 @@ impl Integer {
         if any_zero {
             // Slots of nulls may hold a zero too; they are no failure.
             let zero = |row: &usize| right.value(*row).is_zero() && is_valid(*row);
-            (0..left.len()).filter(zero).for_each(|row| row_errors::report(row, BY_ZERO));
+            (0..left.len()).filter(zero).for_each(|row| row_errors::report(row, left.len(), || BY_ZERO.to_string()));
             let valid: Vec<bool> = (0..left.len()).map(|row| is_valid(row) && !right.value(row).is_zero()).collect();
             nulls = Some(NullBuffer::from(valid));
         }
@@ -153,7 +153,7 @@ impl Kernel for Decimal {
             quotients.push(match quotient {
                 Ok(quotient) => quotient,
                 Err(message) => {
-                    row_errors::report(row, message);
+                    row_errors::report(row, rows, || message.to_string());
                     None
                 }
             });
@@ -165,7 +165,7 @@ impl Kernel for Decimal {
                         Decimal128Type::validate_decimal_precision(*q, *precision, *scale).is_ok()
                     });
                     if quotient.is_some() && fits.is_none() {
-                        row_errors::report(row, OVERFLOW);
+                        row_errors::report(row, rows, || OVERFLOW.to_string());
                     }
                     fits
                 });

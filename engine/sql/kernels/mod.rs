@@ -1,7 +1,7 @@
 //! The operators of the dialect that DataFusion's own do not compute as ksqlDB does.
 //!
 //! Each is a DataFusion scalar function over whole columns. A row that cannot be computed becomes null and is reported
-//! on the side channel (`plan::row_errors`); no row can fail the batch. None of them can be called by name from SQL.
+//! on the side channel (`functions::row_errors`); no row can fail the batch. None of them can be called by name from SQL.
 //!
 //! - [`divide`]: division and remainder, which must survive a zero
 //! - [`cast`]: `CAST`, and texts that stand for points in time
