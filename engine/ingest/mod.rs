@@ -1,3 +1,14 @@
-//! ingest: see ARCHITECTURE.md.
+//! Ways in beside Kafka: each takes readings from somewhere and hands them over as records of a topic.
+//!
+//! An edge never writes to a topic itself. It gives a record and a receipt to a [`Deliver`], and tells its own side
+//! (a device, a file position) that a reading is safe only when the receipt comes back. That one rule is why nothing
+//! a device was told is kept can be lost, whichever edge it came through.
+//!
+//! Reading order: [`deliver`] is the contract, [`mqtt`] the listener for devices and a small client, [`cars`] makes the
+//! demo's readings.
 
 pub mod cars;
+pub mod deliver;
+pub mod mqtt;
+
+pub use deliver::{Deliver, Handover, Headers, IngestRecord, Receipt};

@@ -1,5 +1,6 @@
 //! What a running query tells about itself, and what it can be told.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::Error;
+use crate::kafka::Waker;
 
 /// Where a persistent query is in its life.
 ///
@@ -64,7 +66,7 @@ impl Counters {
 }
 
 /// What the thread of a query and its owner share.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Shared {
     /// Counts.
     pub counters: Counters,
@@ -72,9 +74,17 @@ pub struct Shared {
     pause: AtomicBool,
     state: Mutex<Inner>,
     changed: Condvar,
+    waker: Mutex<Option<Waker>>,
+    positions: Mutex<BTreeMap<i32, i64>>,
+    asked_group: Mutex<Option<Instant>>,
 }
 
-#[derive(Debug)]
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("state", &self.state()).field("counters", &self.counters).finish_non_exhaustive()
+    }
+}
+
 struct Inner {
     state: QueryState,
     /// End offsets by partition at which the query is done; the sink of a query above may still grow, so they are
@@ -129,7 +139,39 @@ impl Shared {
     /// Asks the query to commit and end.
     pub fn request_stop(&self) {
         self.stop.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Lets whoever tells the query something wake its reader.
+    pub fn set_waker(&self, waker: Waker) {
+        *self.waker.lock() = Some(waker);
+    }
+
+    fn wake(&self) {
         self.changed.notify_all();
+        if let Some(waker) = &*self.waker.lock() {
+            waker.wake();
+        }
+    }
+
+    /// Notes what is committed, by partition.
+    pub fn set_positions(&self, committed: &BTreeMap<i32, i64>) {
+        self.positions.lock().clone_from(committed);
+    }
+
+    /// The next offset to read of each partition this process owns, as committed.
+    pub fn positions(&self) -> BTreeMap<i32, i64> {
+        self.positions.lock().clone()
+    }
+
+    /// Whether it is time to ask the cluster again what the group has committed: twice a second.
+    pub fn ask_group_again(&self) -> bool {
+        let mut asked = self.asked_group.lock();
+        let due = asked.is_none_or(|asked| asked.elapsed() >= Duration::from_millis(500));
+        if due {
+            *asked = Some(Instant::now());
+        }
+        due
     }
 
     /// Whether it was asked to end.
@@ -140,7 +182,7 @@ impl Shared {
     /// Asks the query to suspend (true) or to go on (false).
     pub fn request_pause(&self, pause: bool) {
         self.pause.store(pause, Ordering::Release);
-        self.changed.notify_all();
+        self.wake();
     }
 
     /// Whether it was asked to suspend.
@@ -151,11 +193,18 @@ impl Shared {
     /// Says at which offsets, by partition, the query is done.
     pub fn finish_at(&self, ends: Vec<i64>) {
         self.state.lock().finish_at = Some(ends.into());
+        self.wake();
     }
 
     /// The offsets at which the query is done, if it was told.
     pub fn finish_offsets(&self) -> Option<Arc<[i64]>> {
         self.state.lock().finish_at.clone()
+    }
+
+    /// Waits a few milliseconds, or until something changes.
+    pub fn wait_briefly(&self) {
+        let mut inner = self.state.lock();
+        let _ = self.changed.wait_for(&mut inner, Duration::from_millis(5));
     }
 
     /// Waits before another try, or until the query is asked to end.

@@ -1,11 +1,21 @@
 //! Text to plan; starts nothing.
 //!
-//! - [`ast`]: statements as data
-//! - [`bind`]: names and types: what each expression, column and property means
-//! - [`kernels`]: the operators of the dialect that DataFusion's own do not compute as ksqlDB does
-//! - [`planner`]: a bound statement becomes a plan, or a change of the catalog
+//! In the order a statement passes through: [`split`] cuts a file or a line of the shell into statements, [`variables`]
+//! fills in `${name}` and `${env:NAME}`, [`tokens`] and [`parser`] make an [`ast`] of it. [`print`] is the way back, in
+//! canonical form. [`bind`] finds what its names mean and types its expressions, with [`kernels`] for the operators that
+//! DataFusion does not compute as ksqlDB does; [`planner`] makes a plan of it, or a change of the catalog. [`diagnostic`]
+//! shows any error over the text it points into.
 
 pub mod ast;
 pub mod bind;
+pub mod diagnostic;
 pub mod kernels;
+mod keywords;
+pub mod parser;
 pub mod planner;
+pub mod print;
+pub mod split;
+pub mod tokens;
+pub mod variables;
+
+pub use parser::{parse_statement, parse_statements};

@@ -1,0 +1,270 @@
+//! A persistent query: one thread, from its start to its last commit.
+//!
+//! The thread lives in turns. A turn joins the group, processes and commits until it is told to stop or something
+//! fails; after a failure everything of the turn is thrown away, and the next one goes on from what was committed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::ownership::Ownership;
+use super::status::{BackOff, QueryState, Shared, one_line};
+use crate::error::{Error, Result};
+use crate::kafka::{ClientConfig, Event, Reader, ReaderOptions, Reset, TopicPartition};
+use crate::notice::Notices;
+use crate::plan::QueryPlan;
+
+/// How sure outputs are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guarantee {
+    /// Outputs and positions in one transaction.
+    ExactlyOnce,
+    /// Outputs first, then positions: after a failure some outputs come twice.
+    AtLeastOnce,
+}
+
+/// Everything a persistent query needs to run.
+#[derive(Debug)]
+pub struct QuerySpec {
+    /// What it does.
+    pub plan: QueryPlan,
+    /// The topic it reads.
+    pub topic: Arc<str>,
+    /// How many partitions that topic has.
+    pub partitions: i32,
+    /// Its consumer group; carries the service id and the query id.
+    pub group: String,
+    /// The transactional id of this process for this query; carries service id, query id and a part of its own.
+    pub transactional_id: String,
+    /// How to reach the cluster.
+    pub client: ClientConfig,
+    /// How sure outputs are.
+    pub guarantee: Guarantee,
+    /// How often it commits.
+    pub commit_interval: Duration,
+    /// After how long the broker aborts the transaction of a process that died.
+    pub transaction_timeout: Duration,
+    /// How long the group waits for a process that died.
+    pub session_timeout: Duration,
+    /// Most records of one poll.
+    pub batch_rows: usize,
+    /// Where it goes on when an offset is out of range.
+    pub reset: Reset,
+    /// Where it says things.
+    pub notices: Notices,
+    /// Whether it starts behind records that it will not read, and so should say so when nothing comes.
+    pub skips_earlier: bool,
+}
+
+/// A running persistent query. Dropping the handle stops it with a commit.
+#[derive(Debug)]
+pub struct QueryHandle {
+    spec: Arc<QuerySpec>,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl QueryHandle {
+    /// Starts the query's thread.
+    pub fn start(spec: QuerySpec) -> Result<QueryHandle> {
+        let spec = Arc::new(spec);
+        let shared = Arc::new(Shared::default());
+        let (of_thread, shared_with_thread) = (Arc::clone(&spec), Arc::clone(&shared));
+        let thread = std::thread::Builder::new()
+            .name(spec.plan.query_id.clone())
+            .spawn(move || live(&of_thread, &shared_with_thread))
+            .map_err(|error| Error::external("the thread of a query cannot be started").with_source(error))?;
+        Ok(QueryHandle { spec, shared, thread: Some(thread) })
+    }
+
+    /// What it runs.
+    pub fn spec(&self) -> &QuerySpec {
+        &self.spec
+    }
+
+    /// Its state and counts, and what it can be told.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Asks it to commit and end, without waiting.
+    pub fn request_stop(&self) {
+        self.shared.request_stop();
+    }
+
+    /// Stops it with a commit; false when it had not ended by `deadline`.
+    pub fn stop(mut self, deadline: Instant) -> bool {
+        self.shared.request_stop();
+        let stopped = self.shared.wait_stopped(deadline);
+        if stopped && let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        stopped
+    }
+}
+
+impl Drop for QueryHandle {
+    fn drop(&mut self) {
+        self.shared.request_stop();
+    }
+}
+
+/// The whole life of a query's thread.
+fn live(spec: &Arc<QuerySpec>, shared: &Arc<Shared>) {
+    let mut back_off = BackOff::new();
+    let subject = spec.plan.query_id.as_str();
+    while !shared.stop_requested() {
+        shared.set_state(QueryState::Starting);
+        let commits_before = super::status::Counters::get(&shared.counters.commits);
+        match turn(spec, shared) {
+            Ok(()) => break,
+            Err(error) => {
+                if super::status::Counters::get(&shared.counters.commits) > commits_before {
+                    back_off.reset();
+                }
+                let pause = back_off.pause();
+                let why = one_line(&error);
+                let seconds = pause.as_secs_f64();
+                spec.notices.warning(subject, format!("{why}; goes on from its last commit in {seconds:.1} s"));
+                shared.set_state(QueryState::Retrying(why));
+                shared.back_off(pause);
+            }
+        }
+    }
+    shared.set_state(QueryState::Stopped);
+}
+
+/// One turn: join, process, commit, until told to stop (`Ok`) or until something fails.
+fn turn(spec: &Arc<QuerySpec>, shared: &Arc<Shared>) -> Result<()> {
+    let mut ownership = Ownership::new(Arc::clone(spec), Arc::clone(shared))?;
+    let options = ReaderOptions { headers: true, ends: true, reset: spec.reset, ..ReaderOptions::default() };
+    let mut client = spec.client.clone();
+    client.properties.entry("session.timeout.ms".into()).or_insert_with(|| spec.session_timeout.as_millis().to_string());
+    let mut reader = Reader::group(&client, options, &spec.group, &[&spec.topic])?;
+    shared.set_waker(reader.waker());
+    let worked = work(spec, shared, &mut reader, &mut ownership);
+    // Leaving gives the partitions back through `revoked`, which commits; after a failure it throws away instead.
+    let left = match &worked {
+        Ok(()) => reader.close(&mut ownership),
+        Err(_) => {
+            drop(reader);
+            Ok(())
+        }
+    };
+    ownership.finish_reports();
+    worked.and(left)
+}
+
+fn work(spec: &QuerySpec, shared: &Shared, reader: &mut Reader, ownership: &mut Ownership) -> Result<()> {
+    let mut silence = Silence::new(spec);
+    let mut paused = false;
+    loop {
+        if shared.stop_requested() {
+            return Ok(());
+        }
+        if let Some(ends) = shared.finish_offsets()
+            && is_finished(&ends, &*ownership, shared)?
+        {
+            return Ok(());
+        }
+        let wait = ownership.commit_due_in().unwrap_or(Duration::from_millis(200)).min(Duration::from_millis(200));
+        reader.poll(spec.batch_rows, wait, ownership)?;
+        let mut seen = false;
+        for batch in reader.batches() {
+            seen = true;
+            ownership.process(batch)?;
+        }
+        let mut ends = BTreeMap::new();
+        for event in reader.events() {
+            match event {
+                Event::End { at, next } => {
+                    ends.insert(at.partition, next);
+                }
+                Event::OutOfRange { at, wanted, resumed } => out_of_range(spec, &at, wanted, resumed),
+                Event::Failed { error, .. } => spec.notices.warning(&spec.plan.query_id, one_line(&error)),
+            }
+        }
+        for (partition, next) in ends {
+            ownership.advance(partition, next);
+        }
+        if ownership.commit_due_in().is_some_and(|due| due.is_zero()) {
+            let group = reader.group_handle().clone();
+            ownership.commit(&group, false)?;
+        }
+        if !ownership.positions().is_empty() && shared.state() == QueryState::Starting {
+            shared.set_state(QueryState::Running);
+        }
+        silence.check(seen);
+        if shared.pause_requested() != paused {
+            paused = !paused;
+            let owned: Vec<TopicPartition> = reader.positions().into_iter().map(|(at, _)| at).collect();
+            if paused {
+                reader.pause(&owned)?;
+                shared.set_state(QueryState::Paused);
+            } else {
+                reader.resume(&owned)?;
+                shared.set_state(QueryState::Running);
+            }
+        }
+    }
+}
+
+/// Whether every partition was read to its end, ours by our positions, others' by what the group committed.
+fn is_finished(ends: &[i64], ownership: &Ownership, shared: &Shared) -> Result<bool> {
+    let owned = ownership.positions();
+    let reached = |partition: usize, next: i64| next >= ends[partition];
+    if owned.iter().any(|(partition, next)| !reached(*partition as usize, *next)) {
+        return Ok(false);
+    }
+    let others: Vec<i32> =
+        (0..ends.len() as i32).filter(|partition| !owned.contains_key(partition) && ends[*partition as usize] > 0).collect();
+    if others.is_empty() {
+        return Ok(true);
+    }
+    // The cluster is asked twice a second, not in each round.
+    if !shared.ask_group_again() {
+        return Ok(false);
+    }
+    let committed = ownership.committed_by_group(&others)?;
+    Ok(others.iter().zip(committed).all(|(partition, next)| reached(*partition as usize, next.unwrap_or(0))))
+}
+
+fn out_of_range(spec: &QuerySpec, at: &TopicPartition, wanted: i64, resumed: Option<i64>) {
+    let goes_on = match resumed {
+        Some(next) => format!("goes on at offset {next}"),
+        None => "stands still".to_string(),
+    };
+    let text = format!("offset {wanted} of {at} does not exist any more; {goes_on}");
+    spec.notices.warning(&spec.plan.query_id, text);
+}
+
+/// Says once that nothing came for two seconds although the topic holds earlier records.
+struct Silence<'a> {
+    spec: &'a QuerySpec,
+    since: Option<Instant>,
+}
+
+impl<'a> Silence<'a> {
+    fn new(spec: &'a QuerySpec) -> Self {
+        Silence { spec, since: spec.skips_earlier.then(Instant::now) }
+    }
+
+    fn check(&mut self, seen: bool) {
+        if seen {
+            self.since = None;
+        }
+        if self.since.is_some_and(|since| since.elapsed() >= Duration::from_secs(2)) {
+            self.since = None;
+            self.spec.notices.info(&self.spec.plan.query_id, nothing_comes(&self.spec.topic));
+        }
+    }
+}
+
+/// What to say when a query that starts at the end of its topic sees nothing.
+pub fn nothing_comes(topic: &str) -> String {
+    format!(
+        "no new record in 2 s; topic {topic} holds earlier ones, which `--from earliest` or \
+         SET 'auto.offset.reset' = 'earliest'; before the query would read"
+    )
+}

@@ -1,0 +1,224 @@
+//! `CREATE`, `DROP` and `ALTER`.
+//!
+//! Models and functions have their words reserved here: refused by name until they exist.
+
+use super::super::ast::{ColumnConstraint, ColumnDef, CreateAsSelect, CreateSource, Ident, SourceKind, StatementKind};
+use super::Parser;
+use crate::error::{Error, Result, Span};
+
+impl Parser<'_> {
+    /// What follows `CREATE`.
+    pub(super) fn create(&mut self) -> Result<StatementKind> {
+        let start = self.span();
+        let or_replace = self.eat("OR");
+        if or_replace {
+            self.expect("REPLACE")?;
+        }
+        self.reject_future("CREATE", start)?;
+        let source = self.span();
+        if self.eat("SOURCE") {
+            if let Some(kind) = self.source_kind() {
+                return self.create_source(kind, or_replace, Some(source));
+            }
+            return self.create_connector(true, or_replace, start);
+        }
+        if self.eat("SINK") {
+            return self.create_connector(false, or_replace, start);
+        }
+        if let Some(kind) = self.source_kind() {
+            return self.create_source(kind, or_replace, None);
+        }
+        if self.is_word(0, "CONNECTOR") {
+            return Err(Error::sql("expected SOURCE or SINK before CONNECTOR").at(self.span()));
+        }
+        if self.eat("TYPE") {
+            if or_replace {
+                return Err(Error::unsupported("CREATE OR REPLACE TYPE", start).hint("Drop the type first."));
+            }
+            let if_not_exists = self.if_not_exists()?;
+            let name = self.ident("a type name")?;
+            self.expect("AS")?;
+            return Ok(StatementKind::CreateType { if_not_exists, name, ty: self.type_expr()? });
+        }
+        Err(self.unexpected())
+    }
+
+    /// `STREAM | TABLE`.
+    pub(super) fn source_kind(&mut self) -> Option<SourceKind> {
+        if self.eat("STREAM") {
+            Some(SourceKind::Stream)
+        } else if self.eat("TABLE") {
+            Some(SourceKind::Table)
+        } else {
+            None
+        }
+    }
+
+    fn create_source(&mut self, kind: SourceKind, or_replace: bool, source: Option<Span>) -> Result<StatementKind> {
+        let if_not_exists = self.if_not_exists()?;
+        let name = self.ident(match kind {
+            SourceKind::Stream => "a name for the stream",
+            SourceKind::Table => "a name for the table",
+        })?;
+        let columns_at = self.span();
+        let columns = self.column_defs()?;
+        let columns_end = self.since(columns_at);
+        let properties = self.with_clause()?;
+        if !self.is_word(0, "AS") {
+            self.note("AS SELECT");
+            let source = source.is_some();
+            return Ok(StatementKind::CreateSource(CreateSource {
+                kind,
+                or_replace,
+                source,
+                if_not_exists,
+                name,
+                columns,
+                properties,
+            }));
+        }
+        if let Some(source) = source {
+            return Err(
+                Error::sql("a SOURCE stream or table is read-only and cannot be the result of a query").at(source)
+            );
+        }
+        if !columns.is_empty() {
+            return Err(Error::sql("a stream or table made by a query has no column list")
+                .at(columns_end)
+                .hint("Its columns are those of the query; name them there with AS."));
+        }
+        self.advance();
+        let query = self.query()?;
+        Ok(StatementKind::CreateAsSelect(CreateAsSelect { kind, or_replace, if_not_exists, name, properties, query }))
+    }
+
+    /// `[(name type [KEY | PRIMARY KEY | HEADERS | HEADER('name')], ...)]`.
+    pub(super) fn column_defs(&mut self) -> Result<Vec<ColumnDef>> {
+        if !self.eat_symbol("(") {
+            return Ok(Vec::new());
+        }
+        let columns = self.comma_list(Self::column_def)?;
+        self.expect_symbol(")")?;
+        Ok(columns)
+    }
+
+    fn column_def(&mut self) -> Result<ColumnDef> {
+        let start = self.span();
+        let name = self.ident("a column name")?;
+        let ty = self.type_expr()?;
+        let constraint = if self.eat("PRIMARY") {
+            self.expect("KEY")?;
+            Some(ColumnConstraint::PrimaryKey)
+        } else if self.eat("KEY") {
+            Some(ColumnConstraint::Key)
+        } else if self.eat("HEADERS") {
+            Some(ColumnConstraint::Headers)
+        } else if self.eat("HEADER") {
+            self.expect_symbol("(")?;
+            let header = self.string("a header's name in single quotes")?;
+            self.expect_symbol(")")?;
+            Some(ColumnConstraint::Header(header.value))
+        } else {
+            None
+        };
+        Ok(ColumnDef { name, ty, constraint, span: self.since(start) })
+    }
+
+    fn create_connector(&mut self, source: bool, or_replace: bool, start: Span) -> Result<StatementKind> {
+        self.expect("CONNECTOR")?;
+        if or_replace {
+            return Err(Error::unsupported("CREATE OR REPLACE CONNECTOR", start).hint("Drop the connector first."));
+        }
+        let if_not_exists = self.if_not_exists()?;
+        let name = self.ident("a name for the connector")?;
+        if !self.is_word(0, "WITH") {
+            self.note("WITH");
+            return Err(self.unexpected());
+        }
+        Ok(StatementKind::CreateConnector { source, if_not_exists, name, properties: self.with_clause()? })
+    }
+
+    /// What follows `DROP`.
+    pub(super) fn drop_statement(&mut self) -> Result<StatementKind> {
+        self.reject_future("DROP", self.span())?;
+        if let Some(kind) = self.source_kind() {
+            let if_exists = self.if_exists();
+            let name = self.ident("a stream or table")?;
+            let delete_topic = self.eat("DELETE");
+            if delete_topic {
+                self.expect("TOPIC")?;
+            }
+            Ok(StatementKind::DropSource { kind, if_exists, name, delete_topic })
+        } else if self.eat("CONNECTOR") {
+            Ok(StatementKind::DropConnector { if_exists: self.if_exists(), name: self.ident("a connector")? })
+        } else if self.eat("TYPE") {
+            Ok(StatementKind::DropType { if_exists: self.if_exists(), name: self.ident("a type name")? })
+        } else {
+            Err(self.unexpected())
+        }
+    }
+
+    /// What follows `ALTER`.
+    pub(super) fn alter(&mut self) -> Result<StatementKind> {
+        if self.eat("SYSTEM") {
+            let name = self.property_name()?;
+            self.expect_symbol("=")?;
+            let value = self.string("a value in single quotes")?;
+            return Ok(StatementKind::AlterSystem { name, value });
+        }
+        let Some(kind) = self.source_kind() else { return Err(self.unexpected()) };
+        let name = self.ident("a stream or table")?;
+        let columns = self.comma_list(Self::added_column)?;
+        Ok(StatementKind::AlterSource { kind, name, columns })
+    }
+
+    /// `ADD [COLUMN] name type`; a column may itself be called `COLUMN`.
+    fn added_column(&mut self) -> Result<ColumnDef> {
+        self.expect("ADD")?;
+        if self.is_word(0, "COLUMN")
+            && let Ok(column) = self.attempt(|parser| {
+                parser.advance();
+                parser.plain_column()
+            })
+        {
+            return Ok(column);
+        }
+        self.note("COLUMN");
+        self.plain_column()
+    }
+
+    fn plain_column(&mut self) -> Result<ColumnDef> {
+        let start = self.span();
+        let name = self.ident("a column name")?;
+        let ty = self.type_expr()?;
+        Ok(ColumnDef { name, ty, constraint: None, span: self.since(start) })
+    }
+
+    /// Refuses models and functions, naming the statement.
+    fn reject_future(&mut self, verb: &str, start: Span) -> Result<()> {
+        for object in ["MODEL", "FUNCTION"] {
+            // `CREATE FUNCTION` and the like; nothing else in the grammar has these words here.
+            if self.is_word(0, object) {
+                self.advance();
+                return Err(Error::unsupported(format!("{verb} {object}"), self.since(start)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses `PAUSE CONNECTOR` and `RESUME CONNECTOR`, the verb already taken.
+    pub(super) fn reject_connector(&mut self, what: &str) -> Result<()> {
+        if self.is_word(0, "CONNECTOR") {
+            return Err(Error::unsupported(what, self.span()));
+        }
+        Ok(())
+    }
+
+    /// The id of a query, or `None` for `ALL`.
+    pub(super) fn query_id(&mut self) -> Result<Option<Ident>> {
+        if self.eat("ALL") {
+            return Ok(None);
+        }
+        self.ident("a query's id").map(Some)
+    }
+}

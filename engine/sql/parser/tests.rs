@@ -1,0 +1,3 @@
+//! The parser over whole texts.
+
+mod oracle;

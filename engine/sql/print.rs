@@ -1,0 +1,1 @@
+//! Statements back to text, in canonical form.
