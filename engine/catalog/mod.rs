@@ -1,1 +1,221 @@
-//! catalog: see ARCHITECTURE.md.
+//! Names and what they stand for: streams, tables, queries, types, connectors.
+//!
+//! A [`Catalog`] is a value: cloning it copies a few maps of pointers. Readers hold a snapshot; a statement works on a
+//! clone, and [`SharedCatalog::change`] puts the clone in place only after everything succeeded, so a failed
+//! statement leaves no trace. Nothing in here talks to a broker.
+//!
+//! - [`relation`]: one stream or table
+//! - [`query`]: one persistent query, one connector
+//! - [`nearest`]: the name that was probably meant
+
+pub mod nearest;
+pub mod query;
+pub mod relation;
+#[cfg(test)]
+mod tests;
+
+pub use nearest::nearest;
+pub use query::{CatalogQuery, Connector};
+pub use relation::{Relation, RelationKind};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::error::{Error, Result, Span};
+use crate::types::{SqlType, quote_identifier};
+
+/// Everything that has a name. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    relations: BTreeMap<String, Arc<Relation>>,
+    queries: BTreeMap<String, Arc<CatalogQuery>>,
+    types: BTreeMap<String, SqlType>,
+    connectors: BTreeMap<String, Arc<Connector>>,
+}
+
+impl Catalog {
+    /// An empty catalog.
+    pub fn new() -> Self {
+        Catalog::default()
+    }
+
+    /// Streams and tables, by name.
+    pub fn relations(&self) -> impl Iterator<Item = &Arc<Relation>> {
+        self.relations.values()
+    }
+
+    /// Persistent queries, by id.
+    pub fn queries(&self) -> impl Iterator<Item = &Arc<CatalogQuery>> {
+        self.queries.values()
+    }
+
+    /// User types, by name.
+    pub fn types(&self) -> impl Iterator<Item = (&str, &SqlType)> {
+        self.types.iter().map(|(name, ty)| (name.as_str(), ty))
+    }
+
+    /// Connectors, by name.
+    pub fn connectors(&self) -> impl Iterator<Item = &Arc<Connector>> {
+        self.connectors.values()
+    }
+
+    /// The stream or table of this exact name, if there is one.
+    pub fn find_relation(&self, name: &str) -> Option<&Arc<Relation>> {
+        self.relations.get(name)
+    }
+
+    /// The stream or table of this exact name. The error names the nearest one.
+    pub fn relation(&self, name: &str, span: Span) -> Result<&Arc<Relation>> {
+        self.relations.get(name).ok_or_else(|| self.unknown("stream or table", name, self.relations.keys(), span))
+    }
+
+    /// The persistent query of this id. Ids are matched in upper case too, as they are often typed without quotes.
+    pub fn query(&self, id: &str, span: Span) -> Result<&Arc<CatalogQuery>> {
+        let found = self.queries.get(id).or_else(|| {
+            self.queries.iter().find(|(candidate, _)| candidate.eq_ignore_ascii_case(id)).map(|(_, query)| query)
+        });
+        found.ok_or_else(|| self.unknown("query", id, self.queries.keys(), span))
+    }
+
+    /// The user type of this name.
+    pub fn user_type(&self, name: &str, span: Span) -> Result<&SqlType> {
+        self.types.get(name).ok_or_else(|| self.unknown("type", name, self.types.keys(), span))
+    }
+
+    /// The connector of this name, if there is one.
+    pub fn find_connector(&self, name: &str) -> Option<&Arc<Connector>> {
+        self.connectors.get(name)
+    }
+
+    /// The connector of this name. The error names the nearest one.
+    pub fn connector(&self, name: &str, span: Span) -> Result<&Arc<Connector>> {
+        self.connectors.get(name).ok_or_else(|| self.unknown("connector", name, self.connectors.keys(), span))
+    }
+
+    /// Ids of the queries that read this stream or table.
+    pub fn readers_of(&self, relation: &str) -> Vec<&str> {
+        self.queries.values().filter(|query| query.sources.iter().any(|s| s == relation)).map(|q| &*q.id).collect()
+    }
+
+    /// Ids of the queries that write this stream or table.
+    pub fn writers_of(&self, relation: &str) -> Vec<&str> {
+        self.queries.values().filter(|query| query.sink == relation).map(|query| &*query.id).collect()
+    }
+
+    /// Adds a stream or table, or replaces it when `replace`.
+    pub fn add_relation(&mut self, relation: Relation, replace: bool, span: Span) -> Result<()> {
+        if !replace && let Some(existing) = self.relations.get(&relation.name) {
+            return Err(exists(existing.kind.as_str(), &relation.name, span)
+                .hint("Write CREATE OR REPLACE to change it, or IF NOT EXISTS to keep it."));
+        }
+        self.relations.insert(relation.name.clone(), Arc::new(relation));
+        Ok(())
+    }
+
+    /// Removes a stream or table; refused while a query reads or writes it.
+    pub fn drop_relation(&mut self, name: &str, span: Span) -> Result<Arc<Relation>> {
+        let relation = self.relation(name, span)?.clone();
+        let (readers, writers) = (self.readers_of(name), self.writers_of(name));
+        if !readers.is_empty() || !writers.is_empty() {
+            let mut in_use = Vec::new();
+            if !readers.is_empty() {
+                in_use.push(format!("read by {}", readers.join(", ")));
+            }
+            if !writers.is_empty() {
+                in_use.push(format!("written by {}", writers.join(", ")));
+            }
+            let first = readers.first().or(writers.first()).copied().unwrap_or_default();
+            let what = relation.kind.as_str();
+            return Err(Error::sql(format!("cannot drop {what} {}, it is in use", quote_identifier(name)))
+                .detail(in_use.join("; "))
+                .hint(format!("TERMINATE {first}; first."))
+                .at(span));
+        }
+        self.relations.remove(name);
+        Ok(relation)
+    }
+
+    /// Adds a persistent query, or replaces it when `replace`.
+    pub fn add_query(&mut self, query: CatalogQuery, replace: bool, span: Span) -> Result<()> {
+        if !replace && self.queries.contains_key(&query.id) {
+            return Err(exists("query", &query.id, span));
+        }
+        self.queries.insert(query.id.clone(), Arc::new(query));
+        Ok(())
+    }
+
+    /// Removes a persistent query.
+    pub fn drop_query(&mut self, id: &str, span: Span) -> Result<Arc<CatalogQuery>> {
+        let query = self.query(id, span)?.clone();
+        self.queries.remove(&query.id);
+        Ok(query)
+    }
+
+    /// Adds a user type; one that exists stays as it is when `if_not_exists`. Returns whether it was added.
+    pub fn add_type(&mut self, name: &str, ty: SqlType, if_not_exists: bool, span: Span) -> Result<bool> {
+        if self.types.contains_key(name) {
+            return if if_not_exists { Ok(false) } else { Err(exists("type", name, span)) };
+        }
+        self.types.insert(name.to_string(), ty);
+        Ok(true)
+    }
+
+    /// Removes a user type. Columns declared with it keep what it stood for.
+    pub fn drop_type(&mut self, name: &str, span: Span) -> Result<()> {
+        self.user_type(name, span)?;
+        self.types.remove(name);
+        Ok(())
+    }
+
+    /// Adds a connector.
+    pub fn add_connector(&mut self, connector: Connector, span: Span) -> Result<()> {
+        if self.connectors.contains_key(&connector.name) {
+            return Err(exists("connector", &connector.name, span));
+        }
+        self.connectors.insert(connector.name.clone(), Arc::new(connector));
+        Ok(())
+    }
+
+    /// Removes a connector.
+    pub fn drop_connector(&mut self, name: &str, span: Span) -> Result<Arc<Connector>> {
+        let connector = self.connector(name, span)?.clone();
+        self.connectors.remove(name);
+        Ok(connector)
+    }
+
+    fn unknown<'a>(&self, what: &str, name: &str, known: impl Iterator<Item = &'a String>, span: Span) -> Error {
+        let error = Error::sql(format!("unknown {what} {}", quote_identifier(name))).at(span);
+        match nearest(name, known.map(String::as_str)) {
+            Some(near) => error.hint(format!("Did you mean {}?", quote_identifier(near))),
+            None => error,
+        }
+    }
+}
+
+fn exists(what: &str, name: &str, span: Span) -> Error {
+    Error::sql(format!("{what} {} exists already", quote_identifier(name))).at(span)
+}
+
+/// The catalog of a session, shared by everybody who reads it.
+#[derive(Debug, Default)]
+pub struct SharedCatalog {
+    current: RwLock<Arc<Catalog>>,
+}
+
+impl SharedCatalog {
+    /// The catalog as it is now; later changes do not show in it.
+    pub fn snapshot(&self) -> Arc<Catalog> {
+        self.current.read().clone()
+    }
+
+    /// Runs `change` on a copy and puts the copy in place if it succeeds. Changes exclude each other.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Catalog) -> Result<T>) -> Result<T> {
+        let mut current = self.current.write();
+        let mut next = Catalog::clone(&current);
+        let value = change(&mut next)?;
+        *current = Arc::new(next);
+        Ok(value)
+    }
+}

@@ -1,1 +1,26 @@
-//! operators: see ARCHITECTURE.md.
+//! What a query does to rows: state machines over batches, one a file.
+//!
+//! They know expressions, records and types; topics, formats and time are someone else's. A row that cannot be computed
+//! never fails its batch: it is dropped or nulled, and reported as a [`RowReport`].
+//!
+//! - [`eval`]: an expression over a batch
+//! - [`filter`], [`project`]: the two operators without state
+//! - [`pipeline`]: the steps of a plan, one after the other
+
+pub mod eval;
+pub mod filter;
+pub mod pipeline;
+pub mod project;
+#[cfg(test)]
+mod tests;
+
+pub use pipeline::Pipeline;
+
+/// A row that could not be computed as asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowReport {
+    /// The record of the raw batch the row came from.
+    pub record: usize,
+    /// What was computed and what was wrong with it; holds no value from the data.
+    pub message: String,
+}

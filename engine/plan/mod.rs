@@ -1,1 +1,82 @@
-//! plan: see ARCHITECTURE.md.
+//! What to run, as a printable value.
+//!
+//! The planner makes a [`QueryPlan`] from a statement; the topology runs it. `EXPLAIN` prints the plan itself, so
+//! what is shown is what runs. A plan holds compiled expressions but no state, no thread and no connection.
+//!
+//! - [`scan`]: what is read, and which of its columns
+//! - [`expr`]: expressions, compiled, with their canonical text
+//! - [`explain`]: the plan as a tree
+
+pub mod explain;
+pub mod expr;
+pub mod scan;
+
+pub use expr::CompiledExpr;
+pub use scan::{PSEUDO_COLUMNS, SourceScan};
+
+use crate::types::{FormatSpec, Schema, TimestampSpec, TopicSpec};
+
+/// A query, ready to run.
+#[derive(Debug, Clone)]
+pub struct QueryPlan {
+    /// Unique among running queries; derived from the sink's name, so that it survives edits around it.
+    pub query_id: String,
+    /// Where its rows go.
+    pub kind: QueryKind,
+    /// What it reads.
+    pub source: SourceScan,
+    /// What it does, in order. The rows after the last step have the columns of `output`.
+    pub steps: Vec<Step>,
+    /// The columns of its result; those of a sink, in the sink's order, for a persistent query.
+    pub output: Schema,
+}
+
+/// Where the rows of a query go.
+#[derive(Debug, Clone)]
+pub enum QueryKind {
+    /// Into a topic, for as long as the query is not terminated.
+    Persistent(SinkSpec),
+    /// To whoever asked, until `LIMIT` rows were sent.
+    Push {
+        /// `LIMIT`.
+        limit: Option<u64>,
+    },
+}
+
+/// The topic a persistent query writes.
+#[derive(Debug, Clone)]
+pub struct SinkSpec {
+    /// The stream or table that stands for the topic.
+    pub relation: String,
+    /// The topic. Partitions and replicas that are not given are those of the source's topic.
+    pub topic: TopicSpec,
+    /// Format of keys.
+    pub key_format: FormatSpec,
+    /// Format of values.
+    pub value_format: FormatSpec,
+    /// Columns, keys and values told apart by their kind.
+    pub schema: Schema,
+    /// The column whose value becomes the time of the record; the input's time when there is none.
+    pub timestamp: Option<TimestampSpec>,
+}
+
+/// One step of a query.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Keeps the rows for which a predicate is true.
+    Filter {
+        /// A `BOOLEAN` expression; null is not true.
+        predicate: CompiledExpr,
+        /// Positions of the columns that later steps read, ascending: only these are kept.
+        keep: Vec<usize>,
+    },
+    /// Computes the columns of the result.
+    Project(Vec<(String, CompiledExpr)>),
+}
+
+impl QueryPlan {
+    /// A text that is equal for two plans exactly when they do the same: all of the plan but its id.
+    pub fn fingerprint(&self) -> String {
+        explain::body(self)
+    }
+}

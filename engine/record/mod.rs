@@ -1,12 +1,14 @@
-//! The vocabulary of data in motion: undecoded records, column-wise.
+//! The vocabulary of data in motion: records, column-wise; undecoded ([`RawBatch`], [`OutBatch`]) and decoded ([`Batch`]).
 //!
 //! A [`RawBatch`] is what a reader hands over and what a writer takes: records of one partition, their
 //! keys, values, timestamps, offsets and headers each in a column. All columns have the same number
 //! of rows. Clearing a batch keeps its buffers, so a reader that reuses one allocates nothing per record.
 
+mod batch;
 mod bytes_column;
 mod headers;
 
+pub use batch::Batch;
 pub use bytes_column::BytesColumn;
 pub use headers::HeadersColumn;
 

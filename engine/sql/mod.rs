@@ -2,13 +2,17 @@
 //!
 //! In the order a statement passes through: [`split`] cuts a file or a line of the shell into statements, [`variables`]
 //! fills in `${name}` and `${env:NAME}`, [`tokens`] and [`parser`] make an [`ast`] of it. [`print`] is the way back, in
-//! canonical form. [`diagnostic`] shows any error over the text it points into. Nothing here knows a catalog; names are
-//! only names until they are bound.
+//! canonical form. [`bind`] finds what its names mean and types its expressions, with [`kernels`] for the operators that
+//! DataFusion does not compute as ksqlDB does; [`planner`] makes a plan of it, or a change of the catalog. [`diagnostic`]
+//! shows any error over the text it points into.
 
 pub mod ast;
+pub mod bind;
 pub mod diagnostic;
+pub mod kernels;
 mod keywords;
 pub mod parser;
+pub mod planner;
 pub mod print;
 pub mod split;
 pub mod tokens;

@@ -4,9 +4,12 @@
 
 pub mod cast;
 pub mod java_double;
-mod schema;
 pub mod text;
 
+mod encoding;
+mod schema;
+
+pub use encoding::{FormatName, FormatSpec, TimestampSpec, TopicSpec};
 pub use schema::{Column, ColumnKind, Schema, quote_identifier};
 
 use std::fmt;

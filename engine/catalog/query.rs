@@ -1,0 +1,29 @@
+//! One persistent query, one connector.
+
+/// A persistent query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogQuery {
+    /// Its id.
+    pub id: String,
+    /// The streams and tables it reads.
+    pub sources: Vec<String>,
+    /// The stream or table it writes.
+    pub sink: String,
+    /// The statement that made it, as typed, secrets masked.
+    pub statement: String,
+    /// What it does, as text: equal texts mean an unchanged query.
+    pub fingerprint: String,
+}
+
+/// A connector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connector {
+    /// Its name.
+    pub name: String,
+    /// Whether it brings data in (else it takes data out).
+    pub source: bool,
+    /// Its properties, as typed, secrets resolved.
+    pub properties: Vec<(String, String)>,
+    /// The statement that made it, as typed, secrets masked.
+    pub statement: String,
+}

@@ -1,0 +1,33 @@
+//! Expressions, compiled, with their canonical text.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+
+use crate::types::SqlType;
+
+/// An expression that can be evaluated over a batch.
+#[derive(Clone)]
+pub struct CompiledExpr {
+    /// The expression; its columns are positions in the batch it is meant for.
+    pub physical: Arc<dyn PhysicalExpr>,
+    /// Its text, in canonical form: equal texts over equal inputs mean equal results.
+    pub sql: String,
+    /// The type of its result.
+    pub ty: SqlType,
+}
+
+impl CompiledExpr {
+    /// The position of the column this is, when it is nothing but a column.
+    pub fn as_column(&self) -> Option<usize> {
+        self.physical.downcast_ref::<Column>().map(Column::index)
+    }
+}
+
+impl fmt::Debug for CompiledExpr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.sql, self.ty)
+    }
+}

@@ -1,0 +1,127 @@
+//! `CASE`, and the constructors of arrays, maps and structs: expressions of many parts with one type.
+
+use datafusion::logical_expr::Case;
+use datafusion::logical_expr::Expr as LogicalExpr;
+
+use super::coerce;
+use super::expr::{Binder, Bound};
+use crate::error::{Error, Result, Span};
+use crate::sql::ast::{Expr, Ident};
+use crate::sql::kernels;
+use crate::types::SqlType;
+
+impl Binder<'_> {
+    pub(super) fn case(
+        &self,
+        operand: Option<&Expr>,
+        arms: &[(Expr, Expr)],
+        otherwise: Option<&Expr>,
+        span: Span,
+    ) -> Result<Bound> {
+        let mut whens = Vec::with_capacity(arms.len());
+        let operand = match operand {
+            None => {
+                for (when, _) in arms {
+                    whens.push(self.bind_condition(when, "WHEN")?);
+                }
+                None
+            }
+            Some(operand) => Some(self.case_operand(operand, arms, &mut whens)?),
+        };
+        let mut results = Vec::with_capacity(arms.len() + 1);
+        let exprs: Vec<&Expr> = arms.iter().map(|(_, then)| then).chain(otherwise).collect();
+        for then in &exprs {
+            results.push(self.bind(then)?);
+        }
+        let ty = coerce::common_type_of(results.iter().map(|result| result.ty.as_ref()), |i| {
+            Error::sql("the results of a CASE must have one type").at(exprs[i].span)
+        })?;
+        let Some(ty) = ty else {
+            return Err(Error::sql("all results of this CASE are NULL")
+                .hint("Give one of them a type, for example CAST(NULL AS STRING).")
+                .at(span));
+        };
+        let mut results = results.into_iter().map(|result| Box::new(result.widen(&ty)));
+        let arms = whens.into_iter().map(Box::new).zip(results.by_ref().take(arms.len())).collect();
+        let case = Case::new(operand.map(Box::new), arms, results.next());
+        Ok(Bound::new(LogicalExpr::Case(case), ty))
+    }
+
+    /// The operand of a simple `CASE` and the values it is compared with, in one type.
+    fn case_operand(
+        &self,
+        operand: &Expr,
+        arms: &[(Expr, Expr)],
+        whens: &mut Vec<LogicalExpr>,
+    ) -> Result<LogicalExpr> {
+        let value = self.bind(operand)?;
+        let bound = arms.iter().map(|(when, _)| self.bind(when)).collect::<Result<Vec<_>>>()?;
+        let types = std::iter::once(value.ty.as_ref()).chain(bound.iter().map(|bound| bound.ty.as_ref()));
+        let common = coerce::common_type_of(types, |i| {
+            Error::sql("WHEN must have the type of the CASE").at(arms[i.saturating_sub(1)].0.span)
+        })?;
+        let Some(common) = common else {
+            return Err(Error::sql("a comparison with NULL is never true").at(operand.span));
+        };
+        whens.extend(bound.into_iter().map(|bound| bound.widen(&common)));
+        Ok(value.widen(&common))
+    }
+
+    pub(super) fn array(&self, items: &[Expr], span: Span) -> Result<Bound> {
+        let bound = items.iter().map(|item| self.bind(item)).collect::<Result<Vec<_>>>()?;
+        let ty = coerce::common_type_of(bound.iter().map(|bound| bound.ty.as_ref()), |i| {
+            Error::sql("the elements of an array must have one type").at(items[i].span)
+        })?;
+        let Some(ty) = ty else {
+            return Err(Error::sql("the type of this array is not known")
+                .detail(if items.is_empty() { "it is empty" } else { "all elements are NULL" })
+                .hint("CAST one element to a type.")
+                .at(span));
+        };
+        let items = bound.into_iter().map(|bound| bound.widen(&ty)).collect();
+        let ty = SqlType::Array(Box::new(ty));
+        Ok(Bound::new(kernels::construct::array(items, &ty), ty))
+    }
+
+    pub(super) fn map(&self, entries: &[(Expr, Expr)], span: Span) -> Result<Bound> {
+        let keys = entries.iter().map(|(key, _)| self.bind(key)).collect::<Result<Vec<_>>>()?;
+        let values = entries.iter().map(|(_, value)| self.bind(value)).collect::<Result<Vec<_>>>()?;
+        let key_type = coerce::common_type_of(keys.iter().map(|key| key.ty.as_ref()), |i| {
+            Error::sql("the keys of a map must have one type").at(entries[i].0.span)
+        })?;
+        let value_type = coerce::common_type_of(values.iter().map(|value| value.ty.as_ref()), |i| {
+            Error::sql("the values of a map must have one type").at(entries[i].1.span)
+        })?;
+        let (Some(key_type), Some(value_type)) = (key_type, value_type) else {
+            return Err(Error::sql("the type of this map is not known")
+                .detail(if entries.is_empty() { "it is empty" } else { "all keys or all values are NULL" })
+                .hint("CAST one of them to a type.")
+                .at(span));
+        };
+        let mut parts = Vec::with_capacity(2 * entries.len());
+        for (key, value) in keys.into_iter().zip(values) {
+            parts.push(key.widen(&key_type));
+            parts.push(value.widen(&value_type));
+        }
+        let ty = SqlType::Map(Box::new(key_type), Box::new(value_type));
+        Ok(Bound::new(kernels::construct::map(parts, &ty), ty))
+    }
+
+    pub(super) fn structure(&self, fields: &[(Ident, Expr)], span: Span) -> Result<Bound> {
+        if fields.is_empty() {
+            return Err(Error::sql("a STRUCT needs at least one field").at(span));
+        }
+        let mut types = Vec::with_capacity(fields.len());
+        let mut values = Vec::with_capacity(fields.len());
+        for (i, (name, value)) in fields.iter().enumerate() {
+            if fields[..i].iter().any(|(earlier, _)| earlier.name == name.name) {
+                return Err(Error::sql(format!("the field {} is given twice", name.name)).at(name.span));
+            }
+            let (expr, ty) = self.bind_typed(value)?;
+            values.push(expr);
+            types.push((name.name.clone(), ty));
+        }
+        let ty = SqlType::Struct(types);
+        Ok(Bound::new(kernels::construct::structure(values, &ty), ty))
+    }
+}

@@ -1,0 +1,61 @@
+//! Literals, and what a literal may stand for.
+
+use datafusion::arrow::datatypes::i256;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{Expr, lit};
+
+use super::coerce::MAX_PRECISION;
+use crate::types::SqlType;
+
+/// An integer literal: `INTEGER` when it fits, else `BIGINT`.
+pub fn integer(value: i64) -> (Expr, SqlType) {
+    match i32::try_from(value) {
+        Ok(small) => (lit(small), SqlType::Integer),
+        Err(_) => (lit(value), SqlType::Bigint),
+    }
+}
+
+/// A decimal literal: digits with a point, perhaps with a sign. `None` when it has more digits than a `DECIMAL` holds.
+///
+/// The scale is the number of digits behind the point. The precision is the number of significant digits, and for a
+/// value between -1 and 1 the scale and one, so that `0.005` is a `DECIMAL(4, 3)`.
+pub fn decimal(text: &str) -> Option<(Expr, SqlType)> {
+    let (negative, digits) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) || whole.len() + fraction.len() == 0 {
+        return None;
+    }
+    let whole = whole.trim_start_matches('0');
+    let scale = u16::try_from(fraction.len()).ok()?;
+    let precision = if whole.is_empty() { scale + 1 } else { u16::try_from(whole.len()).ok()?.checked_add(scale)? };
+    if precision > MAX_PRECISION {
+        return None;
+    }
+    let unscaled = i256::from_string(&format!("{whole}{fraction}0"))?.checked_div(i256::from_i128(10))?;
+    let unscaled = if negative { unscaled.checked_neg()? } else { unscaled };
+    let (p, s) = (precision as u8, scale as u8);
+    let value = match unscaled.to_i128() {
+        Some(value) if p <= 38 => ScalarValue::Decimal128(Some(value), p, s as i8),
+        _ => ScalarValue::Decimal256(Some(unscaled), p, s as i8),
+    };
+    Some((lit(value), SqlType::Decimal(p, s)))
+}
+
+/// A number in a text, typed as if it stood there without quotes.
+pub fn number_in_text(text: &str) -> Option<(Expr, SqlType)> {
+    let text = text.trim();
+    if let Ok(value) = text.parse::<i64>() {
+        return Some(integer(value));
+    }
+    if let Some(found) = decimal(text) {
+        return Some(found);
+    }
+    // Rust also reads "inf" and "nan", which are no numbers in SQL.
+    let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
+    let value: f64 = text.parse().ok().filter(|value: &f64| numeric && value.is_finite())?;
+    Some((lit(value), SqlType::Double))
+}

@@ -1,0 +1,404 @@
+//! The `WITH` clause.
+
+use super::text;
+use crate::catalog::nearest;
+use crate::error::{Error, Result, Span};
+use crate::sql::ast::{Expr, ExprKind, Property, StringLit};
+use crate::types::{FormatName, FormatSpec, Schema, SqlType, TimestampSpec, TopicSpec, quote_identifier};
+
+/// Properties that a statement may set.
+const KNOWN: [&str; 14] = [
+    "KAFKA_TOPIC",
+    "FORMAT",
+    "KEY_FORMAT",
+    "VALUE_FORMAT",
+    "PARTITIONS",
+    "REPLICAS",
+    "RETENTION_MS",
+    "TIMESTAMP",
+    "TIMESTAMP_FORMAT",
+    "WRAP_SINGLE_VALUE",
+    "KEY_DELIMITER",
+    "VALUE_DELIMITER",
+    "QUERY_ID",
+    "CLEANUP_POLICY",
+];
+
+/// Properties of ksqlDB that are understood and refused for now.
+const LATER: [&str; 10] = [
+    "WINDOW_TYPE",
+    "WINDOW_SIZE",
+    "KEY_SCHEMA_ID",
+    "VALUE_SCHEMA_ID",
+    "KEY_SCHEMA_FULL_NAME",
+    "VALUE_SCHEMA_FULL_NAME",
+    "VALUE_AVRO_SCHEMA_FULL_NAME",
+    "KEY_PROTOBUF_NULLABLE_REPRESENTATION",
+    "VALUE_PROTOBUF_NULLABLE_REPRESENTATION",
+    "SOURCED_BY_CONNECTOR",
+];
+
+/// Formats of ksqlDB that are understood and refused for now.
+const LATER_FORMATS: [&str; 5] = ["AVRO", "PROTOBUF", "PROTOBUF_NOSR", "JSON_SR", "THRIFT"];
+
+/// A value and where it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Its place.
+    pub span: Span,
+}
+
+/// The properties of one statement.
+#[derive(Debug, Clone, Default)]
+pub struct Properties {
+    /// `KAFKA_TOPIC`, case kept.
+    pub kafka_topic: Option<Spanned<String>>,
+    /// `PARTITIONS`.
+    pub partitions: Option<Spanned<i32>>,
+    /// `REPLICAS`.
+    pub replicas: Option<Spanned<i16>>,
+    /// `RETENTION_MS`.
+    pub retention_ms: Option<Spanned<i64>>,
+    /// `KEY_FORMAT`, or `FORMAT`.
+    pub key_format: Option<Spanned<FormatName>>,
+    /// `VALUE_FORMAT`, or `FORMAT`.
+    pub value_format: Option<Spanned<FormatName>>,
+    /// `KEY_DELIMITER`.
+    pub key_delimiter: Option<Spanned<char>>,
+    /// `VALUE_DELIMITER`.
+    pub value_delimiter: Option<Spanned<char>>,
+    /// `WRAP_SINGLE_VALUE`.
+    pub wrap_single_value: Option<Spanned<bool>>,
+    /// `TIMESTAMP`: a column, folded to upper case unless quoted inside the text.
+    pub timestamp: Option<Spanned<String>>,
+    /// `TIMESTAMP_FORMAT`.
+    pub timestamp_format: Option<Spanned<String>>,
+    /// `QUERY_ID`.
+    pub query_id: Option<Spanned<String>>,
+}
+
+impl Properties {
+    /// Reads a clause. Names are known in any case.
+    pub fn read(clause: &[Property]) -> Result<Properties> {
+        let mut properties = Properties::default();
+        let mut seen: Vec<String> = Vec::with_capacity(clause.len());
+        for property in clause {
+            let name = property.name.value.to_ascii_uppercase();
+            if seen.contains(&name) {
+                return Err(Error::sql(format!("property {name} is given twice")).at(property.span));
+            }
+            properties.set(&name, property)?;
+            seen.push(name);
+        }
+        for side in ["KEY_FORMAT", "VALUE_FORMAT"] {
+            if seen.iter().any(|name| name == "FORMAT") && seen.iter().any(|name| name == side) {
+                let at = clause.iter().find(|p| p.name.value.eq_ignore_ascii_case(side)).map_or(Span::default(), |p| p.span);
+                return Err(Error::sql(format!("FORMAT and {side} cannot both be given"))
+                    .detail("FORMAT sets the formats of key and value")
+                    .hint("Write FORMAT alone, or KEY_FORMAT and VALUE_FORMAT.")
+                    .at(at));
+            }
+        }
+        if let (Some(format), None) = (&properties.timestamp_format, &properties.timestamp) {
+            return Err(Error::sql("TIMESTAMP_FORMAT needs TIMESTAMP, the column it is the format of").at(format.span));
+        }
+        Ok(properties)
+    }
+
+    fn set(&mut self, name: &str, property: &Property) -> Result<()> {
+        let span = property.value.span;
+        match name {
+            "KAFKA_TOPIC" => {
+                let topic = text_of(name, &property.value)?;
+                check_topic(&topic)?;
+                self.kafka_topic = Some(topic);
+            }
+            "FORMAT" => {
+                let format = format_of(name, &property.value)?;
+                self.key_format = Some(format.clone());
+                self.value_format = Some(format);
+            }
+            "KEY_FORMAT" => self.key_format = Some(format_of(name, &property.value)?),
+            "VALUE_FORMAT" => self.value_format = Some(format_of(name, &property.value)?),
+            "PARTITIONS" => self.partitions = Some(positive(name, &property.value, i32::MAX)?),
+            "REPLICAS" => self.replicas = Some(positive(name, &property.value, i16::MAX)?),
+            "RETENTION_MS" => {
+                let value = integer_of(name, &property.value)?;
+                if value < -1 {
+                    return Err(Error::sql("RETENTION_MS needs milliseconds, or -1 for no end").at(span));
+                }
+                self.retention_ms = Some(Spanned { value, span });
+            }
+            "KEY_DELIMITER" => self.key_delimiter = Some(delimiter_of(name, &property.value)?),
+            "VALUE_DELIMITER" => self.value_delimiter = Some(delimiter_of(name, &property.value)?),
+            "WRAP_SINGLE_VALUE" => self.wrap_single_value = Some(boolean_of(name, &property.value)?),
+            "TIMESTAMP" => {
+                let written = text_of(name, &property.value)?;
+                self.timestamp = Some(Spanned { value: fold(&written.value), span });
+            }
+            "TIMESTAMP_FORMAT" => self.timestamp_format = Some(text_of(name, &property.value)?),
+            "QUERY_ID" => {
+                let id = text_of(name, &property.value)?;
+                let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+                if id.value.is_empty() || !id.value.chars().all(allowed) {
+                    return Err(Error::sql("QUERY_ID needs letters, digits, `_` and `-` only").at(span));
+                }
+                self.query_id = Some(Spanned { value: id.value.to_uppercase(), span });
+            }
+            _ if name == "CLEANUP_POLICY" || LATER.contains(&name) => {
+                return Err(Error::unsupported(format_args!("property {name}"), property.span));
+            }
+            _ => return Err(unknown(&property.name)),
+        }
+        Ok(())
+    }
+
+    /// The format of keys: what is given, else `default`.
+    pub fn key_spec(&self, default: &FormatSpec) -> Result<FormatSpec> {
+        spec("KEY_DELIMITER", self.key_format.as_ref(), default, self.key_delimiter.as_ref())
+    }
+
+    /// The format of values: what is given, else `default`; without either an error at `span`.
+    pub fn value_spec(&self, default: Option<&FormatSpec>, span: Span) -> Result<FormatSpec> {
+        let given = self.value_format.as_ref();
+        let Some(default) = default.cloned().or(given.map(|given| FormatSpec::new(given.value))) else {
+            return Err(Error::sql("VALUE_FORMAT is missing")
+                .hint("Write WITH (VALUE_FORMAT = 'JSON'), or SET 'ksql.persistence.default.format.value'.")
+                .at(span));
+        };
+        let mut spec = spec("VALUE_DELIMITER", given, &default, self.value_delimiter.as_ref())?;
+        if let Some(wrap) = &self.wrap_single_value {
+            spec.wrap_single = Some(wrap.value);
+        }
+        Ok(spec)
+    }
+
+    /// The topic: what is given, else `default`.
+    pub fn topic(&self, default: &str) -> TopicSpec {
+        TopicSpec {
+            name: self.kafka_topic.as_ref().map_or_else(|| default.to_string(), |topic| topic.value.clone()),
+            partitions: self.partitions.as_ref().map(|partitions| partitions.value),
+            replicas: self.replicas.as_ref().map(|replicas| replicas.value),
+            retention_ms: self.retention_ms.as_ref().map(|retention| retention.value),
+        }
+    }
+
+    /// The column of event time, if one is given; it must be of a schema and of a type that is a time.
+    pub fn timestamp(&self, schema: &Schema) -> Result<Option<TimestampSpec>> {
+        let Some(Spanned { value: name, span }) = &self.timestamp else { return Ok(None) };
+        let Some(position) = schema.index_of(name) else {
+            let error = Error::sql(format!("TIMESTAMP names an unknown column {}", quote_identifier(name))).at(*span);
+            let names = schema.columns.iter().map(|column| column.name.as_str());
+            return Err(match nearest(name, names) {
+                Some(near) => error.hint(format!("Did you mean {}?", quote_identifier(near))),
+                None => error,
+            });
+        };
+        let format = self.timestamp_format.as_ref();
+        match (&schema.columns[position].ty, format) {
+            (SqlType::Bigint | SqlType::Timestamp, None) | (SqlType::String, Some(_)) => {}
+            (SqlType::String, None) => {
+                return Err(Error::sql(format!("TIMESTAMP column {} is a STRING", quote_identifier(name)))
+                    .hint("Say how to read it, for example TIMESTAMP_FORMAT = 'yyyy-MM-dd HH:mm:ss'.")
+                    .at(*span));
+            }
+            (ty @ (SqlType::Bigint | SqlType::Timestamp), Some(format)) => {
+                return Err(Error::sql(format!("TIMESTAMP_FORMAT is for a STRING, {} is a {ty}", quote_identifier(name)))
+                    .at(format.span));
+            }
+            (ty, _) => {
+                return Err(Error::sql(format!("TIMESTAMP column {} is a {ty}", quote_identifier(name)))
+                    .detail("expected a BIGINT, a TIMESTAMP, or a STRING with TIMESTAMP_FORMAT")
+                    .at(*span));
+            }
+        }
+        Ok(Some(TimestampSpec { column: name.clone(), format: format.map(|format| format.value.clone()) }))
+    }
+}
+
+fn spec(
+    what: &str,
+    given: Option<&Spanned<FormatName>>,
+    default: &FormatSpec,
+    delimiter: Option<&Spanned<char>>,
+) -> Result<FormatSpec> {
+    // Options go with their format: those of another format mean nothing to this one.
+    let mut spec = match given {
+        Some(given) if given.value != default.name => FormatSpec::new(given.value),
+        _ => default.clone(),
+    };
+    if let Some(delimiter) = delimiter {
+        if spec.name != FormatName::Delimited {
+            return Err(Error::sql(format!("{what} is for DELIMITED, the format is {}", spec.name)).at(delimiter.span));
+        }
+        spec.delimiter = Some(delimiter.value);
+    }
+    Ok(spec)
+}
+
+/// Refuses what a format cannot hold. `key` and `value` are named with the columns; `span` is the statement's name.
+pub fn check_formats(schema: &Schema, key: &FormatSpec, value: &FormatSpec, span: Span) -> Result<()> {
+    let keys = schema.key_columns().count();
+    let values = schema.value_columns().count();
+    if value.name == FormatName::None {
+        return Err(Error::sql("the value format cannot be NONE").at(span));
+    }
+    if key.name == FormatName::None && keys > 0 {
+        return Err(Error::sql("key format NONE is for a source without key columns").at(span));
+    }
+    for (side, format, count) in [("key", key, keys), ("value", value, values)] {
+        if format.name == FormatName::Kafka && count > 1 {
+            return Err(Error::sql(format!("the {side} format KAFKA holds one column, found {count}"))
+                .hint("JSON and DELIMITED hold several.")
+                .at(span));
+        }
+    }
+    for (side, format, columns) in [
+        ("key", key, schema.key_columns().collect::<Vec<_>>()),
+        ("value", value, schema.value_columns().collect::<Vec<_>>()),
+    ] {
+        for column in columns {
+            if !holds(format.name, &column.ty) {
+                return Err(Error::sql(format!("the {side} format {} cannot hold a {}", format.name, kind(&column.ty)))
+                    .detail(format!("column {} is {}", quote_identifier(&column.name), column.ty))
+                    .at(span));
+            }
+        }
+    }
+    match value.wrap_single {
+        Some(_) if values != 1 => Err(Error::sql("WRAP_SINGLE_VALUE is for a single value column")
+            .detail(format!("found {values}"))
+            .at(span)),
+        Some(true) if value.name != FormatName::Json => {
+            Err(Error::sql(format!("the value format {} cannot wrap a single value", value.name)).at(span))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn holds(format: FormatName, ty: &SqlType) -> bool {
+    match format {
+        FormatName::Json | FormatName::None => true,
+        FormatName::Delimited => !matches!(ty, SqlType::Array(_) | SqlType::Map(..) | SqlType::Struct(_)),
+        FormatName::Kafka => {
+            matches!(ty, SqlType::Integer | SqlType::Bigint | SqlType::Double | SqlType::String | SqlType::Bytes)
+        }
+    }
+}
+
+/// A type without its parts.
+fn kind(ty: &SqlType) -> String {
+    let text = ty.to_string();
+    text.split(['<', '(']).next().unwrap_or_default().to_string()
+}
+
+fn unknown(name: &StringLit) -> Error {
+    let error = Error::sql(format!("unknown property {}", name.value)).at(name.span);
+    match nearest(&name.value, KNOWN.into_iter().chain(LATER)) {
+        Some(near) => error.hint(format!("Did you mean {near}?")),
+        None => error.hint(format!("The properties are {}.", KNOWN[..12].join(", "))),
+    }
+}
+
+fn wrong(name: &str, expected: &str, value: &Expr) -> Error {
+    Error::sql(format!("{name} needs {expected}, found {}", text::expr(value, true))).at(value.span)
+}
+
+fn text_of(name: &str, value: &Expr) -> Result<Spanned<String>> {
+    match &value.kind {
+        ExprKind::String(text) => Ok(Spanned { value: text.clone(), span: value.span }),
+        _ => Err(wrong(name, "a text in single quotes", value)),
+    }
+}
+
+fn integer_of(name: &str, value: &Expr) -> Result<i64> {
+    let number = match &value.kind {
+        ExprKind::Integer(number) => Some(*number),
+        ExprKind::Unary { minus: true, expr } => match expr.kind {
+            ExprKind::Integer(number) => number.checked_neg(),
+            _ => None,
+        },
+        ExprKind::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.ok_or_else(|| wrong(name, "a whole number", value))
+}
+
+fn positive<T: TryFrom<i64> + Into<i64> + Copy>(name: &str, value: &Expr, most: T) -> Result<Spanned<T>> {
+    let number = integer_of(name, value)?;
+    match T::try_from(number) {
+        Ok(small) if number > 0 => Ok(Spanned { value: small, span: value.span }),
+        _ => Err(Error::sql(format!("{name} needs a number from 1 to {}", most.into())).at(value.span)),
+    }
+}
+
+fn boolean_of(name: &str, value: &Expr) -> Result<Spanned<bool>> {
+    let flag = match &value.kind {
+        ExprKind::Boolean(flag) => Some(*flag),
+        ExprKind::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+        ExprKind::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    };
+    match flag {
+        Some(flag) => Ok(Spanned { value: flag, span: value.span }),
+        None => Err(wrong(name, "TRUE or FALSE", value)),
+    }
+}
+
+fn format_of(name: &str, value: &Expr) -> Result<Spanned<FormatName>> {
+    let written = text_of(name, value)?;
+    if let Some(format) = FormatName::parse(&written.value) {
+        return Ok(Spanned { value: format, span: value.span });
+    }
+    let upper = written.value.to_uppercase();
+    if LATER_FORMATS.contains(&upper.as_str()) {
+        return Err(Error::unsupported(format_args!("format {upper}"), value.span));
+    }
+    let error = Error::sql(format!("unknown format {}", written.value)).at(value.span);
+    let names = FormatName::ALL.map(FormatName::as_str);
+    Err(match nearest(&written.value, names) {
+        Some(near) => error.hint(format!("Did you mean {near}?")),
+        None => error.hint(format!("The formats are {}.", names.join(", "))),
+    })
+}
+
+fn delimiter_of(name: &str, value: &Expr) -> Result<Spanned<char>> {
+    let written = text_of(name, value)?;
+    let mut chars = written.value.chars();
+    let delimiter = match written.value.to_ascii_uppercase().as_str() {
+        "TAB" => '\t',
+        "SPACE" => ' ',
+        _ => match (chars.next(), chars.next()) {
+            (Some(c), None) if !c.is_whitespace() => c,
+            _ => {
+                return Err(Error::sql(format!("{name} needs one character"))
+                    .hint("Write 'TAB' or 'SPACE' for these two.")
+                    .at(value.span));
+            }
+        },
+    };
+    Ok(Spanned { value: delimiter, span: value.span })
+}
+
+fn check_topic(topic: &Spanned<String>) -> Result<()> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let name = &topic.value;
+    if name.is_empty() || name.len() > 249 || name == "." || name == ".." || !name.chars().all(allowed) {
+        return Err(Error::sql("KAFKA_TOPIC is no name of a topic")
+            .detail("a topic has 1 to 249 of the letters a-z and A-Z, digits, `.`, `_` and `-`")
+            .at(topic.span));
+    }
+    Ok(())
+}
+
+/// A column name inside a text: upper case, unless it stands in quotes.
+fn fold(name: &str) -> String {
+    for quote in ['`', '"'] {
+        if let Some(inner) = name.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
+            return inner.to_string();
+        }
+    }
+    name.to_uppercase()
+}

@@ -1,0 +1,65 @@
+//! A bound query becomes steps, and the columns it reads are found.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::Schema as ArrowSchema;
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::logical_expr::Expr;
+
+use super::query::{BoundQuery, Item};
+use crate::catalog::Relation;
+use crate::error::Result;
+use crate::plan::{SourceScan, Step};
+use crate::sql::bind::compile;
+use crate::types::SqlType;
+
+/// The scan and the steps of a query whose result has these items, in this order.
+pub(super) fn assemble(query: &BoundQuery, items: &[Item]) -> Result<(SourceScan, Vec<Step>)> {
+    let full = query.scope.df_schema()?;
+    let filter = query
+        .filter
+        .as_ref()
+        .map(|(filter, sql)| (compile::simplify(compile::without_is_true(filter.clone()), &full), sql))
+        .filter(|(filter, _)| !matches!(filter, Expr::Literal(ScalarValue::Boolean(Some(true)), _)));
+    let exprs: Vec<Expr> = items.iter().map(|item| compile::simplify(item.expr.clone(), &full)).collect();
+
+    let later: HashSet<String> = exprs.iter().flat_map(compile::fields_of).collect();
+    let mut read = later.clone();
+    read.extend(filter.iter().flat_map(|(filter, _)| compile::fields_of(filter)));
+    let scan = scan(&query.relation, &read);
+
+    let mut schema = scan.read_schema();
+    let mut steps = Vec::with_capacity(2);
+    if let Some((filter, sql)) = filter {
+        let keep: Vec<usize> =
+            (0..schema.fields().len()).filter(|i| later.contains(schema.field(*i).name())).collect();
+        let predicate = compile::physical(&filter, &df_schema(&schema)?, &SqlType::Boolean, sql.clone())?;
+        schema = Arc::new(schema.project(&keep)?);
+        steps.push(Step::Filter { predicate, keep });
+    }
+    let df = df_schema(&schema)?;
+    let columns = items.iter().zip(&exprs).map(|(item, expr)| {
+        Ok((item.name.clone(), compile::physical(expr, &df, &item.ty, item.sql.clone())?))
+    });
+    steps.push(Step::Project(columns.collect::<Result<_>>()?));
+    Ok((scan, steps))
+}
+
+fn scan(relation: &Relation, read: &HashSet<String>) -> SourceScan {
+    let mut scan = SourceScan {
+        relation: relation.name.clone(),
+        topic: relation.topic.name.clone(),
+        key_format: relation.key_format.clone(),
+        value_format: relation.value_format.clone(),
+        schema: relation.schema.clone(),
+        projection: Vec::new(),
+        timestamp: relation.timestamp.clone(),
+    };
+    scan.projection = scan.all_columns().map(|(name, _)| read.contains(name)).collect();
+    scan
+}
+
+fn df_schema(schema: &Arc<ArrowSchema>) -> Result<DFSchema> {
+    Ok(DFSchema::try_from(ArrowSchema::clone(schema))?)
+}

@@ -1,0 +1,26 @@
+//! `SELECT ... EMIT CHANGES [LIMIT n]`.
+
+use super::assemble::assemble;
+use super::{Context, query};
+use crate::error::{Error, Result};
+use crate::plan::{QueryKind, QueryPlan};
+use crate::sql::ast::Query;
+use crate::types::{Column, Schema};
+
+/// The plan of a query whose rows go to whoever asked.
+pub fn push_query(context: &Context, query: &Query, query_id: String) -> Result<QueryPlan> {
+    let bound = query::bind(context, query, false)?;
+    if query.emit.is_none() {
+        return Err(Error::unsupported("a SELECT without EMIT CHANGES", query.span)
+            .hint("Add EMIT CHANGES to see rows as they arrive."));
+    }
+    let limit = match query.limit {
+        Some(limit) => Some(u64::try_from(limit.rows).ok().filter(|rows| *rows > 0).ok_or_else(|| {
+            Error::sql("LIMIT needs a number of rows, at least 1").at(limit.span)
+        })?),
+        None => None,
+    };
+    let (source, steps) = assemble(&bound, &bound.items)?;
+    let output = bound.items.iter().map(|item| Column::value(&item.name, item.ty.clone())).collect();
+    Ok(QueryPlan { query_id, kind: QueryKind::Push { limit }, source, steps, output: Schema::new(output) })
+}

@@ -1,0 +1,178 @@
+//! The `SELECT` that all queries share: what it reads, keeps and computes.
+
+use datafusion::logical_expr::Expr as LogicalExpr;
+
+use super::Context;
+use crate::catalog::{Relation, RelationKind};
+use crate::error::{Error, Result, Span};
+use crate::sql::ast::{self, Expr, ExprKind, Query, SelectItem};
+use crate::sql::bind::{Binder, Scope, columns};
+use crate::types::{ColumnKind, SqlType, quote_identifier};
+
+use std::sync::Arc;
+
+/// One column of a query's result.
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    pub name: String,
+    pub expr: LogicalExpr,
+    pub ty: SqlType,
+    /// Canonical text.
+    pub sql: String,
+    /// The key column of the source this is, untouched.
+    pub key_of: Option<String>,
+    pub span: Span,
+}
+
+/// A query whose names and types are known.
+pub(super) struct BoundQuery {
+    pub relation: Arc<Relation>,
+    pub scope: Scope,
+    pub filter: Option<(LogicalExpr, String)>,
+    pub items: Vec<Item>,
+}
+
+/// Binds a query. `persistent`: its columns get names that a topic can keep.
+pub(super) fn bind(context: &Context, query: &Query, persistent: bool) -> Result<BoundQuery> {
+    refuse_unsupported(query)?;
+    let ast::Relation::Source { name, alias, .. } = &query.from else {
+        return Err(Error::unsupported("JOIN", query.span));
+    };
+    let relation = context.catalog.relation(&name.name, name.span)?.clone();
+    if relation.kind == RelationKind::Table {
+        return Err(Error::unsupported("a query over a table", name.span));
+    }
+    let scope = Scope::single(relation.clone(), alias.as_ref());
+    let binder = Binder::new(context.catalog, context.functions, &scope);
+    let filter = match &query.filter {
+        Some(filter) => Some((binder.bind_condition(filter, "WHERE")?, binder.text(filter))),
+        None => None,
+    };
+    let mut items = Vec::with_capacity(query.items.len());
+    for item in &query.items {
+        match item {
+            SelectItem::Wildcard { source, span } => wildcard(&scope, source.as_ref(), *span, &mut items)?,
+            SelectItem::StructAll { base, span } => struct_all(&binder, base, *span, &mut items)?,
+            SelectItem::Expr { expr, alias } => items.push(one(&binder, &relation, expr, alias.as_ref())?),
+        }
+    }
+    name_the_unnamed(&relation, &mut items);
+    check_names(&items, persistent)?;
+    Ok(BoundQuery { relation, scope, filter, items })
+}
+
+fn refuse_unsupported(query: &Query) -> Result<()> {
+    if let ast::Relation::Join(join) = &query.from {
+        return Err(Error::unsupported("JOIN", join.span));
+    }
+    if let Some(window) = &query.window {
+        return Err(Error::unsupported("WINDOW", window.span));
+    }
+    if let Some(group_by) = &query.group_by {
+        return Err(Error::unsupported("GROUP BY", group_by.span));
+    }
+    if let Some(partition_by) = &query.partition_by {
+        return Err(Error::unsupported("PARTITION BY", partition_by.span));
+    }
+    if let Some(having) = &query.having {
+        return Err(Error::unsupported("HAVING", having.span));
+    }
+    match query.emit {
+        Some(emit) if emit.is_final => Err(Error::unsupported("EMIT FINAL", emit.span)),
+        _ => Ok(()),
+    }
+}
+
+fn one(binder: &Binder, relation: &Relation, expr: &Expr, alias: Option<&ast::Ident>) -> Result<Item> {
+    let (bound, ty) = binder.bind_typed(expr)?;
+    let column = match &expr.kind {
+        ExprKind::Column { name, .. } => Some(&name.name),
+        _ => None,
+    };
+    if let Some(alias) = alias
+        && columns::RESERVED.contains(&alias.name.as_str())
+    {
+        return Err(Error::sql(format!("{} is a reserved name, a column cannot have it", alias.name)).at(alias.span));
+    }
+    let name = match (alias, &expr.kind) {
+        (Some(alias), _) => alias.name.clone(),
+        (None, ExprKind::Column { name, .. }) => name.name.clone(),
+        (None, ExprKind::Field { field, .. }) => field.name.clone(),
+        // Named later, when the other names are known.
+        _ => String::new(),
+    };
+    let is_key = |name: &&String| relation.schema.key_columns().any(|key| key.name == **name);
+    Ok(Item { name, expr: bound, ty, sql: binder.text(expr), key_of: column.filter(is_key).cloned(), span: expr.span })
+}
+
+fn wildcard(scope: &Scope, source: Option<&ast::Ident>, span: Span, items: &mut Vec<Item>) -> Result<()> {
+    let sources = match source {
+        Some(source) => std::slice::from_ref(scope.source(source)?),
+        None => &scope.sources[..],
+    };
+    for source in sources {
+        for (column, declared) in source.columns.iter().zip(&source.relation.schema.columns) {
+            let field = datafusion::common::Column::new_unqualified(&column.field);
+            items.push(Item {
+                name: column.name.clone(),
+                expr: LogicalExpr::Column(field),
+                ty: column.ty.clone(),
+                sql: quote_identifier(&column.name),
+                key_of: (declared.kind == ColumnKind::Key).then(|| column.name.clone()),
+                span,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn struct_all(binder: &Binder, base: &Expr, span: Span, items: &mut Vec<Item>) -> Result<()> {
+    let (value, ty) = binder.bind_typed(base)?;
+    let SqlType::Struct(fields) = ty else {
+        return Err(Error::sql(format!("`->*` needs a STRUCT, found {ty}")).at(base.span));
+    };
+    let text = binder.text(base);
+    for (position, (name, ty)) in fields.into_iter().enumerate() {
+        items.push(Item {
+            sql: format!("{text}->{}", quote_identifier(&name)),
+            name,
+            expr: crate::sql::kernels::access::field(value.clone(), position),
+            ty,
+            key_of: None,
+            span,
+        });
+    }
+    Ok(())
+}
+
+/// Gives the columns without a name one: `KSQL_COL_0`, `KSQL_COL_1`, ..., without those the source has already.
+fn name_the_unnamed(relation: &Relation, items: &mut [Item]) {
+    let mut next = 0;
+    let taken: Vec<String> = items.iter().map(|item| item.name.clone()).filter(|name| !name.is_empty()).collect();
+    for item in items.iter_mut().filter(|item| item.name.is_empty()) {
+        item.name = loop {
+            let name = format!("KSQL_COL_{next}");
+            next += 1;
+            if relation.schema.index_of(&name).is_none() && !taken.contains(&name) {
+                break name;
+            }
+        };
+    }
+}
+
+fn check_names(items: &[Item], persistent: bool) -> Result<()> {
+    for (i, item) in items.iter().enumerate() {
+        let name = quote_identifier(&item.name);
+        if persistent && columns::RESERVED.contains(&item.name.as_str()) {
+            return Err(Error::sql(format!("{name} is a reserved name, a column cannot have it"))
+                .hint(format!("Give it another: {name} AS ..."))
+                .at(item.span));
+        }
+        if items[..i].iter().any(|earlier| earlier.name == item.name) {
+            return Err(Error::sql(format!("two columns are named {name}"))
+                .hint("Give one of them an alias.")
+                .at(item.span));
+        }
+    }
+    Ok(())
+}
