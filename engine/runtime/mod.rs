@@ -1,4 +1,14 @@
 //! The only place that spawns: threads that move records between Kafka and tasks.
+//!
+//! - [`start`]: where a query starts, as numbers
+//! - [`query`]: a persistent query, a thread from its start to its last commit
+//! - [`ownership`]: what a process holds of it: partitions, tasks, one transaction a commit
+//! - [`push`]: a push query: rows to whoever asked, no group, nothing left behind
+//! - [`status`]: what running queries tell and can be told; [`reports`]: bad records, told briefly
 
+pub mod ownership;
+pub mod push;
+pub mod query;
 pub mod reports;
+pub mod start;
 pub mod status;

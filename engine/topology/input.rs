@@ -1,0 +1,219 @@
+//! From raw records to a batch: decode what is read, find the event time, drop what cannot be read.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions,
+};
+use datafusion::arrow::buffer::BooleanBuffer;
+use datafusion::arrow::datatypes::{Int64Type, SchemaRef, TimestampMillisecondType};
+
+use crate::error::{Error, Result};
+use crate::formats::{Decoder, Failure, Format, FormatOptions};
+use crate::plan::SourceScan;
+use crate::record::{Batch, BytesColumn, RawBatch};
+use crate::types::{Column, ColumnKind, FormatSpec, SqlType};
+
+/// Decodes the records of a topic as a scan asks for them.
+pub struct Input {
+    key: Side,
+    value: Side,
+    /// Where each column of the batch comes from, in order.
+    sources: Vec<From>,
+    schema: SchemaRef,
+    timestamp: Option<(usize, SqlType)>,
+    failures: Vec<Failure>,
+    scratch: Vec<bool>,
+}
+
+/// The key or the value of records.
+struct Side {
+    decoder: Option<Decoder>,
+}
+
+#[derive(Clone, Copy)]
+enum From {
+    Key(usize),
+    Value(usize),
+    Rowtime,
+    Rowpartition,
+    Rowoffset,
+}
+
+/// A batch, and the event time of each record of the raw batch it was decoded from.
+pub struct Decoded {
+    /// The rows that could be read.
+    pub batch: Batch,
+    /// Event time by record, milliseconds since the epoch.
+    pub times: Vec<i64>,
+}
+
+impl Input {
+    /// Readies decoders for the columns that the scan reads, and for its timestamp column.
+    pub fn new(scan: &SourceScan) -> Result<Input> {
+        let mut wanted: Vec<bool> = scan.projection[..scan.schema.columns.len()].to_vec();
+        let timestamp_column = match &scan.timestamp {
+            Some(spec) if spec.format.is_some() => return Err(Error::internal("TIMESTAMP_FORMAT was not refused")),
+            Some(spec) => {
+                let position = scan.schema.index_of(&spec.column);
+                Some(position.ok_or_else(|| Error::internal("the timestamp column is not a column"))?)
+            }
+            None => None,
+        };
+        if let Some(position) = timestamp_column {
+            wanted[position] = true;
+        }
+        let side = |kind: ColumnKind, format: &FormatSpec, is_key: bool| -> Result<Side> {
+            let of_side: Vec<usize> =
+                (0..wanted.len()).filter(|i| scan.schema.columns[*i].kind == kind).collect();
+            let columns: Vec<Column> = of_side.iter().map(|i| scan.schema.columns[*i].clone()).collect();
+            let projection: Vec<bool> = of_side.iter().map(|i| wanted[*i]).collect();
+            // A key nobody reads need not be decoded; a value is, so that a broken record is reported whatever is read.
+            if columns.is_empty() || (is_key && !projection.contains(&true)) {
+                return Ok(Side { decoder: None });
+            }
+            let options = options_of(format, columns.len(), is_key);
+            Ok(Side { decoder: Some(Decoder::new(format_of(format)?, &columns, &projection, options)?) })
+        };
+        let key = side(ColumnKind::Key, &scan.key_format, true)?;
+        let value = side(ColumnKind::Value, &scan.value_format, false)?;
+
+        // Position of a column among the decoded ones of its side.
+        let place = |position: usize| {
+            let kind = &scan.schema.columns[position].kind;
+            (0..position).filter(|i| wanted[*i] && scan.schema.columns[*i].kind == *kind).count()
+        };
+        let mut sources = Vec::new();
+        for (position, column) in scan.schema.columns.iter().enumerate() {
+            if scan.projection[position] {
+                sources.push(match column.kind {
+                    ColumnKind::Key => From::Key(place(position)),
+                    ColumnKind::Value => From::Value(place(position)),
+                    ColumnKind::Headers | ColumnKind::Header(_) => {
+                        return Err(Error::internal("a header column was not refused"));
+                    }
+                });
+            }
+        }
+        for (position, source) in [From::Rowtime, From::Rowpartition, From::Rowoffset].into_iter().enumerate() {
+            if scan.reads_pseudo(position) {
+                sources.push(source);
+            }
+        }
+        let timestamp = timestamp_column.map(|position| {
+            let in_key = scan.schema.columns[position].kind == ColumnKind::Key;
+            // Decoded key columns stand before decoded value columns in `extract`'s list.
+            let keys = (0..wanted.len()).filter(|i| wanted[*i] && scan.schema.columns[*i].kind == ColumnKind::Key).count();
+            let at = if in_key { place(position) } else { keys + place(position) };
+            (at, scan.schema.columns[position].ty.clone())
+        });
+        let (failures, scratch) = (Vec::new(), Vec::new());
+        Ok(Input { key, value, sources, schema: scan.read_schema(), timestamp, failures, scratch })
+    }
+
+    /// Decodes a batch. `report` is told of each record that cannot be read, by its place in the batch; such a record is
+    /// not among the rows.
+    pub fn decode(&mut self, raw: &RawBatch, report: &mut dyn FnMut(usize, String)) -> Result<Decoded> {
+        let rows = raw.len();
+        self.scratch.clear();
+        let keys = decode_side(&mut self.key, &raw.keys, "key", &mut self.failures, &mut self.scratch, rows, report)?;
+        let values =
+            decode_side(&mut self.value, &raw.values, "value", &mut self.failures, &mut self.scratch, rows, report)?;
+        let mut times = raw.timestamps.clone();
+        if let Some((at, ty)) = &self.timestamp {
+            let column = if *at < keys.len() { &keys[*at] } else { &values[*at - keys.len()] };
+            extract_time(column, ty, &raw.values, &mut times, &mut self.scratch, report);
+        }
+        let columns: Vec<ArrayRef> = self
+            .sources
+            .iter()
+            .map(|source| match source {
+                From::Key(at) => Arc::clone(&keys[*at]),
+                From::Value(at) => Arc::clone(&values[*at]),
+                From::Rowtime => Arc::new(Int64Array::from(times.clone())) as ArrayRef,
+                From::Rowpartition => Arc::new(Int32Array::from_value(raw.partition, rows)),
+                From::Rowoffset => Arc::new(Int64Array::from(raw.offsets.clone())),
+            })
+            .collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let columns = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
+        let mut batch = Batch::new(columns);
+        if (0..rows).any(|row| raw.values.is_null(row)) {
+            batch.tombstones = Some(BooleanBuffer::collect_bool(rows, |row| raw.values.is_null(row)));
+        }
+        if !self.scratch.is_empty() {
+            let good = BooleanArray::from(self.scratch.iter().map(|bad| !bad).collect::<Vec<bool>>());
+            let all: Vec<usize> = (0..batch.columns.num_columns()).collect();
+            batch = batch.filter(&good, &all)?;
+        }
+        Ok(Decoded { batch, times })
+    }
+}
+
+/// Decodes keys or values; marks the records that failed in `bad`, which stays empty while none has.
+fn decode_side(
+    side: &mut Side,
+    bytes: &BytesColumn,
+    what: &str,
+    failures: &mut Vec<Failure>,
+    bad: &mut Vec<bool>,
+    rows: usize,
+    report: &mut dyn FnMut(usize, String),
+) -> Result<Vec<ArrayRef>> {
+    let Some(decoder) = &mut side.decoder else { return Ok(Vec::new()) };
+    failures.clear();
+    let columns = decoder.decode(bytes, failures)?;
+    for failure in failures.drain(..) {
+        mark(bad, failure.row, rows);
+        report(failure.row, format!("{what} cannot be read: {}", failure.message));
+    }
+    Ok(columns)
+}
+
+/// Takes the event time from a column; a record without one, or with one before the epoch, is dropped.
+fn extract_time(
+    column: &ArrayRef,
+    ty: &SqlType,
+    values: &BytesColumn,
+    times: &mut [i64],
+    bad: &mut Vec<bool>,
+    report: &mut dyn FnMut(usize, String),
+) {
+    let millis = match ty {
+        SqlType::Bigint => column.as_primitive::<Int64Type>().values(),
+        _ => column.as_primitive::<TimestampMillisecondType>().values(),
+    };
+    let rows = times.len();
+    for (row, time) in times.iter_mut().enumerate() {
+        if bad.get(row).copied().unwrap_or(false) || values.is_null(row) {
+            // Reported already, or a tombstone, which keeps the time of its record.
+            continue;
+        }
+        if column.is_null(row) || millis[row] < 0 {
+            mark(bad, row, rows);
+            let what = if column.is_null(row) { "is null" } else { "is before 1970" };
+            report(row, format!("the timestamp column {what}"));
+            continue;
+        }
+        *time = millis[row];
+    }
+}
+
+fn mark(bad: &mut Vec<bool>, row: usize, rows: usize) {
+    bad.resize(rows, false);
+    bad[row] = true;
+}
+
+/// The codec a catalog entry means.
+pub fn format_of(spec: &FormatSpec) -> Result<Format> {
+    let delimiter = spec.delimiter.map(String::from);
+    Format::from_sql(spec.name.as_str(), delimiter.as_deref())
+}
+
+/// The codec's options for so many columns.
+pub fn options_of(spec: &FormatSpec, columns: usize, is_key: bool) -> FormatOptions {
+    if is_key {
+        return FormatOptions::key();
+    }
+    FormatOptions { wrap_single_value: columns != 1 || spec.wrap_single.unwrap_or(true), ..FormatOptions::default() }
+}

@@ -1,0 +1,124 @@
+//! From rows to records of the sink's topic.
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::datatypes::{Int64Type, TimestampMillisecondType};
+
+use super::input::{format_of, options_of};
+use crate::error::{Error, Result};
+use crate::formats::{Encoder, Failure, Format};
+use crate::plan::SinkSpec;
+use crate::record::{Batch, BytesColumn, OutBatch, RawBatch};
+use crate::types::{Column, ColumnKind, SqlType};
+
+/// Encodes rows as a sink asks for them.
+pub struct Output {
+    key: Encoder,
+    value: Encoder,
+    key_columns: Vec<usize>,
+    value_columns: Vec<usize>,
+    timestamp: Option<(usize, SqlType)>,
+    keys: BytesColumn,
+    values: BytesColumn,
+    failures: Vec<Failure>,
+}
+
+impl Output {
+    /// Readies encoders for the sink's columns.
+    pub fn new(sink: &SinkSpec) -> Result<Output> {
+        let columns = &sink.schema.columns;
+        let of = |kind: ColumnKind| -> Vec<usize> { (0..columns.len()).filter(|i| columns[*i].kind == kind).collect() };
+        let (key_columns, value_columns) = (of(ColumnKind::Key), of(ColumnKind::Value));
+        let side = |positions: &[usize]| -> Vec<Column> { positions.iter().map(|i| columns[*i].clone()).collect() };
+        let key_format = if key_columns.is_empty() { Format::None } else { format_of(&sink.key_format)? };
+        let key = Encoder::new(
+            key_format,
+            &side(&key_columns),
+            options_of(&sink.key_format, key_columns.len(), true),
+        )?;
+        let value = Encoder::new(
+            format_of(&sink.value_format)?,
+            &side(&value_columns),
+            options_of(&sink.value_format, value_columns.len(), false),
+        )?;
+        let timestamp = match &sink.timestamp {
+            Some(spec) if spec.format.is_some() => return Err(Error::internal("TIMESTAMP_FORMAT was not refused")),
+            Some(spec) => {
+                let at = sink.schema.index_of(&spec.column);
+                let at = at.ok_or_else(|| Error::internal("the timestamp column is not a column"))?;
+                Some((at, columns[at].ty.clone()))
+            }
+            None => None,
+        };
+        Ok(Output {
+            key,
+            value,
+            key_columns,
+            value_columns,
+            timestamp,
+            keys: BytesColumn::new(),
+            values: BytesColumn::new(),
+            failures: Vec::new(),
+        })
+    }
+
+    /// Appends a record for each row of `batch` to `out`: its time from `times` or the sink's timestamp column, the
+    /// headers of the record it came from. `report` is told of rows that cannot be written, by record of the raw batch.
+    pub fn encode(
+        &mut self,
+        batch: &Batch,
+        raw: &RawBatch,
+        times: &[i64],
+        out: &mut OutBatch,
+        report: &mut dyn FnMut(usize, String),
+    ) -> Result<()> {
+        let rows = batch.len();
+        let columns = batch.columns.columns();
+        let pick = |positions: &[usize]| -> Vec<ArrayRef> { positions.iter().map(|i| columns[*i].clone()).collect() };
+        self.keys.clear();
+        self.values.clear();
+        self.failures.clear();
+        self.key.encode(&pick(&self.key_columns), rows, &mut self.keys, &mut self.failures)?;
+        self.value.encode(&pick(&self.value_columns), rows, &mut self.values, &mut self.failures)?;
+        let mut failed = vec![false; if self.failures.is_empty() { 0 } else { rows }];
+        for failure in self.failures.drain(..) {
+            failed[failure.row] = true;
+            report(batch.record_of(failure.row), format!("the result cannot be written: {}", failure.message));
+        }
+        let headers = !raw.headers.none();
+        for row in 0..rows {
+            let record = batch.record_of(row);
+            if failed.get(row).copied().unwrap_or(false) {
+                continue;
+            }
+            let time = match &self.timestamp {
+                None => times[record],
+                Some((at, ty)) => match time_of(&columns[*at], ty, row) {
+                    Some(time) => time,
+                    None => {
+                        report(record, "the timestamp of the result is null or before 1970".to_string());
+                        continue;
+                    }
+                },
+            };
+            if headers {
+                for (name, value) in raw.headers.get(record) {
+                    out.headers.push(name, value);
+                }
+            }
+            let value = if batch.is_tombstone(row) { None } else { self.values.get(row) };
+            out.push(time, self.keys.get(row), value);
+        }
+        Ok(())
+    }
+}
+
+fn time_of(column: &ArrayRef, ty: &SqlType, row: usize) -> Option<i64> {
+    if column.is_null(row) {
+        return None;
+    }
+    let time = match ty {
+        SqlType::Bigint => column.as_primitive::<Int64Type>().value(row),
+        _ => column.as_primitive::<TimestampMillisecondType>().value(row),
+    };
+    (time >= 0).then_some(time)
+}
