@@ -234,7 +234,12 @@ impl Producer {
 
     /// Waits until everything is acknowledged; fails when a record was not.
     pub fn flush(&self) -> Outcome<Vec<Report>> {
-        self.inner.flush(PATIENCE).step("flush")?;
+        // The client's own flush looks ten times a second; this one returns with the last report.
+        let deadline = Instant::now() + PATIENCE;
+        while self.inner.in_flight_count() > 0 {
+            ensure!(Instant::now() < deadline, "flush: {} records are not acknowledged", self.inner.in_flight_count());
+            self.inner.poll(Duration::from_millis(1));
+        }
         let reports = self.inner.context().take();
         match reports.iter().find_map(|report| report.error) {
             Some(code) => Err(format!("a record was not delivered: {code}")),

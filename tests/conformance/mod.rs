@@ -18,6 +18,7 @@ mod handle;
 mod wire;
 
 mod fetch;
+mod groups;
 mod offsets;
 mod records;
 mod topics;
@@ -77,6 +78,15 @@ checks! {
         partitions_are_added
         impossible_topics_are_refused
         sixty_four_partitions
+    }
+    groups {
+        the_first_message_and_a_clean_rejoin_are_quick
+        two_members_share_and_a_leaver_gives_back
+        cooperative_members_keep_what_they_have
+        a_group_resumes_at_its_committed_offset
+        commits_of_an_old_generation_are_refused
+        a_silent_member_expires_after_its_session
+        groups_are_listed_and_deleted
     }
 }
 
