@@ -54,9 +54,12 @@ fn share_and_leave(boot: &str, strategy: &str) -> Outcome<Vec<Change>> {
     poll_until("four partitions for one member", &[&stays], |_, _| {}, || Ok(assigned(&stays)? == 4))?;
 
     let leaves = member(boot, &group, &topic, &extra)?;
-    poll_until("two partitions for each of two members", &[&stays, &leaves], |_, _| {}, || {
-        Ok(assigned(&stays)? == 2 && assigned(&leaves)? == 2)
-    })?;
+    poll_until(
+        "two partitions for each of two members",
+        &[&stays, &leaves],
+        |_, _| {},
+        || Ok(assigned(&stays)? == 2 && assigned(&leaves)? == 2),
+    )?;
     {
         // In a block: librdkafka's list of an assignment keeps its consumer from ending.
         let (first, second) = (stays.assignment().step("assignment")?, leaves.assignment().step("assignment")?);
@@ -154,7 +157,10 @@ pub fn a_silent_member_expires_after_its_session(broker: &mut dyn BrokerHandle) 
     let successor = member(&boot, &group, &topic, &[("partition.assignment.strategy", "range")])?;
     poll_until("the silent member's partitions", &[&successor], |_, _| {}, || Ok(assigned(&successor)? == 2))?;
     let took = began.elapsed();
-    ensure!(took > SESSION - Duration::from_millis(500), "{id} lost its partitions after {took:?}, session {SESSION:?}");
+    ensure!(
+        took > SESSION - Duration::from_millis(500),
+        "{id} lost its partitions after {took:?}, session {SESSION:?}"
+    );
     ensure!(took < SESSION * 2, "{id} kept its partitions for {took:?}, session {SESSION:?}");
     Ok(())
 }
