@@ -46,6 +46,10 @@ impl BrokerHandle for ApacheKafka {
         self.process.take().map_or(Ok(()), |mut process| process.stop(Duration::from_secs(20)))
     }
 
+    fn keeps_the_whole_window(&self) -> bool {
+        false
+    }
+
     fn last_words(&self) -> String {
         self.process.as_ref().map(Process::last_words).unwrap_or_default()
     }

@@ -61,7 +61,8 @@ pub fn until<T>(what: &str, mut attempt: impl FnMut() -> Outcome<Option<T>>) -> 
 
 /// Runs one asynchronous call of the admin client to its end.
 pub fn wait<F: Future>(future: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers needs nothing");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers needs nothing");
     runtime.block_on(future)
 }
 
@@ -234,7 +235,12 @@ impl Producer {
 
     /// Waits until everything is acknowledged; fails when a record was not.
     pub fn flush(&self) -> Outcome<Vec<Report>> {
-        self.inner.flush(PATIENCE).step("flush")?;
+        // The client's own flush looks ten times a second; this one returns with the last report.
+        let deadline = Instant::now() + PATIENCE;
+        while self.inner.in_flight_count() > 0 {
+            ensure!(Instant::now() < deadline, "flush: {} records are not acknowledged", self.inner.in_flight_count());
+            self.inner.poll(Duration::from_millis(1));
+        }
         let reports = self.inner.context().take();
         match reports.iter().find_map(|report| report.error) {
             Some(code) => Err(format!("a record was not delivered: {code}")),
@@ -473,14 +479,28 @@ pub fn assigned(member: &Member) -> Outcome<usize> {
 /// The committed offset of a group for one partition, if any; never waits for a pending transaction.
 pub fn committed(bootstrap: &str, group: &str, topic: &str, partition: i32) -> Outcome<Option<i64>> {
     let consumer = reader(bootstrap, &[("group.id", group), ("isolation.level", "read_uncommitted")])?;
-    let mut asked = TopicPartitionList::new();
-    asked.add_partition(topic, partition);
-    let answer = consumer.committed_offsets(asked, PATIENCE).step("committed offsets")?;
+    let answer = until("the group's coordinator", || {
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition(topic, partition);
+        match consumer.committed_offsets(asked, PATIENCE) {
+            Ok(answer) => Ok(Some(answer)),
+            // After a restart, until the coordinator has read its log.
+            Err(error) if starting(&error) => Ok(None),
+            Err(error) => Err(format!("committed offsets: {error}")),
+        }
+    })?;
     match answer.find_partition(topic, partition).map(|found| found.offset()) {
         Some(Offset::Offset(offset)) => Ok(Some(offset)),
         Some(Offset::Invalid) => Ok(None),
         other => Err(format!("committed offset of {topic} {partition}: {other:?}")),
     }
+}
+
+/// Whether a coordinator is still starting.
+fn starting(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(CoordinatorLoadInProgress | CoordinatorNotAvailable | NotCoordinator))
 }
 
 /// A list with one position.

@@ -26,6 +26,10 @@ pub trait BrokerHandle {
         self.kill()?;
         self.start()
     }
+    /// Whether the window of the last five batches outlives a crash. Kafka's snapshots keep a producer's last batch only.
+    fn keeps_the_whole_window(&self) -> bool {
+        true
+    }
     /// The last lines that the process wrote, for the report of a failed check.
     fn last_words(&self) -> String;
 }

@@ -17,10 +17,15 @@ mod embedded;
 mod handle;
 mod wire;
 
+mod durability;
+mod fencing;
 mod fetch;
+mod groups;
+mod idempotence;
 mod offsets;
 mod records;
 mod topics;
+mod transactions;
 
 use std::io::Write;
 use std::path::Path;
@@ -77,6 +82,45 @@ checks! {
         partitions_are_added
         impossible_topics_are_refused
         sixty_four_partitions
+    }
+    groups {
+        the_first_message_and_a_clean_rejoin_are_quick
+        two_members_share_and_a_leaver_gives_back
+        cooperative_members_keep_what_they_have
+        a_group_resumes_at_its_committed_offset
+        commits_of_an_old_generation_are_refused
+        a_silent_member_expires_after_its_session
+        groups_are_listed_and_deleted
+    }
+    transactions {
+        a_commit_makes_everything_visible
+        read_committed_hides_aborted_records
+        read_committed_stops_at_an_open_transaction
+        interleaved_transactions_keep_apart
+        offsets_in_a_transaction_count_on_commit_only
+        offsets_of_an_old_generation_are_refused
+    }
+    fencing {
+        a_zombie_is_fenced_and_its_records_aborted
+        a_zombie_cannot_write
+        a_transaction_beyond_its_timeout_is_aborted
+        a_timeout_above_the_limit_is_refused
+    }
+    idempotence {
+        a_repeated_batch_is_stored_once
+        a_gap_in_the_sequence_is_refused
+        an_old_epoch_is_refused
+        a_corrupt_batch_is_refused
+        the_duplicate_window_survives_a_kill
+    }
+    durability {
+        acknowledged_records_survive_a_kill
+        group_offsets_survive_a_kill
+        an_open_transaction_survives_a_kill
+        outcomes_and_fencing_survive_a_kill
+        pending_offsets_survive_a_kill
+        topics_survive_a_kill
+        everything_survives_a_clean_stop
     }
 }
 

@@ -91,20 +91,15 @@ pub fn configs_are_set_altered_and_described(broker: &mut dyn BrokerHandle) -> O
     let boot = broker.bootstrap();
     let topic = fresh("configs");
     create_with(&boot, &topic, 1, &[("retention.ms", "12345"), ("cleanup.policy", "compact")])?;
-    let admin = admin(&boot)?;
-    let resource = ResourceSpecifier::Topic(&topic);
-    let value = |name: &str| -> Outcome<Option<String>> {
-        let answers = wait(admin.describe_configs([&resource], &options())).step("describe configs")?;
-        let answer = answers.into_iter().next().ok_or("describe configs: no answer")?.step("describe configs")?;
-        Ok(answer.get(name).and_then(|entry| entry.value.clone()))
-    };
+    let value = |name| config_of(&boot, &topic, name);
     for (name, wanted) in [("retention.ms", "12345"), ("cleanup.policy", "compact"), ("max.message.bytes", "1048588")] {
         let found = value(name)?;
         ensure!(found.as_deref() == Some(wanted), "{name}: {found:?}, wanted {wanted:?}");
     }
 
-    let alter = AlterConfig::new(resource).set("retention.ms", "-1").set("cleanup.policy", "delete");
-    let answers = wait(admin.alter_configs([&alter], &options())).step("alter configs")?;
+    let alter =
+        AlterConfig::new(ResourceSpecifier::Topic(&topic)).set("retention.ms", "-1").set("cleanup.policy", "delete");
+    let answers = wait(admin(&boot)?.alter_configs([&alter], &options())).step("alter configs")?;
     answers.into_iter().try_for_each(|answer| answer.map(drop).map_err(|(_, code)| code)).step("alter configs")?;
     until("the altered settings", || Ok((value("retention.ms")?.as_deref() == Some("-1")).then_some(())))?;
     let found = value("cleanup.policy")?;
@@ -194,13 +189,23 @@ pub fn sixty_four_partitions(broker: &mut dyn BrokerHandle) -> Outcome {
     Ok(())
 }
 
-fn delete(bootstrap: &str, topic: &str) -> Outcome<Result<(), RDKafkaErrorCode>> {
+/// The value of one of a topic's settings.
+pub fn config_of(bootstrap: &str, topic: &str, name: &str) -> Outcome<Option<String>> {
+    let resource = ResourceSpecifier::Topic(topic);
+    let answers = wait(admin(bootstrap)?.describe_configs([&resource], &options())).step("describe configs")?;
+    let answer = answers.into_iter().next().ok_or("describe configs: no answer")?.step("describe configs")?;
+    Ok(answer.get(name).and_then(|entry| entry.value.clone()))
+}
+
+/// Deletes a topic and returns the broker's answer.
+pub fn delete(bootstrap: &str, topic: &str) -> Outcome<Result<(), RDKafkaErrorCode>> {
     let answers = wait(admin(bootstrap)?.delete_topics(&[topic], &options())).step("delete topic")?;
     let answer = answers.into_iter().next().ok_or("delete topic: no answer")?;
     Ok(answer.map(drop).map_err(|(_, code)| code))
 }
 
-fn await_gone(wire: &mut Wire, topic: &str) -> Outcome {
+/// Waits until the metadata does not know the topic any more.
+pub fn await_gone(wire: &mut Wire, topic: &str) -> Outcome {
     until(&format!("{topic} to be gone"), || {
         Ok((wire.topic_error(topic)? == code::UNKNOWN_TOPIC_OR_PARTITION).then_some(()))
     })

@@ -4,7 +4,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::client::{Outcome, PATIENCE, Step, ensure, until};
 
@@ -12,6 +12,7 @@ use super::client::{Outcome, PATIENCE, Step, ensure, until};
 pub mod code {
     pub const NONE: i16 = 0;
     pub const OFFSET_OUT_OF_RANGE: i16 = 1;
+    pub const CORRUPT_MESSAGE: i16 = 2;
     pub const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
     pub const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
     pub const COORDINATOR_NOT_AVAILABLE: i16 = 15;
@@ -172,7 +173,9 @@ impl Wire {
                 (answer.i32()?, answer.string()?, answer.string()?, answer.string()?);
             match error {
                 code::NONE => Ok(Some((generation, member.unwrap_or_default()))),
-                code::COORDINATOR_LOAD_IN_PROGRESS | code::COORDINATOR_NOT_AVAILABLE | code::NOT_COORDINATOR => Ok(None),
+                code::COORDINATOR_LOAD_IN_PROGRESS | code::COORDINATOR_NOT_AVAILABLE | code::NOT_COORDINATOR => {
+                    Ok(None)
+                }
                 error => Err(format!("JoinGroup: error {error}")),
             }
         })?;
@@ -304,8 +307,9 @@ pub fn batch(producer: (i64, i16), first_sequence: i32, values: &[&str]) -> Vec<
         varint(&mut records, record.len() as i32);
         records.extend_from_slice(&record);
     }
-    const TIMESTAMP: i64 = 1_700_000_000_000;
-    let covered = Body::default().i16(0).i32(values.len() as i32 - 1).i64(TIMESTAMP).i64(TIMESTAMP);
+    // Not an old time: a broker that rebuilds its producers from the log forgets those that wrote nothing for a day.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+    let covered = Body::default().i16(0).i32(values.len() as i32 - 1).i64(now).i64(now);
     let mut covered = covered.i64(producer.0).i16(producer.1).i32(first_sequence).array(values.len()).0;
     covered.extend_from_slice(&records);
     let mut batch = Body::default().i64(0).i32(covered.len() as i32 + 9).i32(-1).i8(2).0;
