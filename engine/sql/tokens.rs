@@ -173,10 +173,12 @@ fn symbols(tokens: &mut Vec<Token>, source: &str, span: Span) -> Result<()> {
             let c = rest.chars().next().unwrap_or_default();
             let place = Span::new(start, start + c.len_utf8());
             let error = Error::sql(format!("unexpected character `{}`", c.escape_debug())).at(place);
-            return Err(if c == '$' {
-                error.hint("A variable is written ${name}, the environment's ${env:NAME}.")
-            } else {
-                error
+            return Err(match c {
+                '$' => error.hint("A variable is written ${name}, the environment's ${env:NAME}."),
+                '&' => error.hint("Conditions are joined with AND."),
+                '|' => error.hint("Conditions are joined with OR, texts with ||."),
+                '!' => error.hint("A condition is negated with NOT."),
+                _ => error,
             });
         };
         at += symbol.len();
