@@ -1,9 +1,9 @@
 //! Text to tokens.
 //!
 //! sqlparser's tokenizer, under a dialect of ours, finds where tokens begin and end; its lines and columns become byte
-//! offsets here, and its many operators the few that ksqlDB has: `>>` is two tokens, because it closes two
-//! types in `ARRAY<ARRAY<INT>>`. What it would read in another dialect's way (`X'..'`, `0x1F`, `$1`) is refused here, so
-//! that the parser sees ksqlDB's lexis and nothing else.
+//! offsets here, and its many operators the few that ksqlDB has: `>>` is two tokens, because it closes two types in
+//! `ARRAY<ARRAY<INT>>`. What it would read in another dialect's way (`X'..'`, `0x1F`, `$1`) is refused here, so that
+//! the parser sees ksqlDB's lexis and nothing else.
 
 use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::tokenizer::{Token as Raw, Tokenizer};

@@ -1,7 +1,7 @@
 //! What is said about a text that does not fit.
 //!
-//! The cursor notes at each position what would have been accepted there; from the notes come the list of what was expected
-//! and the nearest keyword for a misspelt one. Words and signs of other dialects get a hint of their own.
+//! The cursor notes at each position what would have been accepted there; from the notes come the list of what was
+//! expected and the nearest keyword for a misspelt one. Words and signs of other dialects get a hint of their own.
 
 use super::super::ast::Ident;
 use super::super::diagnostic::nearest;

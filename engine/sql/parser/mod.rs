@@ -1,9 +1,9 @@
 //! Tokens to statements: recursive descent by hand, a file for each part of the grammar.
 //!
-//! The cursor below knows three things besides its position. What would have been accepted there: each failed look
-//! for a keyword or a symbol is noted, for the error that may follow (`expected.rs`).
-//! The last bare alias: `FROM s WHER x > 3` reads `WHER` as an alias, and the error must point there. And how deep it is:
-//! nesting is bounded, so that no text can exhaust the stack, ours or that of whoever walks the tree later.
+//! The cursor below knows three things besides its position. What would have been accepted there: each failed look for
+//! a keyword or a symbol is noted, for the error that may follow (`expected.rs`). The last bare alias: `FROM s WHER x >
+//! 3` reads `WHER` as an alias, and the error must point there. And how deep it is: nesting is bounded, so that no text
+//! can exhaust the stack, ours or that of whoever walks the tree later.
 
 mod admin;
 mod assert;

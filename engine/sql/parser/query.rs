@@ -1,8 +1,8 @@
 //! `SELECT ...`.
 //!
-//! The order of the clauses is fixed: `WINDOW` stands before `WHERE`, and `PARTITION BY` between `GROUP BY` and `HAVING`.
-//! `EMIT`, `PARTITION` and `ESCAPE` are free words and could be aliases; they are read as the clause they begin when what
-//! follows them says so.
+//! The order of the clauses is fixed: `WINDOW` stands before `WHERE`, and `PARTITION BY` between `GROUP BY` and
+//! `HAVING`. `EMIT`, `PARTITION` and `ESCAPE` are free words and could be aliases; they are read as the clause they
+//! begin when what follows them says so.
 
 use super::super::ast::{Emit, ExprList, Ident, Join, JoinKind, Limit, Query, Relation, SelectItem};
 use super::super::tokens::TokenKind;
