@@ -27,8 +27,8 @@ const TAB: usize = 4;
 
 /// Renders an error over its source text, with ANSI colours if `coloured`. Ends without a line break.
 ///
-/// `name` is the text's name, a file's path for instance; empty for what was typed in a shell. Without a span, or with one
-/// outside of the text, the place and the source line are left out.
+/// `name` is the text's name, a file's path for instance; empty for what was typed in a shell. Without a span, or with
+/// one outside of the text, the place and the source line are left out.
 pub fn render(error: &Error, text: &str, name: &str, coloured: bool) -> String {
     let paint = |style: Style, text: &str| if coloured { style.paint(text).to_string() } else { text.to_string() };
     let frame = Color::Blue.bold();

@@ -1,9 +1,9 @@
 //! Text to tokens.
 //!
 //! sqlparser's tokenizer, under a dialect of ours, finds where tokens begin and end; its lines and columns become byte
-//! offsets here, and its many operators the few that ksqlDB has: `>>` is two tokens, because it closes two
-//! types in `ARRAY<ARRAY<INT>>`. What it would read in another dialect's way (`X'..'`, `0x1F`, `$1`) is refused here, so
-//! that the parser sees ksqlDB's lexis and nothing else.
+//! offsets here, and its many operators the few that ksqlDB has: `>>` is two tokens, because it closes two types in
+//! `ARRAY<ARRAY<INT>>`. What it would read in another dialect's way (`X'..'`, `0x1F`, `$1`) is refused here, so that
+//! the parser sees ksqlDB's lexis and nothing else.
 
 use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::tokenizer::{Token as Raw, Tokenizer};
@@ -173,10 +173,12 @@ fn symbols(tokens: &mut Vec<Token>, source: &str, span: Span) -> Result<()> {
             let c = rest.chars().next().unwrap_or_default();
             let place = Span::new(start, start + c.len_utf8());
             let error = Error::sql(format!("unexpected character `{}`", c.escape_debug())).at(place);
-            return Err(if c == '$' {
-                error.hint("A variable is written ${name}, the environment's ${env:NAME}.")
-            } else {
-                error
+            return Err(match c {
+                '$' => error.hint("A variable is written ${name}, the environment's ${env:NAME}."),
+                '&' => error.hint("Conditions are joined with AND."),
+                '|' => error.hint("Conditions are joined with OR, texts with ||."),
+                '!' => error.hint("A condition is negated with NOT."),
+                _ => error,
             });
         };
         at += symbol.len();

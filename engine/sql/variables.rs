@@ -1,9 +1,9 @@
 //! Variables in statements: `${name}` from `DEFINE`, `${env:NAME}` from the environment.
 //!
 //! Values go into the text before it is tokenized, and the way back from each position is kept, so that a caret always
-//! points into what was typed. As in ksqlDB names do not differ by case, `$${name}` stands for `${name}` itself, and comments
-//! are left alone. Inside quotes a value is text: quotes in it are doubled. Bare, it must be a single name, number or string,
-//! so that no value can smuggle in another clause or statement.
+//! points into what was typed. As in ksqlDB names do not differ by case, `$${name}` stands for `${name}` itself, and
+//! comments are left alone. Inside quotes a value is text: quotes in it are doubled. Bare, it must be a single name,
+//! number or string, so that no value can smuggle in another clause or statement.
 //!
 //! Beside the text to run there is the text to show and to keep, in which `${env:NAME}` stays as it was typed: what
 //! comes from the environment may be a password.
@@ -125,8 +125,8 @@ enum Context {
 
 /// Fills in the variables of one statement (or of a whole text); `env` looks up the environment.
 ///
-/// Errors, with their place in `text`: a variable or environment variable that is not there, a malformed reference, a value
-/// that cannot stand where its reference does.
+/// Errors, with their place in `text`: a variable or environment variable that is not there, a malformed reference, a
+/// value that cannot stand where its reference does.
 pub fn substitute(text: &str, variables: &Variables, env: impl Fn(&str) -> Option<String>) -> Result<Substituted> {
     let bytes = text.as_bytes();
     let mut out = Substituted { text: String::new(), shown: String::new(), replacements: Vec::new() };

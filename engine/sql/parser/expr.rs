@@ -4,9 +4,9 @@
 //! dialect has forms it does not know: lambdas, `->` as field access, `MAP(k := v)`, `STRUCT(f := v)`, `ARRAY[...]`,
 //! time units as arguments.
 //!
-//! Levels, from loosest to tightest: `OR`; `AND`; `NOT`; one predicate (comparison, `BETWEEN`, `IN`, `LIKE`, `IS`), which does
-//! not chain; `||`; `+ -`; `* / %`; sign; `[]` and `->`. A sign before a literal is an operator like any other, except for
-//! the smallest `BIGINT`, whose digits alone would not fit.
+//! Levels, from loosest to tightest: `OR`; `AND`; `NOT`; one predicate (comparison, `BETWEEN`, `IN`, `LIKE`, `IS`),
+//! which does not chain; `||`; `+ -`; `* / %`; sign; `[]` and `->`. A sign before a literal is an operator like any
+//! other, except for the smallest `BIGINT`, whose digits alone would not fit.
 
 use super::super::ast::{BinaryOp, Expr, ExprKind, Ident, TimeUnit, TypeExpr, TypeExprKind};
 use super::super::tokens::TokenKind;

@@ -1,13 +1,14 @@
 //! Tokens to statements: recursive descent by hand, a file for each part of the grammar.
 //!
-//! The cursor below knows three things besides its position. What would have been accepted there: each failed look
-//! for a keyword or a symbol is noted, so that an error lists what was expected, and a misspelt keyword finds its nearest one.
-//! The last bare alias: `FROM s WHER x > 3` reads `WHER` as an alias, and the error must point there. And how deep it is:
-//! nesting is bounded, so that no text can exhaust the stack, ours or that of whoever walks the tree later.
+//! The cursor below knows three things besides its position. What would have been accepted there: each failed look for
+//! a keyword or a symbol is noted, for the error that may follow (`expected.rs`). The last bare alias: `FROM s WHER x >
+//! 3` reads `WHER` as an alias, and the error must point there. And how deep it is: nesting is bounded, so that no text
+//! can exhaust the stack, ours or that of whoever walks the tree later.
 
 mod admin;
 mod assert;
 mod ddl;
+mod expected;
 mod expr;
 mod insert;
 mod query;
@@ -27,7 +28,6 @@ pub(super) use expr::time_unit;
 pub(super) use types::plain_type;
 
 use super::ast::{Ident, Statement, StatementKind, StringLit};
-use super::diagnostic::nearest;
 use super::keywords::is_reserved;
 use super::tokens::{Token, TokenKind, tokenize};
 use crate::error::{Error, Result, Span};
@@ -429,152 +429,4 @@ impl<'a> Parser<'a> {
         }
         Ok(())
     }
-
-    // ---- errors ----
-
-    /// Notes that `what` would have been accepted here.
-    fn note(&mut self, what: &'static str) {
-        self.forget_older();
-        if !self.expected.contains(&what) {
-            self.expected.push(what);
-        }
-    }
-
-    /// Notes a keyword for the nearest-keyword search only.
-    fn note_possible(&mut self, keywords: &[&'static str]) {
-        self.forget_older();
-        self.also_possible.extend_from_slice(keywords);
-    }
-
-    fn forget_older(&mut self) {
-        if self.expected_at != self.at {
-            self.expected_at = self.at;
-            self.expected.clear();
-            self.also_possible.clear();
-        }
-    }
-
-    /// An optional bare alias, where `expected` has already been noted as possible instead.
-    fn bare_alias(&mut self, what: &'static str) -> Result<Ident> {
-        self.forget_older();
-        let expected = self.expected.iter().chain(&self.also_possible).copied().collect();
-        let at = self.at;
-        let ident = self.ident(what)?;
-        if !ident.quoted {
-            self.bare_alias = Some(BareAlias { at, expected });
-        }
-        Ok(ident)
-    }
-
-    /// The error for a token that fits nowhere.
-    fn unexpected(&mut self) -> Error {
-        self.forget_older();
-        if let Some(alias) = self.bare_alias.take_if(|alias| alias.at + 1 == self.at) {
-            let span = self.tokens[alias.at].span;
-            let typed = self.source(span).to_ascii_uppercase();
-            if let Some(hint) = foreign(&typed) {
-                return Error::sql(format!("unexpected `{}`", self.source(span))).at(span).hint(hint);
-            }
-            if let Some(keyword) = nearest_keyword(&typed, &alias.expected) {
-                return Error::sql(format!("expected {keyword}, found `{}`", self.source(span)))
-                    .at(span)
-                    .hint(format!("Did you mean {keyword}?"));
-            }
-        }
-        let found = self.found();
-        let message = if self.expected.is_empty() {
-            format!("unexpected {found}")
-        } else {
-            format!("expected {}, found {found}", list(&self.expected))
-        };
-        let error = Error::sql(message).at(self.span());
-        let Some(word) = self.word(0) else { return error };
-        let word = word.to_ascii_uppercase();
-        if let Some(hint) = foreign(&word) {
-            return error.hint(hint);
-        }
-        let candidates: Vec<_> = self.expected.iter().chain(&self.also_possible).copied().collect();
-        match nearest_keyword(&word, &candidates) {
-            Some(keyword) => error.hint(format!("Did you mean {keyword}?")),
-            None => error,
-        }
-    }
-
-    /// The error for a reserved word where a name must stand.
-    fn reserved_as_name(&mut self, what: &'static str) -> Error {
-        let typed = self.source(self.span());
-        let error = Error::sql(format!("expected {what}, found the keyword {}", typed.to_ascii_uppercase()));
-        let name = typed.to_ascii_uppercase();
-        error.at(self.span()).hint(format!("To use it as a name, put it in back-quotes: `{name}`."))
-    }
-
-    fn no_statement(&mut self) -> Error {
-        let found = self.found();
-        let error = Error::sql(format!("expected a statement, found {found}")).at(self.span());
-        let Some(word) = self.word(0) else { return error };
-        let word = word.to_ascii_uppercase();
-        if let Some(hint) = foreign(&word) {
-            return error.hint(hint);
-        }
-        match nearest_keyword(&word, &self.expected) {
-            Some(keyword) => error.hint(format!("Did you mean {keyword}?")),
-            None => error,
-        }
-    }
-
-    /// What stands here, in words.
-    fn found(&self) -> String {
-        match self.kind(0) {
-            TokenKind::Word | TokenKind::QuotedName(_) => format!("`{}`", self.source(self.span())),
-            TokenKind::String(_) => "a string".to_string(),
-            TokenKind::Integer | TokenKind::Decimal | TokenKind::Double => "a number".to_string(),
-            TokenKind::Symbol(";") => "the end of the statement".to_string(),
-            TokenKind::Symbol(symbol) => format!("`{symbol}`"),
-            TokenKind::End => "the end of the text".to_string(),
-        }
-    }
-}
-
-/// The keyword nearest to a word (upper case) among what was expected; phrases and symbols do not take part.
-fn nearest_keyword(word: &str, expected: &[&'static str]) -> Option<&'static str> {
-    let keywords: Vec<&'static str> =
-        expected.iter().copied().filter(|e| e.bytes().all(|b| b.is_ascii_uppercase())).collect();
-    if keywords.contains(&word) {
-        return None;
-    }
-    nearest(word, keywords)
-}
-
-/// `a, b or c`; symbols in back-quotes.
-fn list(expected: &[&str]) -> String {
-    let shown: Vec<String> = expected
-        .iter()
-        .map(
-            |what| {
-                if what.contains(|c: char| c.is_ascii_alphabetic()) { what.to_string() } else { format!("`{what}`") }
-            },
-        )
-        .collect();
-    match shown.as_slice() {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
-    }
-}
-
-/// What to do instead, for words of other SQL dialects.
-fn foreign(word: &str) -> Option<&'static str> {
-    Some(match word {
-        "ORDER" => "A stream has no end to sort at; ORDER BY is not part of the dialect.",
-        "UNION" | "EXCEPT" | "INTERSECT" => "Write one INSERT INTO ... SELECT for each query instead.",
-        "OVER" => "There are no OVER windows; use WINDOW with GROUP BY.",
-        "OFFSET" => "A query can be cut with LIMIT only.",
-        "UPDATE" | "MERGE" | "UPSERT" => "A table is changed by INSERT INTO ... VALUES with the same key.",
-        "TRUNCATE" => "Use DROP ... DELETE TOPIC to remove a stream or table together with its data.",
-        "CROSS" | "NATURAL" | "USING" => "Joins are INNER, LEFT, RIGHT or FULL, with ON left = right.",
-        "USE" | "GRANT" | "REVOKE" | "BEGIN" | "COMMIT" | "ROLLBACK" => {
-            "There are no schemas, roles or transactions in SQL."
-        }
-        _ => return None,
-    })
 }

@@ -1,8 +1,8 @@
 //! `SELECT ...`.
 //!
-//! The order of the clauses is fixed: `WINDOW` stands before `WHERE`, and `PARTITION BY` between `GROUP BY` and `HAVING`.
-//! `EMIT`, `PARTITION` and `ESCAPE` are free words and could be aliases; they are read as the clause they begin when what
-//! follows them says so.
+//! The order of the clauses is fixed: `WINDOW` stands before `WHERE`, and `PARTITION BY` between `GROUP BY` and
+//! `HAVING`. `EMIT`, `PARTITION` and `ESCAPE` are free words and could be aliases; they are read as the clause they
+//! begin when what follows them says so.
 
 use super::super::ast::{Emit, ExprList, Ident, Join, JoinKind, Limit, Query, Relation, SelectItem};
 use super::super::tokens::TokenKind;
@@ -73,7 +73,9 @@ impl Parser<'_> {
 
     /// Whether a free word here begins a clause, and so is no alias.
     fn begins_clause(&self) -> bool {
-        (self.is_word(0, "EMIT") && self.is_name(1)) || (self.is_word(0, "PARTITION") && self.is_word(1, "BY"))
+        let ends = |ahead| matches!(self.kind(ahead), TokenKind::End | TokenKind::Symbol(";"));
+        (self.is_word(0, "EMIT") && (self.is_name(1) || ends(1)))
+            || (self.is_word(0, "PARTITION") && self.is_word(1, "BY"))
     }
 
     /// `source [JOIN source ON ...]...`; joins lean to the left.
@@ -88,6 +90,9 @@ impl Parser<'_> {
             let within = if self.eat("WITHIN") { Some(self.within()?) } else { None };
             self.expect("ON")?;
             let on = self.expr()?;
+            if self.is_word(0, "WITHIN") && within.is_none() {
+                return Err(Error::sql("WITHIN must come before ON").at(self.span()));
+            }
             self.operators = joins_before;
             left = Relation::Join(Box::new(Join { left, right, kind, within, on, span: self.since(start) }));
         }

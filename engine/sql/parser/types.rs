@@ -160,9 +160,10 @@ pub(in crate::sql) fn plain_type(word: &str) -> Option<SqlType> {
     })
 }
 
-/// What to say of a type name (upper case) that turns out to be no user type: the dialect's word for it, or the nearest.
+/// What to say of a type name (upper case) that turns out to be no user type: the dialect's word for it, or the
+/// nearest.
 pub fn type_hint(name: &str) -> Option<String> {
     let known = FOREIGN_TYPES.iter().find(|(foreign, _)| *foreign == name).map(|(_, ours)| *ours);
-    let word = known.or_else(|| super::nearest(name, TYPE_WORDS.iter().copied()))?;
+    let word = known.or_else(|| super::super::diagnostic::nearest(name, TYPE_WORDS.iter().copied()))?;
     Some(format!("Did you mean {word}?"))
 }

@@ -144,7 +144,7 @@ impl Display for Expr {
 fn chain(mut expr: &Expr, f: &mut Formatter<'_>) -> fmt::Result {
     let mut links = Vec::new();
     while let ExprKind::Binary { op, left, right } = &expr.kind {
-        links.push((*op, right));
+        links.push((*op, right.as_ref()));
         expr = left;
         // Comparisons do not chain; all other operators lean to the left.
         let left_level = if level_of(*op) == PREDICATE { CONCAT } else { level_of(*op) };
@@ -157,7 +157,7 @@ fn chain(mut expr: &Expr, f: &mut Formatter<'_>) -> fmt::Result {
     links_after(&links, f)
 }
 
-fn links_after(links: &[(BinaryOp, &Box<Expr>)], f: &mut Formatter<'_>) -> fmt::Result {
+fn links_after(links: &[(BinaryOp, &Expr)], f: &mut Formatter<'_>) -> fmt::Result {
     for (op, right) in links.iter().rev() {
         write!(f, " {} {}", symbol(*op), at_level(right, level_of(*op) + 1))?;
     }

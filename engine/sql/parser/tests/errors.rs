@@ -20,7 +20,7 @@ fn misspelt_keywords_find_the_nearest_one() {
     check("SELECT a FROM s WHER a > 3", "expected WHERE, found `WHER`", "WHER", Some("Did you mean WHERE?"));
     check(
         "SELECT a FROM s x GRUOP BY a",
-        "expected WINDOW, WHERE, GROUP, PARTITION, HAVING, EMIT, LIMIT or `;`, found `GRUOP`",
+        "expected WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, EMIT, LIMIT or `;`, found `GRUOP`",
         "GRUOP",
         Some("Did you mean GROUP?"),
     );
@@ -83,6 +83,7 @@ fn a_reserved_word_needs_quotes_to_be_a_name() {
 fn clauses_out_of_order_are_named() {
     check("SELECT a FROM s WHERE a > 1 WINDOW TUMBLING (SIZE 1 DAY)", "WINDOW must come before WHERE", "WINDOW", None);
     check("SELECT a FROM s LIMIT 1 EMIT CHANGES", "EMIT must come before LIMIT", "EMIT", None);
+    check("SELECT a FROM s JOIN r ON a = b WITHIN 1 DAY", "WITHIN must come before ON", "WITHIN", None);
     check("SELECT a FROM s WHERE a WHERE b", "a second WHERE", "WHERE", None);
 }
 
@@ -98,6 +99,16 @@ fn other_dialects_get_a_way_out() {
             "SELECT a FROM (SELECT b FROM s)",
             "(",
             "Give the inner query a name of its own with CREATE STREAM or TABLE ... AS SELECT.",
+        ),
+        ("SELECT a FROM s, r", ",", "Two sources are joined: FROM a JOIN b ON a.x = b.y."),
+        ("SELECT a == b FROM s", "=", "Equality is written with one sign: a = b."),
+        ("SELECT a FROM s WHERE a NOT NULL", "NOT", "Did you mean IS NOT NULL?"),
+        ("CREATE STREAM a-b (c INT)", "-", "A name with a dash needs back-quotes."),
+        ("SELECT a FROM s WHERE a && b", "&", "Conditions are joined with AND."),
+        (
+            "WITH x AS (SELECT a FROM s) SELECT a FROM x",
+            "WITH",
+            "There are no common table expressions; give the inner query a name with CREATE STREAM ... AS SELECT.",
         ),
         ("SET a = 1", "a", "Names of properties are in single quotes: 'auto.offset.reset'."),
         ("SELECT a FROM s WINDOW TUMBLING (SIZE 1 WEEK)", "WEEK", "The largest unit is DAYS."),

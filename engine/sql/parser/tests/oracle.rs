@@ -66,9 +66,8 @@ fn every_statement_ksqldb_takes_is_read() {
         for text in &case.statements {
             match parse_statements(text) {
                 Ok(statements) => n_statements += statements.len(),
-                Err(error) if case.refused => {
-                    println!("REFUSED {}\n   {text}\n   {error} {:?}", case.name, error.hint_text())
-                }
+                // What ksqlDB refuses may be refused here already.
+                Err(_) if case.refused => {}
                 Err(error) => failures.push(format!("{}\n   {text}\n   {error} {:?}", case.name, error.span())),
             }
         }

@@ -88,6 +88,7 @@ fn free_keywords_are_names_and_aliases() {
 fn emit_and_partition_begin_clauses_where_they_can() {
     assert!(query("SELECT a FROM s EMIT CHANGES").emit.is_some());
     assert!(query("SELECT a FROM s PARTITION BY a").partition_by.is_some());
+    assert!(parse_statement("SELECT a FROM s EMIT;").is_err());
     let Relation::Join(join) = query("SELECT a FROM s JOIN r WITHIN 1 HOUR ON a = b EMIT FINAL").from else { panic!() };
     assert_eq!(join.within.map(|within| (within.before, within.after)).map(|(b, a)| b == a), Some(true));
 }

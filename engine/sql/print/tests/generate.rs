@@ -15,7 +15,8 @@ fn name() -> impl Strategy<Value = String> {
         4 => "[A-Z_][A-Z0-9_]{0,5}",
         2 => "[a-z0-9 `\"'.;$ä-]{1,4}",
         1 => proptest::sample::select(vec![
-            "SELECT", "FROM", "EMIT", "PARTITION", "DAY", "DAYS", "MAP", "ARRAY", "STRUCT", "COLUMN", "IF", "DATE", "TIME",
+            "SELECT", "FROM", "EMIT", "PARTITION", "DAY", "DAYS", "MAP", "ARRAY", "STRUCT", "COLUMN", "IF", "DATE",
+            "TIME",
             "KEY", "ESCAPE", "CASE", "SET", "SHOW", "TABLES", "FUNCTION", "INT", "TIMESTAMP", "NOT", "VALUES", "TYPE",
             "SOURCE", "REPLACE", "HEADERS", "GRACE", "SESSION", "PAUSE", "MODEL", "AT", "SYSTEM", "VIEW", "STRING",
         ]).prop_map(str::to_string),
