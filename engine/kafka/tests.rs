@@ -365,6 +365,23 @@ fn a_waiting_reader_can_be_woken_and_waking_before_the_wait_counts() -> Result<(
 }
 
 #[test]
+fn a_writer_that_waits_for_a_broker_can_be_interrupted() -> Result<()> {
+    // Nobody listens there, so the flush would wait its full time.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
+    let mut writer = Writer::plain(&ClientConfig::new(format!("127.0.0.1:{port}")))?;
+    writer.write(&numbers(&"t".into(), 0..10))?;
+    let interrupter = writer.interrupter();
+    let started = Instant::now();
+    let other = std::thread::spawn(move || interrupter.interrupt());
+    let failed = writer.flush(WAIT).expect_err("nobody answers");
+    assert!(matches!(failed, Failure::Fatal(_)), "{failed:?}");
+    drop(writer);
+    assert!(started.elapsed() < WAIT / 2);
+    other.join().expect("interrupts");
+    Ok(())
+}
+
+#[test]
 fn every_delivery_is_told_where_it_went() -> Result<()> {
     let Some(config) = broker("deliveries") else { return Ok(()) };
     let topic = topic(&config, "deliver", 1);
