@@ -25,7 +25,8 @@ pub trait RebalanceHandler {
     fn assigned(&mut self, group: &Group, partitions: &[TopicPartition]) -> Result<Vec<i64>>;
 
     /// The member is about to lose all its partitions: the last moment to commit what was read. When `lost`, the group
-    /// has gone on without this member, and a commit can only fail: abort instead. The partitions go in any case.
+    /// has gone on without this member, and a commit can only fail: abort instead. A commit can fail without that too,
+    /// when the member does not know it yet. The partitions go in any case.
     fn revoked(&mut self, group: &Group, partitions: &[TopicPartition], lost: bool) -> Result<()>;
 }
 
@@ -40,8 +41,8 @@ impl RebalanceHandler for () {
     }
 }
 
-/// The member's side of its group. Cheap to clone; must not outlive its reader by long, because the member leaves the
-/// group only when the reader is closed.
+/// The member's side of its group. Cheap to clone. The client's threads end with the last clone, so a clone should not
+/// outlive its reader by long.
 #[derive(Clone)]
 pub struct Group {
     pub(super) client: Arc<Client>,
