@@ -3,25 +3,26 @@
 mod groups;
 mod transactions;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::murmur2::partition_of;
 use super::*;
+use crate::broker::{Broker, Config};
 use crate::error::Result;
 use crate::record::{OutBatch, RawBatch};
 
 const WAIT: Duration = Duration::from_secs(20);
 
-/// The broker's address, or `None`, which skips the test with a line.
-fn broker(test: &str) -> Option<ClientConfig> {
-    match std::env::var("ALCEDO_TEST_BOOTSTRAP") {
-        Ok(bootstrap) => Some(ClientConfig::new(bootstrap)),
-        Err(_) => {
-            println!("skipped: {test} needs ALCEDO_TEST_BOOTSTRAP");
-            None
-        }
+/// A cluster: the one `ALCEDO_TEST_BOOTSTRAP` names, or an embedded broker that all these tests share.
+fn broker() -> ClientConfig {
+    static EMBEDDED: OnceLock<Broker> = OnceLock::new();
+    if let Ok(bootstrap) = std::env::var("ALCEDO_TEST_BOOTSTRAP") {
+        return ClientConfig::new(bootstrap);
     }
+    let embedded =
+        EMBEDDED.get_or_init(|| Broker::start_blocking(Config::default()).expect("the embedded broker starts"));
+    ClientConfig::new(embedded.addr().to_string())
 }
 
 /// A name no other test and no earlier run has used.
@@ -88,7 +89,7 @@ fn an_unreachable_broker_is_named_with_the_connection_error() {
 
 #[test]
 fn topics_are_created_once_described_grown_and_deleted() -> Result<()> {
-    let Some(config) = broker("topics") else { return Ok(()) };
+    let config = broker();
     let admin = Admin::connect(&config, WAIT)?;
     let name = unique("topics");
     assert_eq!(admin.topic(&name, WAIT)?, None);
@@ -108,7 +109,7 @@ fn topics_are_created_once_described_grown_and_deleted() -> Result<()> {
 
 #[test]
 fn a_record_comes_back_as_it_was_written() -> Result<()> {
-    let Some(config) = broker("round trip") else { return Ok(()) };
+    let config = broker();
     let topic = topic(&config, "trip", 1);
     let mut writer = Writer::plain(&config)?;
     let mut batch = OutBatch::new(Arc::clone(&topic));
@@ -146,7 +147,7 @@ fn a_record_comes_back_as_it_was_written() -> Result<()> {
 
 #[test]
 fn keys_go_to_the_partitions_of_the_java_client() -> Result<()> {
-    let Some(config) = broker("partitions") else { return Ok(()) };
+    let config = broker();
     let topic = topic(&config, "keys", 4);
     let mut writer = Writer::plain(&config)?;
     writer.write(&numbers(&topic, 0..200))?;
@@ -167,7 +168,7 @@ fn keys_go_to_the_partitions_of_the_java_client() -> Result<()> {
 
 #[test]
 fn an_offset_out_of_range_is_reported_and_the_reset_policy_holds() -> Result<()> {
-    let Some(config) = broker("out of range") else { return Ok(()) };
+    let config = broker();
     let topic = topic(&config, "range", 1);
     let at = TopicPartition::new(Arc::clone(&topic), 0);
     let mut writer = Writer::plain(&config)?;
@@ -191,7 +192,7 @@ fn an_offset_out_of_range_is_reported_and_the_reset_policy_holds() -> Result<()>
 
 #[test]
 fn a_reader_can_go_back_and_can_pause() -> Result<()> {
-    let Some(config) = broker("seek and pause") else { return Ok(()) };
+    let config = broker();
     let topic = topic(&config, "seek", 2);
     let partitions: Vec<_> = all_of(&topic, 2);
     let mut writer = Writer::plain(&config)?;
@@ -218,7 +219,7 @@ fn a_reader_can_go_back_and_can_pause() -> Result<()> {
 
 #[test]
 fn a_waiting_reader_can_be_woken_and_waking_before_the_wait_counts() -> Result<()> {
-    let Some(config) = broker("waking") else { return Ok(()) };
+    let config = broker();
     let topic = topic(&config, "wake", 1);
     let mut reader = Reader::assigned(&config, ReaderOptions::default(), &all_of(&topic, 1))?;
     let waker = reader.waker();
@@ -234,7 +235,7 @@ fn a_waiting_reader_can_be_woken_and_waking_before_the_wait_counts() -> Result<(
 
 #[test]
 fn every_delivery_is_told_where_it_went() -> Result<()> {
-    let Some(config) = broker("deliveries") else { return Ok(()) };
+    let config = broker();
     let topic = topic(&config, "deliver", 1);
     let producer = Producer::new(&config)?;
     let record = Record { topic: &topic, value: Some(b"x"), timestamp: -1, ..Record::default() };
