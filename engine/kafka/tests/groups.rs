@@ -4,20 +4,6 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-/// Starts where the group stands (else at 0), commits nothing on its own.
-struct FromCommitted;
-
-impl RebalanceHandler for FromCommitted {
-    fn assigned(&mut self, group: &Group, partitions: &[TopicPartition]) -> Result<Vec<i64>> {
-        let committed = group.committed(partitions, WAIT)?;
-        Ok(committed.into_iter().map(|offset| offset.map_or(0, |offset| offset.next)).collect())
-    }
-
-    fn revoked(&mut self, _: &Group, _: &[TopicPartition], _: bool) -> Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn offsets_and_texts_commit_with_the_transaction_and_can_be_peeked_before() -> Result<()> {
     let config = broker();

@@ -1,6 +1,7 @@
 //! The client against a broker: topics, records, positions; groups and transactions have files of their own.
 
 mod groups;
+mod outage;
 mod transactions;
 
 use std::sync::{Arc, OnceLock};
@@ -74,6 +75,20 @@ fn read_until(
 
 fn all_of(topic: &Arc<str>, partitions: i32) -> Vec<(TopicPartition, i64)> {
     (0..partitions).map(|partition| (TopicPartition::new(Arc::clone(topic), partition), 0)).collect()
+}
+
+/// Starts where the group stands (else at 0), commits nothing on its own.
+struct FromCommitted;
+
+impl RebalanceHandler for FromCommitted {
+    fn assigned(&mut self, group: &Group, partitions: &[TopicPartition]) -> Result<Vec<i64>> {
+        let committed = group.committed(partitions, WAIT)?;
+        Ok(committed.into_iter().map(|offset| offset.map_or(0, |offset| offset.next)).collect())
+    }
+
+    fn revoked(&mut self, _: &Group, _: &[TopicPartition], _: bool) -> Result<()> {
+        Ok(())
+    }
 }
 
 #[test]
