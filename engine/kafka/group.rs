@@ -6,9 +6,12 @@ use std::time::Duration;
 use rdkafka::bindings as ffi;
 
 use super::errors::Fault;
-use super::native::{Client, OK, PartitionList, check, committed_of, millis};
+use super::native::{Client, OK, PartitionList, Queue, check, committed_of, elements, millis};
 use super::{PartitionOffset, TopicPartition};
 use crate::error::{Error, Result};
+
+/// How long a commit outside of transactions waits for the broker's answer.
+const COMMIT_WAIT: Duration = Duration::from_secs(10);
 
 /// What to do when the group gives or takes partitions. Called by [`Reader::poll`](super::Reader::poll), on its thread.
 ///
@@ -22,7 +25,8 @@ pub trait RebalanceHandler {
     fn assigned(&mut self, group: &Group, partitions: &[TopicPartition]) -> Result<Vec<i64>>;
 
     /// The member is about to lose all its partitions: the last moment to commit what was read. When `lost`, the group
-    /// has gone on without this member, and a commit can only fail: abort instead. The partitions go in any case.
+    /// has gone on without this member, and a commit can only fail: abort instead. A commit can fail without that too,
+    /// when the member does not know it yet. The partitions go in any case.
     fn revoked(&mut self, group: &Group, partitions: &[TopicPartition], lost: bool) -> Result<()>;
 }
 
@@ -37,8 +41,8 @@ impl RebalanceHandler for () {
     }
 }
 
-/// The member's side of its group. Cheap to clone; must not outlive its reader by long, because the member leaves the
-/// group only when the reader is closed.
+/// The member's side of its group. Cheap to clone. The client's threads end with the last clone, so a clone should not
+/// outlive its reader by long.
 #[derive(Clone)]
 pub struct Group {
     pub(super) client: Arc<Client>,
@@ -79,17 +83,28 @@ impl Group {
         Ok(found)
     }
 
-    /// Commits offsets outside a transaction and waits for the answer.
+    /// Commits offsets outside a transaction and waits for the answer, at most ten seconds.
     pub fn commit(&self, offsets: &[PartitionOffset]) -> Result<()> {
         if offsets.is_empty() {
             return Ok(());
         }
         let what = || format!("commit offsets of group `{}`", self.id);
         let list = PartitionList::commits(offsets)?;
-        // SAFETY: handle and list are alive.
-        let code = unsafe { ffi::rd_kafka_commit(self.client.rk(), list.raw(), 0) };
+        let queue = Queue::new(&self.client);
+        // SAFETY: handle, list and queue are alive; the answer comes to the queue as an event.
+        let code = unsafe {
+            ffi::rd_kafka_commit_queue(self.client.rk(), list.raw(), queue.raw(), None, std::ptr::null_mut())
+        };
         check(code).map_err(|fault| fault.error(&what()))?;
-        match list.elements().iter().find(|element| element.err != OK) {
+        let Some(event) = queue.poll(COMMIT_WAIT) else {
+            return Err(Error::external(format!("cannot {}", what()))
+                .detail(format!("the group's coordinator has not answered for {} s", COMMIT_WAIT.as_secs()))
+                .retryable());
+        };
+        event.error().map_err(|fault| fault.error(&what()))?;
+        // SAFETY: the list lives as long as the event.
+        let answers = unsafe { elements(ffi::rd_kafka_event_topic_partition_list(event.raw())) };
+        match answers.iter().find(|element| element.err != OK) {
             Some(element) => Err(Fault::of(element.err).error(&what())),
             None => Ok(()),
         }

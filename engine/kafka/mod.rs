@@ -45,7 +45,7 @@ pub use health::{Connection, Health};
 pub use offsets::Watermarks;
 pub use producer::{Delivered, Delivery, Producer, Record};
 pub use reader::{Event, Reader, ReaderOptions, Reset, Waker};
-pub use writer::{Failure, Writer, fence};
+pub use writer::{Failure, Interrupter, Writer, fence};
 
 /// A partition of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

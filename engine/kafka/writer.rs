@@ -5,6 +5,7 @@
 //! condition variable, which makes a commit cost what its requests cost.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::bindings as ffi;
@@ -75,6 +76,18 @@ pub struct Writer {
     is_open: bool,
     failed: Option<Fault>,
     failures: u64,
+    interrupted: Arc<AtomicBool>,
+}
+
+/// Ends the waits of a [`Writer`] from another thread, for a shutdown that cannot wait for a broker that is away.
+#[derive(Clone)]
+pub struct Interrupter(Arc<AtomicBool>);
+
+impl Interrupter {
+    /// Whatever the writer waits for now or later fails within a quarter of a second, as [`Failure::Fatal`].
+    pub fn interrupt(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Writer {
@@ -115,7 +128,8 @@ impl Writer {
         let client = Arc::new(config.client(Role::Producer, &all)?);
         let queue = client.main_queue();
         let topics = Topics::default();
-        Ok(Writer { topics, queue, client, id, timeout, is_open: false, failed: None, failures: 0 })
+        let interrupted = Arc::default();
+        Ok(Writer { topics, queue, client, id, timeout, is_open: false, failed: None, failures: 0, interrupted })
     }
 
     /// Whether this writer has transactions.
@@ -126,6 +140,11 @@ impl Writer {
     /// Whether a transaction is open.
     pub fn is_open(&self) -> bool {
         self.is_open
+    }
+
+    /// A handle to end this writer's waits from another thread.
+    pub fn interrupter(&self) -> Interrupter {
+        Interrupter(Arc::clone(&self.interrupted))
     }
 
     /// Records that could not be delivered since the writer was made, without those an abort threw away.
@@ -158,6 +177,7 @@ impl Writer {
             let written = self.write_some(batch, row)?;
             row += written;
             if row < batch.len() {
+                self.check_interrupted("write")?;
                 self.serve(Duration::from_millis(if written == 0 { 10 } else { 0 }))?;
             }
         }
@@ -200,7 +220,9 @@ impl Writer {
             self.check_failed()?;
             match check(code) {
                 Ok(()) => return Ok(()),
-                Err(fault) if fault.code == Code::OperationTimedOut && Instant::now() < deadline => {}
+                Err(fault) if fault.code == Code::OperationTimedOut && Instant::now() < deadline => {
+                    self.check_interrupted("deliver the output")?;
+                }
                 Err(fault) => return Err(Failure::of(&fault, &self.what("deliver the output"))),
             }
         }
@@ -294,15 +316,30 @@ impl Writer {
             let result = unsafe { take_error(error) };
             self.take_events(Duration::ZERO);
             match result {
-                Err(fault) if fault.retriable && !fault.abortable && !fault.fatal && Instant::now() < deadline => {
+                Err(fault)
+                    if fault.retriable
+                        && !fault.abortable
+                        && !fault.fatal
+                        && Instant::now() < deadline
+                        && !self.interrupted.load(Ordering::Relaxed) =>
+                {
                     if fault.code != Code::OperationTimedOut {
                         // Answered at once by the broker: give it a moment.
                         self.take_events(Duration::from_millis(5));
                     }
-                    step = (step * 2).min(Duration::from_millis(500));
+                    step = (step * 2).min(Duration::from_millis(200));
                 }
                 result => return result,
             }
+        }
+    }
+
+    fn check_interrupted(&self, what: &str) -> Result<(), Failure> {
+        match self.interrupted.load(Ordering::Relaxed) {
+            true => Err(Failure::Fatal(
+                Error::external(format!("cannot {}", self.what(what))).detail("stopped before the broker answered"),
+            )),
+            false => Ok(()),
         }
     }
 
