@@ -165,3 +165,37 @@ fn an_aggregate_is_listed_but_no_scalar() {
     assert_eq!(error.message(), "COUNT is an aggregate function, not a scalar one");
     assert!(registry.list().iter().any(|line| line.name == "COUNT" && line.kind == FunctionKind::Aggregate));
 }
+
+#[test]
+fn row_errors_name_rows_of_the_batch_or_none_when_a_branch_saw_only_some() {
+    use datafusion::arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch};
+    use datafusion::arrow::datatypes::Schema;
+    use datafusion::common::DFSchema;
+    use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+    use datafusion::logical_expr::{col, execution_props::ExecutionProps, lit, when};
+    use datafusion::physical_expr::create_physical_expr;
+
+    use crate::functions::row_errors::with_sink;
+
+    let registry = FunctionRegistry::builtin();
+    let types = [Some(SqlType::Double), Some(SqlType::Integer)];
+    let round = registry.resolve("ROUND", &types, Span::default()).expect("a form").udf;
+    let schema =
+        Schema::new(vec![Field::new("chosen", DataType::Boolean, true), Field::new("x", DataType::Float64, true)]);
+    let call = when(col("chosen"), round.call(vec![col("x"), lit(1_i32)])).end().expect("a CASE");
+    let df_schema = DFSchema::try_from(schema.clone()).expect("unique names");
+    let (props, context) = (ExecutionProps::new(), PhysicalPlanningContext::default());
+    let physical = create_physical_expr(&call, &df_schema, &props, &context).expect("a plan");
+    let rows_reported = |chosen: [bool; 3]| {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(BooleanArray::from(chosen.to_vec())),
+            Arc::new(Float64Array::from(vec![1.26, f64::NAN, f64::NAN])),
+        ];
+        let batch = RecordBatch::try_new(Arc::new(schema.clone()), columns).expect("columns as declared");
+        let (result, errors) = with_sink(3, || physical.evaluate(&batch).and_then(|value| value.into_array(3)));
+        assert_eq!(result.expect("no failed batch").as_primitive::<Float64Type>().value(0), 1.3);
+        errors.into_iter().map(|error| error.row).collect::<Vec<_>>()
+    };
+    assert_eq!(rows_reported([true, true, true]), [Some(1), Some(2)]);
+    assert_eq!(rows_reported([true, false, true]), [None]);
+}
