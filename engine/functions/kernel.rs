@@ -8,6 +8,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::arrow::array::ArrayRef;
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{DataFusionError, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
@@ -33,6 +34,12 @@ pub trait ScalarFunction: fmt::Debug + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether it reads arguments in any layout Arrow has for their SQL types, such as string views and lists of fixed
+    /// size. By default they are brought into the engine's own layout ([`SqlType::to_arrow`]) first.
+    fn takes_any_layout(&self) -> bool {
+        false
+    }
+
     /// Computes a column.
     fn evaluate(&self, call: &Call) -> DfResult<ArrayRef>;
 }
@@ -40,9 +47,7 @@ pub trait ScalarFunction: fmt::Debug + Send + Sync + 'static {
 /// A call of a function with a batch.
 #[derive(Debug)]
 pub struct Call {
-    /// The arguments, all of the same length. Their types are the resolved ones as Arrow types
-    /// ([`SqlType::to_arrow`]), unless DataFusion's own functions made them: then strings may be views, and lists large
-    /// or of fixed size.
+    /// The arguments, all of the same length, of the resolved types.
     pub args: Vec<ArrayRef>,
     /// Number of rows; the result must have as many.
     pub rows: usize,
@@ -90,6 +95,18 @@ impl Kernel {
             .collect::<DfResult<Vec<_>>>()?;
         resolve(&self.declaration, &args).map_err(|error| DataFusionError::Plan(error.to_string()))
     }
+
+    fn in_layout(&self, array: ArrayRef) -> DfResult<ArrayRef> {
+        let wanted = match array.data_type() {
+            DataType::Dictionary(_, values) if self.function.takes_any_layout() => values.as_ref().clone(),
+            _ if self.function.takes_any_layout() => return Ok(array),
+            data_type => match SqlType::from_arrow(unpacked(data_type)) {
+                Some(ty) => ty.to_arrow(),
+                None => return Ok(array),
+            },
+        };
+        if *array.data_type() == wanted { Ok(array) } else { Ok(cast(&array, &wanted)?) }
+    }
 }
 
 /// The type of a dictionary's values.
@@ -123,20 +140,8 @@ impl ScalarUDFImpl for Kernel {
             && !args.args.is_empty()
             && args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { args.number_rows };
-        let columns = args
-            .args
-            .into_iter()
-            .map(|arg| {
-                let array = arg.into_array(rows)?;
-                match array.data_type() {
-                    DataType::Dictionary(_, values) => {
-                        let values = values.as_ref().clone();
-                        Ok(datafusion::arrow::compute::cast(&array, &values)?)
-                    }
-                    _ => Ok(array),
-                }
-            })
-            .collect::<DfResult<Vec<_>>>()?;
+        let columns =
+            args.args.into_iter().map(|arg| self.in_layout(arg.into_array(rows)?)).collect::<DfResult<Vec<_>>>()?;
         let array = self.function.evaluate(&Call { args: columns, rows, returns })?;
         if constant {
             Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?))

@@ -129,6 +129,15 @@ pub fn to_string(value: f64) -> String {
     Buffer::new().format(value).to_string()
 }
 
+/// The fewest digits that stand for a number: `(digits, exponent)` with `digits * 10^exponent` next to `value`, which
+/// must be finite and above zero.
+pub fn shortest_digits(value: f64) -> (u64, i32) {
+    let mut ryu = ryu::Buffer::new();
+    let Digits { digits, len, exponent } = Digits::of(ryu.format_finite(value));
+    let number = digits[..len].iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
+    (number, exponent + 1 - len as i32)
+}
+
 /// Decimal digits without zeros at either end, and the exponent of ten of the first one.
 struct Digits {
     digits: [u8; MAX_LEN],
@@ -255,6 +264,14 @@ mod tests {
             let back: f64 = to_string(value).parse().expect("a decimal number");
             assert_eq!(back.to_bits(), k);
         }
+    }
+
+    #[test]
+    fn digits_come_without_zeros_at_their_ends() {
+        for (value, digits) in [(1.0, (1, 0)), (1200.0, (12, 2)), (0.00105, (105, -5)), (1e300, (1, 300))] {
+            assert_eq!(shortest_digits(value), digits);
+        }
+        assert_eq!(shortest_digits(f64::MAX), (17976931348623157, 292));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use datafusion::arrow::array::{AsArray, Float32Array};
 use datafusion::arrow::datatypes::{DataType, Field, Float64Type};
-use datafusion::common::config::ConfigOptions;
+use datafusion::common::{ScalarValue, config::ConfigOptions};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, Volatility, create_udf};
 
 use super::*;
@@ -60,6 +60,56 @@ fn every_declaration_is_complete() {
     }
 }
 
+/// A literal of the few kinds examples use, and its type; `None` is NULL.
+fn literal(text: &str) -> (ScalarValue, Option<SqlType>) {
+    let text = text.trim();
+    if text == "NULL" {
+        (ScalarValue::Null, None)
+    } else if text == "CAST(NULL AS INT)" {
+        (ScalarValue::Int32(None), Some(SqlType::Integer))
+    } else if let Some(text) = text.strip_prefix('\'') {
+        (ScalarValue::from(text.trim_end_matches('\'')), Some(SqlType::String))
+    } else if text.contains('.') {
+        (ScalarValue::Float64(Some(text.parse().expect("a number"))), Some(SqlType::Double))
+    } else {
+        (ScalarValue::Int32(Some(text.parse().expect("a whole number"))), Some(SqlType::Integer))
+    }
+}
+
+#[test]
+fn examples_have_the_results_they_claim() {
+    let registry = FunctionRegistry::builtin();
+    for (declaration, example) in
+        registry.declarations().flat_map(|declaration| declaration.examples.iter().map(move |it| (declaration, it)))
+    {
+        let (name, args) = example.sql.split_once('(').expect("a call");
+        assert_eq!(name, declaration.name);
+        // No example has a comma in a text.
+        let args: Vec<_> = args.strip_suffix(')').expect("a call").split(',').map(literal).collect();
+        let types: Vec<_> = args.iter().map(|arg| arg.1.clone()).collect();
+        let resolved = registry.resolve(name, &types, Span::default()).expect("an example that resolves");
+        let args: Vec<ColumnarValue> = args
+            .into_iter()
+            .zip(&resolved.arg_types)
+            .map(|((value, _), ty)| ColumnarValue::Scalar(value.cast_to(&ty.to_arrow()).expect("a cast")))
+            .collect();
+        let field = |data_type: DataType| Arc::new(Field::new("f", data_type, true));
+        let result = resolved.udf.invoke_with_args(ScalarFunctionArgs {
+            arg_fields: args.iter().map(|arg| field(arg.data_type())).collect(),
+            args,
+            number_rows: 1,
+            return_field: field(resolved.return_type.to_arrow()),
+            config_options: Arc::new(ConfigOptions::default()),
+        });
+        let shown = match result.expect("an example that runs") {
+            ColumnarValue::Scalar(ScalarValue::Float64(Some(value))) => crate::types::java_double::to_string(value),
+            ColumnarValue::Scalar(value) => value.to_string(),
+            ColumnarValue::Array(array) => panic!("constants gave {array:?}"),
+        };
+        assert_eq!(shown, example.result, "{}", example.sql);
+    }
+}
+
 #[test]
 fn a_foreign_function_is_called_in_its_own_types_and_answers_in_ours() {
     let mut registry = FunctionRegistry::builtin();
@@ -114,4 +164,38 @@ fn an_aggregate_is_listed_but_no_scalar() {
     let error = registry.resolve("count", &[], Span::default()).expect_err("no scalar");
     assert_eq!(error.message(), "COUNT is an aggregate function, not a scalar one");
     assert!(registry.list().iter().any(|line| line.name == "COUNT" && line.kind == FunctionKind::Aggregate));
+}
+
+#[test]
+fn row_errors_name_rows_of_the_batch_or_none_when_a_branch_saw_only_some() {
+    use datafusion::arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch};
+    use datafusion::arrow::datatypes::Schema;
+    use datafusion::common::DFSchema;
+    use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+    use datafusion::logical_expr::{col, execution_props::ExecutionProps, lit, when};
+    use datafusion::physical_expr::create_physical_expr;
+
+    use crate::functions::row_errors::with_sink;
+
+    let registry = FunctionRegistry::builtin();
+    let types = [Some(SqlType::Double), Some(SqlType::Integer)];
+    let round = registry.resolve("ROUND", &types, Span::default()).expect("a form").udf;
+    let schema =
+        Schema::new(vec![Field::new("chosen", DataType::Boolean, true), Field::new("x", DataType::Float64, true)]);
+    let call = when(col("chosen"), round.call(vec![col("x"), lit(1_i32)])).end().expect("a CASE");
+    let df_schema = DFSchema::try_from(schema.clone()).expect("unique names");
+    let (props, context) = (ExecutionProps::new(), PhysicalPlanningContext::default());
+    let physical = create_physical_expr(&call, &df_schema, &props, &context).expect("a plan");
+    let rows_reported = |chosen: [bool; 3]| {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(BooleanArray::from(chosen.to_vec())),
+            Arc::new(Float64Array::from(vec![1.26, f64::NAN, f64::NAN])),
+        ];
+        let batch = RecordBatch::try_new(Arc::new(schema.clone()), columns).expect("columns as declared");
+        let (result, errors) = with_sink(3, || physical.evaluate(&batch).and_then(|value| value.into_array(3)));
+        assert_eq!(result.expect("no failed batch").as_primitive::<Float64Type>().value(0), 1.3);
+        errors.into_iter().map(|error| error.row).collect::<Vec<_>>()
+    };
+    assert_eq!(rows_reported([true, true, true]), [Some(1), Some(2)]);
+    assert_eq!(rows_reported([true, false, true]), [None]);
 }

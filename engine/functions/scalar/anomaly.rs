@@ -48,6 +48,10 @@ impl ScalarFunction for Anomaly {
         car_autoencoder(Precision::F64).map(|_| ())
     }
 
+    fn takes_any_layout(&self) -> bool {
+        true
+    }
+
     fn evaluate(&self, call: &Call) -> DfResult<ArrayRef> {
         let model = car_autoencoder(Precision::F64).map_err(external)?;
         let input = call
