@@ -33,7 +33,7 @@ const PROPERTIES: [&str; 9] = [
     "delivery.timeout.ms",
 ];
 
-/// Something worth telling the user once, not once a message. Counters hold the rest.
+/// Something worth telling the user, when it is not a matter of every message. Counters hold the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
@@ -44,14 +44,15 @@ pub enum Notice {
         /// The MQTT topic.
         topic: String,
     },
-    /// Records could not be delivered, and a device was disconnected so that it sends them again.
+    /// Records could not be delivered, and a device was disconnected so that it sends them again. Said each time that
+    /// happens, which while a broker is down is once for each attempt of each device.
     Undelivered {
         /// The client id.
         client: String,
         /// What the producer said.
         error: String,
     },
-    /// A record can never be delivered and was dropped.
+    /// A record can never be delivered and was dropped. Said for each one.
     Refused {
         /// The client id.
         client: String,

@@ -208,10 +208,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             Poll::Ready(Ok(sent)) if sent > 0 && !reading => return Poll::Ready(Event::Sent),
             _ => {}
         }
-        if reading {
-            if let Poll::Ready(read) = pin!(self.stream.read_buf(&mut self.input)).poll(cx) {
-                return Poll::Ready(read.map_or(Event::Lost, Event::Read));
-            }
+        if reading && let Poll::Ready(read) = pin!(self.stream.read_buf(&mut self.input)).poll(cx) {
+            return Poll::Ready(read.map_or(Event::Lost, Event::Read));
         }
         if timed && self.timer.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Event::Timer);

@@ -172,6 +172,37 @@ fn a_will_is_published_when_the_device_is_lost_and_not_when_it_leaves() {
 }
 
 #[test]
+fn a_will_with_a_delay_waits_for_the_device_as_long_as_there_is_a_session() {
+    let stand = stand();
+    // Will delay 1 s. Without a session to come back to, the will is due at once.
+    let delay = [0x18, 0, 0, 0, 1];
+    let mut device = stand.socket();
+    device.send(&connect_with_will(true, "a", "car/a", &delay, 0));
+    device.packet().expect("a CONNACK");
+    device.vanish();
+    wait_until("the will is published", || stand.fake.len() == 1);
+    // With one it waits: the device that is back in time has none published.
+    let with_session = |client: &str| {
+        let will = [&[5][..], &delay, &string("car/b"), &string("gone")].concat();
+        connect_with(true, client, 0x04, 0, &will)
+    };
+    let begin = Instant::now();
+    for client in ["back", "away"] {
+        let mut device = stand.socket();
+        device.send(&with_session(client));
+        device.packet().expect("a CONNACK");
+        device.vanish();
+    }
+    wait_until("both are lost", || stand.counters.connections_lost.get() == 3);
+    let mut device = stand.socket();
+    device.send(&connect(true, "back", false, 0));
+    assert_eq!(device.packet().expect("a CONNACK"), accepted(true, true));
+    wait_until("the will of the other is published", || stand.fake.len() == 2);
+    assert!(begin.elapsed() >= Duration::from_secs(1));
+    assert_eq!(&stand.fake.records.lock()[1].headers[3].1[..], b"away");
+}
+
+#[test]
 fn a_will_without_a_rule_is_counted_like_a_message() {
     let stand = stand();
     let mut device = stand.socket();
