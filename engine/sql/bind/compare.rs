@@ -16,12 +16,13 @@ use crate::types::SqlType;
 use crate::types::text::number;
 
 impl Binder<'_> {
-    pub(super) fn compare(&self, op: BinaryOp, left: &Expr, right: &Expr, span: Span) -> Result<Bound> {
-        let (l, r) = (self.bind(left)?, self.bind(right)?);
-        self.compare_bound(op, (left, l), (right, r), span)
-    }
-
-    fn compare_bound(&self, op: BinaryOp, left: (&Expr, Bound), right: (&Expr, Bound), span: Span) -> Result<Bound> {
+    pub(super) fn compare(
+        &self,
+        op: BinaryOp,
+        left: (&Expr, Bound),
+        right: (&Expr, Bound),
+        span: Span,
+    ) -> Result<Bound> {
         let ordered = !matches!(op, BinaryOp::Eq | BinaryOp::NotEq);
         let (l, r, ty) = self.operands(text::operator(op), left, right, ordered, span)?;
         let operator = match op {
@@ -115,8 +116,8 @@ impl Binder<'_> {
     pub(super) fn between(&self, negated: bool, value: &Expr, low: &Expr, high: &Expr) -> Result<Bound> {
         let span = value.span.to(high.span);
         let bound = self.bind(value)?;
-        let above = self.compare_bound(BinaryOp::GtEq, (value, bound.clone()), (low, self.bind(low)?), span)?;
-        let below = self.compare_bound(BinaryOp::LtEq, (value, bound), (high, self.bind(high)?), span)?;
+        let above = self.compare(BinaryOp::GtEq, (value, bound.clone()), (low, self.bind(low)?), span)?;
+        let below = self.compare(BinaryOp::LtEq, (value, bound), (high, self.bind(high)?), span)?;
         Ok(negate(negated, above.expr.and(below.expr)))
     }
 

@@ -331,12 +331,21 @@ fn a_misspelt_name_suggests_the_nearest() {
 }
 
 #[test]
-fn canonical_text_needs_no_precedence() {
-    let text = |sql: &str| text::expr(&parse_expression(sql).unwrap(), false);
-    assert_eq!(text("a+b*2 > 3 and not c is null"), "((A + (B * 2)) > 3) AND (NOT (C IS NULL))");
-    assert_eq!(
-        text("case when x in (1,2) then `y z` else cast(s as int) end"),
-        "CASE WHEN X IN (1, 2) THEN `y z` ELSE CAST(S AS INTEGER) END"
-    );
-    assert_eq!(text("c.x->f[1] like 'a''b' escape '!'"), "X->F[1] LIKE 'a''b' ESCAPE '!'");
+fn canonical_text_names_a_source_only_where_there_are_several() {
+    let expr = parse_expression("c.x + abs( c.Y[ 1 ] ) > 3").unwrap();
+    assert_eq!(text::expr(&expr, false), "X + ABS(Y[1]) > 3");
+    assert_eq!(text::expr(&expr, true), "C.X + ABS(C.Y[1]) > 3");
+}
+
+#[test]
+fn the_longest_expression_the_parser_takes_can_be_bound_and_computed() {
+    for op in ["+", "OR"] {
+        let term = if op == "+" { "i" } else { "i = 3" };
+        let per_term = if op == "+" { 1 } else { 2 };
+        let terms = vec![term; crate::sql::parser::OPERATORS_MAX / per_term];
+        let outcome = run(&terms.join(&format!(" {op} "))).unwrap_or_else(|error| panic!("{op}: {error}"));
+        assert_eq!(outcome.values.len(), 4);
+    }
+    let deep = "(".repeat(90) + "i" + &" + 1)".repeat(90);
+    assert_eq!(run(&deep).map(|outcome| outcome.values[0].clone()).unwrap(), "97");
 }

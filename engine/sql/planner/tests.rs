@@ -159,6 +159,35 @@ fn a_persistent_query_reads_only_the_columns_it_needs_and_keeps_the_key() {
 }
 
 #[test]
+fn the_statements_of_the_car_demo_become_plans() {
+    let mut world = World::new(&["CREATE STREAM carsensor (eventid INTEGER, sensorinput VARCHAR) \\
+        WITH (kafka_topic='temperature', value_format='DELIMITED');"]);
+    let plan = world.plan("SELECT eventid, ANOMALY(sensorinput) FROM carsensor EMIT CHANGES;");
+    assert_eq!(plan.output.to_string(), "EVENTID INTEGER, KSQL_COL_0 STRING");
+    let text = "CREATE STREAM AnomalyDetection WITH (kafka_topic='AnomalyDetection', value_format='DELIMITED', \
+        partitions=1) AS SELECT eventid, CAST(ANOMALY(sensorinput) AS DOUBLE) AS anomaly FROM carsensor";
+    let plan = world.plan(text);
+    assert_eq!(plan.query_id, "CSAS_ANOMALYDETECTION");
+    assert_eq!(plan.output.to_string(), "EVENTID INTEGER, ANOMALY DOUBLE");
+    let plan = world.plan("CREATE STREAM breakdown AS SELECT * FROM AnomalyDetection WHERE anomaly > 3 EMIT CHANGES;");
+    insta::assert_snapshot!(explain(&plan), @r"
+    persistent query CSAS_BREAKDOWN
+    Sink BREAKDOWN into topic BREAKDOWN
+       formats: key KAFKA, value DELIMITED
+       columns: EVENTID INTEGER, ANOMALY DOUBLE
+    └─ Project
+          EVENTID: EVENTID INTEGER
+          ANOMALY: ANOMALY DOUBLE
+       └─ Filter
+             where: ANOMALY > 3
+          └─ Scan ANOMALYDETECTION from topic AnomalyDetection
+                formats: key KAFKA, value DELIMITED
+                columns: EVENTID INTEGER, ANOMALY DOUBLE
+                reads: EVENTID, ANOMALY
+    ");
+}
+
+#[test]
 fn columns_that_are_only_filtered_by_are_not_carried_further() {
     let mut world = World::new(&[CARS]);
     let plan = world.plan("SELECT id FROM cars WHERE speed > 100 EMIT CHANGES LIMIT 3;");
