@@ -2,8 +2,8 @@
 //!
 //! Kernels work on whole columns, and some fail as a whole when one row is bad. Then the batch is cut in halves until the
 //! bad rows stand alone: they become null, the rest is computed. Kernels of our own never fail; they null the row and
-//! report it on the side channel, with its row number unless they only saw some of the rows (inside `CASE`, `AND`, ...).
-//! Reports without a number are placed by the same halving.
+//! report it on the side channel, with its row number. Inside `CASE`, `AND` and the like they may have seen other rows
+//! than those that needed them; then the same halving finds the rows that report when they stand alone.
 
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
 use datafusion::arrow::compute::concat;
@@ -34,7 +34,7 @@ pub fn evaluate(
         return Ok(new_null_array(&expr.ty.to_arrow(), 0));
     }
     match attempt(expr, &batch.columns) {
-        (Ok(column), errors) if errors.iter().all(|error| error.row.is_some()) => {
+        (Ok(column), errors) if are_placed(expr, &errors) => {
             for RowError { row, message } in errors {
                 report(row.unwrap_or(0), &message);
             }
@@ -92,10 +92,10 @@ fn halve(
         let half = batch.slice(from, len);
         match attempt(expr, &half) {
             (Ok(column), errors) => {
-                if errors.iter().any(|error| error.row.is_none()) {
-                    place(expr, &half, start + from, &mut |row, message| report(row, message, false));
-                } else {
+                if are_placed(expr, &errors) {
                     errors.iter().for_each(|e| report(start + from + e.row.unwrap_or(0), &e.message, false));
+                } else {
+                    place(expr, &half, start + from, &mut |row, message| report(row, message, false));
                 }
                 pieces.push(column);
             }
@@ -104,13 +104,18 @@ fn halve(
     }
 }
 
-/// Finds the rows of reports that came without a number. A batch of one row has only one place.
+/// Whether the reports of a batch name the rows they are about.
+fn are_placed(expr: &CompiledExpr, errors: &[RowError]) -> bool {
+    errors.is_empty() || (!expr.lazy && errors.iter().all(|error| error.row.is_some()))
+}
+
+/// Finds the rows of reports that came without a sure place. A batch of one row has only one place.
 fn place(expr: &CompiledExpr, batch: &RecordBatch, start: usize, report: &mut impl FnMut(usize, &str)) {
     let rows = batch.num_rows();
     let (_, errors) = attempt(expr, batch);
     if rows == 1 {
         errors.iter().for_each(|error| report(start, &error.message));
-    } else if errors.iter().all(|error| error.row.is_some()) {
+    } else if are_placed(expr, &errors) {
         errors.iter().for_each(|error| report(start + error.row.unwrap_or(0), &error.message));
     } else {
         let middle = rows / 2;

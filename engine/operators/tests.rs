@@ -1,1 +1,92 @@
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch, UInt32Array};
+use datafusion::arrow::datatypes::{DataType, Decimal128Type, Field, Int64Type, Schema};
+use datafusion::logical_expr::Operator;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
+use datafusion::scalar::ScalarValue;
+
 use super::*;
+use crate::plan::{CompiledExpr, Step};
+use crate::record::Batch;
+use crate::types::SqlType;
+
+/// `V op V`, with a kernel of DataFusion that fails as a whole when one row does.
+fn compiled(op: Operator, ty: SqlType) -> CompiledExpr {
+    let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new("V", 0));
+    let physical: Arc<dyn PhysicalExpr> = Arc::new(BinaryExpr::new(column.clone(), op, column));
+    CompiledExpr { physical, sql: String::new(), ty, lazy: false }
+}
+
+/// `100 / V`.
+fn hundredth() -> CompiledExpr {
+    let hundred = Arc::new(Literal::new(ScalarValue::Int64(Some(100))));
+    let physical = Arc::new(BinaryExpr::new(hundred, Operator::Divide, Arc::new(Column::new("V", 0))));
+    CompiledExpr { physical, sql: String::new(), ty: SqlType::Bigint, lazy: false }
+}
+
+fn batch(column: ArrayRef) -> Batch {
+    let schema = Schema::new(vec![Field::new("V", column.data_type().clone(), true)]);
+    Batch::new(RecordBatch::try_new(Arc::new(schema), vec![column]).unwrap())
+}
+
+#[test]
+fn rows_that_fail_a_kernel_are_found_nulled_and_reported_and_the_others_are_computed() {
+    let bad = [0, 1, 700, 4095, 4999];
+    let values = (0..5000).map(|i| if bad.contains(&i) { 0 } else { i as i64 + 1 });
+    let batch = batch(Arc::new(Int64Array::from_iter_values(values)));
+    let (mut reports, mut failed) = (Vec::new(), Vec::new());
+    let out = eval::evaluate(&hundredth(), &batch, "X", &mut reports, &mut failed).unwrap();
+    let out = out.as_primitive::<Int64Type>();
+    assert_eq!(out.len(), 5000);
+    for row in 0..5000 {
+        let expected = (!bad.contains(&row)).then(|| 100 / (row as i64 + 1));
+        assert_eq!(out.is_valid(row).then(|| out.value(row)), expected, "row {row}");
+    }
+    assert_eq!(failed, bad);
+    assert_eq!(reports.iter().map(|report| report.record).collect::<Vec<_>>(), bad);
+    assert!(reports.iter().all(|report| report.message == "X: division by zero"));
+}
+
+#[test]
+fn an_overflow_is_reported_without_the_numbers() {
+    let values = Decimal128Array::from(vec![Some(1), Some(10i128.pow(37)), None]).with_precision_and_scale(38, 0);
+    let batch = batch(Arc::new(values.unwrap()));
+    let expr = compiled(Operator::Multiply, SqlType::Decimal(38, 0));
+    let (mut reports, mut failed) = (Vec::new(), Vec::new());
+    let out = eval::evaluate(&expr, &batch, "X", &mut reports, &mut failed).unwrap();
+    assert_eq!(out.as_primitive::<Decimal128Type>().iter().collect::<Vec<_>>(), [Some(1), None, None]);
+    assert_eq!(reports, [RowReport { record: 1, message: "X: the result is out of range".into() }]);
+}
+
+#[test]
+fn reports_name_the_record_a_row_came_from_also_behind_a_filter() {
+    let mut input = batch(Arc::new(Int64Array::from(vec![5, 0, 0])));
+    input.origin = Some(UInt32Array::from(vec![10, 11, 40]));
+    let (mut reports, mut failed) = (Vec::new(), Vec::new());
+    eval::evaluate(&hundredth(), &input, "X", &mut reports, &mut failed).unwrap();
+    assert_eq!(reports.iter().map(|report| report.record).collect::<Vec<_>>(), [11, 40]);
+    assert_eq!(failed, [1, 2]);
+}
+
+#[test]
+fn an_empty_batch_has_columns_of_the_right_types() {
+    let steps = [Step::Project(vec![("X".to_string(), hundredth())])];
+    let out = Pipeline::new(&steps).run(batch(Arc::new(Int64Array::from(Vec::<i64>::new()))), &mut Vec::new()).unwrap();
+    assert_eq!((out.len(), out.columns.schema().field(0).data_type()), (0, &DataType::Int64));
+}
+
+#[test]
+fn filters_in_a_row_keep_the_records_their_rows_came_from() {
+    let input = batch(Arc::new(Int64Array::from_iter_values(0..100)));
+    let keep_odd = |batch: &Batch| {
+        let mask = (0..batch.len()).map(|row| Some(row % 2 == 1)).collect();
+        batch.filter(&mask, &[0]).unwrap()
+    };
+    let out = keep_odd(&keep_odd(&input));
+    assert_eq!(out.len(), 25);
+    assert!((0..25).all(|row| out.record_of(row) == row * 4 + 3));
+    let values = out.columns.column(0).as_primitive::<Int64Type>();
+    assert!((0..25).all(|row| values.value(row) == out.record_of(row) as i64));
+}

@@ -17,6 +17,9 @@ pub struct CompiledExpr {
     pub sql: String,
     /// The type of its result.
     pub ty: SqlType,
+    /// Whether some of its parts count for some rows only (`CASE`, `AND`, `OR`, ...). Such a part may have been computed
+    /// for more rows than needed it, or for fewer, so its reports have no sure place in the batch.
+    pub lazy: bool,
 }
 
 impl CompiledExpr {

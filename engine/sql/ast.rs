@@ -767,3 +767,51 @@ pub enum BinaryOp {
     /// `||`.
     Concat,
 }
+
+impl Expr {
+    /// Calls `visit` on each expression right inside of this one, in the order in which they are written.
+    pub fn for_each_child_mut(&mut self, visit: &mut impl FnMut(&mut Expr)) {
+        use ExprKind::*;
+        match &mut self.kind {
+            Null | Boolean(_) | Integer(_) | Decimal(_) | Double(_) | String(_) | Column { .. } | Star | Unit(_) => {}
+            Field { base: inner, .. }
+            | Unary { expr: inner, .. }
+            | Not(inner)
+            | IsNull { expr: inner, .. }
+            | Cast { expr: inner, .. }
+            | Lambda { body: inner, .. } => visit(inner),
+            Subscript { base: left, index: right }
+            | Binary { left, right, .. }
+            | IsDistinct { left, right, .. }
+            | Like { expr: left, pattern: right, .. } => {
+                visit(left);
+                visit(right);
+            }
+            Between { expr, low, high, .. } => {
+                visit(expr);
+                visit(low);
+                visit(high);
+            }
+            InList { expr, list, .. } => {
+                visit(expr);
+                list.iter_mut().for_each(visit);
+            }
+            Case { operand, arms, otherwise } => {
+                operand.iter_mut().for_each(|operand| visit(operand));
+                for (when, then) in arms {
+                    visit(when);
+                    visit(then);
+                }
+                otherwise.iter_mut().for_each(|otherwise| visit(otherwise));
+            }
+            Call { args: items, .. } | Array(items) => items.iter_mut().for_each(visit),
+            Map(entries) => {
+                for (key, value) in entries {
+                    visit(key);
+                    visit(value);
+                }
+            }
+            Struct(fields) => fields.iter_mut().for_each(|(_, value)| visit(value)),
+        }
+    }
+}

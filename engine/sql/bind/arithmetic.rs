@@ -15,8 +15,13 @@ use crate::sql::kernels;
 use crate::types::SqlType;
 
 impl Binder<'_> {
-    pub(super) fn arithmetic(&self, op: BinaryOp, left: &Expr, right: &Expr, span: Span) -> Result<Bound> {
-        let (l, r) = (self.bind(left)?, self.bind(right)?);
+    pub(super) fn arithmetic(
+        &self,
+        op: BinaryOp,
+        (left, l): (&Expr, Bound),
+        (right, r): (&Expr, Bound),
+        span: Span,
+    ) -> Result<Bound> {
         let (Some(lt), Some(rt)) = (l.ty.clone(), r.ty.clone()) else {
             return Err(Error::sql(format!("`{}` with NULL is always NULL", text::operator(op)))
                 .hint("Say which type is meant, for example CAST(NULL AS INTEGER).")
@@ -52,8 +57,7 @@ impl Binder<'_> {
     }
 
     /// `left || right`: the function `CONCAT` where there is one, which skips nulls; else null with a null operand.
-    pub(super) fn concat(&self, left: &Expr, right: &Expr, span: Span) -> Result<Bound> {
-        let (l, r) = (self.bind(left)?, self.bind(right)?);
+    pub(super) fn concat(&self, l: Bound, r: Bound, span: Span) -> Result<Bound> {
         let types = [l.ty.clone(), r.ty.clone()];
         if types.iter().flatten().any(|ty| !matches!(ty, SqlType::String | SqlType::Bytes)) || l.ty != r.ty {
             return Err(Error::sql(format!("`||` needs two texts, found {} and {}", l.type_name(), r.type_name()))

@@ -16,12 +16,13 @@ use crate::types::SqlType;
 use crate::types::text::number;
 
 impl Binder<'_> {
-    pub(super) fn compare(&self, op: BinaryOp, left: &Expr, right: &Expr, span: Span) -> Result<Bound> {
-        let (l, r) = (self.bind(left)?, self.bind(right)?);
-        self.compare_bound(op, (left, l), (right, r), span)
-    }
-
-    fn compare_bound(&self, op: BinaryOp, left: (&Expr, Bound), right: (&Expr, Bound), span: Span) -> Result<Bound> {
+    pub(super) fn compare(
+        &self,
+        op: BinaryOp,
+        left: (&Expr, Bound),
+        right: (&Expr, Bound),
+        span: Span,
+    ) -> Result<Bound> {
         let ordered = !matches!(op, BinaryOp::Eq | BinaryOp::NotEq);
         let (l, r, ty) = self.operands(text::operator(op), left, right, ordered, span)?;
         let operator = match op {
@@ -97,29 +98,26 @@ impl Binder<'_> {
     /// A text literal as a point in time; `None` for a text that is not a literal where only a literal will do.
     fn point_in_time(&self, expr: &Expr, bound: &Bound, like: &SqlType) -> Option<Result<Bound>> {
         match &expr.kind {
-            ExprKind::String(text) => Some(
-                kernels::cast::point_in_time(text, like)
-                    .map(|value| Bound::new(value, like.clone()))
-                    .ok_or_else(|| {
+            ExprKind::String(text) => {
+                Some(kernels::cast::point_in_time(text, like).map(|value| Bound::new(value, like.clone())).ok_or_else(
+                    || {
                         let what = if *like == SqlType::Bigint { &SqlType::Timestamp } else { like };
                         Error::sql(format!("this text cannot be read as a {what}"))
                             .hint("Write ISO 8601, for example '2020-05-26T23:59:58.000'; a TIMESTAMP may stop early.")
                             .at(expr.span)
-                    }),
-            ),
+                    },
+                ))
+            }
             _ if *like == SqlType::Bigint => None,
-            _ => Some(Ok(Bound::new(
-                kernels::cast::expr(bound.expr.clone(), &SqlType::String, like),
-                like.clone(),
-            ))),
+            _ => Some(Ok(Bound::new(kernels::cast::expr(bound.expr.clone(), &SqlType::String, like), like.clone()))),
         }
     }
 
     pub(super) fn between(&self, negated: bool, value: &Expr, low: &Expr, high: &Expr) -> Result<Bound> {
         let span = value.span.to(high.span);
         let bound = self.bind(value)?;
-        let above = self.compare_bound(BinaryOp::GtEq, (value, bound.clone()), (low, self.bind(low)?), span)?;
-        let below = self.compare_bound(BinaryOp::LtEq, (value, bound), (high, self.bind(high)?), span)?;
+        let above = self.compare(BinaryOp::GtEq, (value, bound.clone()), (low, self.bind(low)?), span)?;
+        let below = self.compare(BinaryOp::LtEq, (value, bound), (high, self.bind(high)?), span)?;
         Ok(negate(negated, above.expr.and(below.expr)))
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, DFSchemaRef};
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
@@ -41,7 +42,19 @@ pub fn physical(expr: &Expr, schema: &DFSchema, ty: &SqlType, sql: String) -> Re
     if physical.data_type(schema.as_arrow())? != ty.to_arrow() {
         physical = create_physical_expr(&cast(expr.clone(), ty.to_arrow()), schema, &props, &context)?;
     }
-    Ok(CompiledExpr { physical, sql, ty: ty.clone() })
+    Ok(CompiledExpr { physical, sql, ty: ty.clone(), lazy: is_lazy(expr)? })
+}
+
+/// Whether an expression has parts that count for some rows only.
+fn is_lazy(expr: &Expr) -> Result<bool> {
+    Ok(expr.exists(|part| {
+        Ok(match part {
+            Expr::Case(_) => true,
+            Expr::BinaryExpr(binary) => matches!(binary.op, Operator::And | Operator::Or),
+            Expr::ScalarFunction(call) => call.func.short_circuits(),
+            _ => false,
+        })
+    })?)
 }
 
 /// A condition whose null counts as false anyway: drops `IS TRUE` where it only turns a null into false.

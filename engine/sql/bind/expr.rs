@@ -77,7 +77,10 @@ impl<'a> Binder<'a> {
 
     /// Binds a condition: `BOOLEAN`. `what` names it in the error, for example `WHERE`.
     pub fn bind_condition(&self, expr: &Expr, what: &str) -> Result<LogicalExpr> {
-        let bound = self.bind(expr)?;
+        self.condition(expr, self.bind(expr)?, what)
+    }
+
+    fn condition(&self, expr: &Expr, bound: Bound, what: &str) -> Result<LogicalExpr> {
         match bound.ty {
             None | Some(SqlType::Boolean) => Ok(bound.widen(&SqlType::Boolean)),
             Some(ty) => Err(Error::sql(format!("{what} needs a BOOLEAN, found {ty}"))
@@ -102,7 +105,7 @@ impl<'a> Binder<'a> {
             ExprKind::Not(operand) => {
                 Bound::new(LogicalExpr::Not(Box::new(self.bind_condition(operand, "NOT")?)), SqlType::Boolean)
             }
-            ExprKind::Binary { op, left, right } => self.binary(*op, left, right, expr.span)?,
+            ExprKind::Binary { .. } => self.binary(expr)?,
             ExprKind::Between { negated, expr: value, low, high } => self.between(*negated, value, low, high)?,
             ExprKind::InList { negated, expr: value, list } => self.in_list(*negated, value, list)?,
             ExprKind::Like { negated, expr: value, pattern, escape } => self.like(*negated, value, pattern, *escape)?,
@@ -119,8 +122,7 @@ impl<'a> Binder<'a> {
             ExprKind::Call { name, args } => self.call(name, args, expr.span)?,
             ExprKind::Star => return Err(Error::sql("`*` can only stand in COUNT(*)").at(expr.span)),
             ExprKind::Unit(unit) => {
-                return Err(Error::sql(format!("the time unit {} cannot stand here", text::unit_name(*unit)))
-                    .at(expr.span));
+                return Err(Error::sql(format!("the time unit {unit} cannot stand here")).at(expr.span));
             }
             ExprKind::Lambda { .. } => return Err(Error::unsupported("a lambda", expr.span)),
             ExprKind::Array(items) => self.array(items, expr.span)?,
@@ -129,25 +131,35 @@ impl<'a> Binder<'a> {
         })
     }
 
-    fn binary(&self, op: BinaryOp, left: &Expr, right: &Expr, span: Span) -> Result<Bound> {
-        match op {
-            BinaryOp::And | BinaryOp::Or => {
-                let what = text::operator(op);
-                let (left, right) = (self.bind_condition(left, what)?, self.bind_condition(right, what)?);
-                let both = if op == BinaryOp::And { left.and(right) } else { left.or(right) };
-                Ok(Bound::new(both, SqlType::Boolean))
-            }
-            BinaryOp::Eq
-            | BinaryOp::NotEq
-            | BinaryOp::Lt
-            | BinaryOp::LtEq
-            | BinaryOp::Gt
-            | BinaryOp::GtEq => self.compare(op, left, right, span),
-            BinaryOp::Concat => self.concat(left, right, span),
-            BinaryOp::Plus | BinaryOp::Minus | BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo => {
-                self.arithmetic(op, left, right, span)
-            }
+    /// A binary operator. Chains lean to the left and may be long, so the way down the left side is a loop.
+    fn binary(&self, expr: &Expr) -> Result<Bound> {
+        let mut chain = Vec::new();
+        let mut first = expr;
+        while let ExprKind::Binary { op, left, right } = &first.kind {
+            chain.push((*op, left.as_ref(), right.as_ref(), first.span));
+            first = left;
         }
+        let mut bound = self.bind(first)?;
+        for (op, left, right, span) in chain.into_iter().rev() {
+            let right = (right, self.bind(right)?);
+            bound = match op {
+                BinaryOp::And | BinaryOp::Or => self.logic(op, (left, bound), right)?,
+                BinaryOp::Eq | BinaryOp::NotEq | BinaryOp::Lt | BinaryOp::LtEq | BinaryOp::Gt | BinaryOp::GtEq => {
+                    self.compare(op, (left, bound), right, span)?
+                }
+                BinaryOp::Concat => self.concat(bound, right.1, span)?,
+                BinaryOp::Plus | BinaryOp::Minus | BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo => {
+                    self.arithmetic(op, (left, bound), right, span)?
+                }
+            };
+        }
+        Ok(bound)
+    }
+
+    fn logic(&self, op: BinaryOp, (left, l): (&Expr, Bound), (right, r): (&Expr, Bound)) -> Result<Bound> {
+        let what = text::operator(op);
+        let (l, r) = (self.condition(left, l, what)?, self.condition(right, r, what)?);
+        Ok(Bound::new(if op == BinaryOp::And { l.and(r) } else { l.or(r) }, SqlType::Boolean))
     }
 
     fn column(&self, source: Option<&Ident>, name: &Ident) -> Result<Bound> {
@@ -165,11 +177,13 @@ impl<'a> Binder<'a> {
         };
         let Some(position) = fields.iter().position(|(name, _)| *name == field.name) else {
             let names = || fields.iter().map(|(name, _)| name.as_str());
-            let error =
-                Error::sql(format!("{} has no field {}", self.text(base), quote_identifier(&field.name))).at(field.span);
+            let error = Error::sql(format!("{} has no field {}", self.text(base), quote_identifier(&field.name)))
+                .at(field.span);
             return Err(match nearest(&field.name, names()) {
                 Some(near) => error.hint(format!("Did you mean {}?", quote_identifier(near))),
-                None => error.detail(format!("it has {}", names().map(quote_identifier).collect::<Vec<_>>().join(", "))),
+                None => {
+                    error.detail(format!("it has {}", names().map(quote_identifier).collect::<Vec<_>>().join(", ")))
+                }
             });
         };
         Ok(Bound::new(kernels::access::field(value, position), fields[position].1.clone()))
@@ -187,14 +201,16 @@ impl<'a> Binder<'a> {
                 _ => Err(Error::sql(format!("an array is indexed by an INTEGER, found {}", bound.type_name()))
                     .at(index.span)),
             },
-            SqlType::Map(key, element) => match &bound.ty {
-                Some(found) if coerce::widens_to(found, &key) => {
-                    let index = bound.widen(&key);
-                    Ok(Bound::new(kernels::access::entry(value, index), *element))
+            SqlType::Map(key, element) => {
+                match &bound.ty {
+                    Some(found) if coerce::widens_to(found, &key) => {
+                        let index = bound.widen(&key);
+                        Ok(Bound::new(kernels::access::entry(value, index), *element))
+                    }
+                    _ => Err(Error::sql(format!("this map is indexed by a {key}, found {}", bound.type_name()))
+                        .at(index.span)),
                 }
-                _ => Err(Error::sql(format!("this map is indexed by a {key}, found {}", bound.type_name()))
-                    .at(index.span)),
-            },
+            }
             ty => Err(Error::sql(format!("only an ARRAY or a MAP can be indexed, found {ty}"))
                 .detail(format!("the expression is {}", self.text(base)))
                 .at(base.span)),
