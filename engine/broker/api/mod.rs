@@ -20,6 +20,7 @@ use kafka_protocol::protocol::{Decodable, StrBytes};
 use super::node::Node;
 use super::wire::answer::Answer;
 use super::wire::connection::Call;
+use super::wire::shape;
 use super::wire::versions::is_supported;
 
 /// Why a connection has to be closed.
@@ -43,6 +44,9 @@ pub async fn handle(node: &Node, call: &mut Call, frame: Bytes) -> Result<Option
     }
     let mut body = frame;
     let header = RequestHeader::decode(&mut body, key.request_header_version(version))?;
+    if !shape::holds(key, version, &body) {
+        return Err(format!("a {key:?} request whose lengths contradict each other").into());
+    }
     call.client_id = header.client_id.map(|id| id.to_string()).unwrap_or_default();
 
     /// Decodes the request and encodes what the function makes of it.
