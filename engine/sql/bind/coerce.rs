@@ -44,6 +44,12 @@ pub fn widens_to(from: &SqlType, to: &SqlType) -> bool {
     cast::fits_implicitly(from, to)
 }
 
+/// A type with its article, for errors.
+pub fn a(ty: &SqlType) -> String {
+    let article = if matches!(ty, SqlType::Integer | SqlType::Array(_)) { "an" } else { "a" };
+    format!("{article} {ty}")
+}
+
 /// A null of a type.
 pub fn null_of(ty: &SqlType) -> Expr {
     match ScalarValue::try_from(&ty.to_arrow()) {

@@ -3,6 +3,8 @@
 //! A comparison is true or false, never null: with a null operand it is false, `<>` included. So a comparison is bound
 //! as `(a = b) IS TRUE`, and `NOT` of it is true where an operand is null.
 
+use std::borrow::Cow;
+
 use datafusion::logical_expr::expr::{InList, Like};
 use datafusion::logical_expr::{Expr as LogicalExpr, Operator, binary_expr};
 
@@ -168,20 +170,15 @@ impl Binder<'_> {
         Ok(negate(negated, LogicalExpr::IsTrue(Box::new(found))))
     }
 
-    /// An element of an `IN` list. A text literal beside a number or boolean stands for what it reads as.
+    /// An element of an `IN` list. A text literal stands for what it reads as, also inside of a constructor.
     fn list_item(&self, item: &Expr, ty: &SqlType) -> Result<Bound> {
-        let bound = self.bind(item)?;
-        let ExprKind::String(text) = &item.kind else { return Ok(bound) };
-        let read = match ty {
-            ty if ty.is_numeric() => literal::number_in_text(text).map(|(expr, ty)| Bound::new(expr, ty)),
-            SqlType::Boolean => number::parse_bool_exact(text.trim())
-                .map(|value| Bound::new(datafusion::logical_expr::lit(value), SqlType::Boolean)),
-            SqlType::Timestamp | SqlType::Date | SqlType::Time => {
-                kernels::cast::point_in_time(text, ty).map(|value| Bound::new(value, ty.clone()))
+        match (&item.kind, ty) {
+            (ExprKind::String(text), SqlType::Timestamp | SqlType::Date | SqlType::Time) => {
+                let value = kernels::cast::point_in_time(text, ty).ok_or_else(|| unreadable(item, ty))?;
+                Ok(Bound::new(value, ty.clone()))
             }
-            _ => return Ok(bound),
-        };
-        read.ok_or_else(|| Error::sql(format!("this text cannot be read as a {ty}")).at(item.span))
+            _ => self.bind(&*literal_read_as(item, ty)?),
+        }
     }
 
     pub(super) fn like(&self, negated: bool, value: &Expr, pattern: &Expr, escape: Option<char>) -> Result<Bound> {
@@ -198,6 +195,45 @@ impl Binder<'_> {
         let like = Like::new(false, Box::new(value), Box::new(pattern), None, false);
         Ok(negate(negated, LogicalExpr::IsTrue(Box::new(LogicalExpr::Like(like)))))
     }
+}
+
+/// An expression whose text literals are replaced by the numbers and booleans they read as, where the type asks for some.
+fn literal_read_as<'e>(expr: &'e Expr, ty: &SqlType) -> Result<Cow<'e, Expr>> {
+    let kind = match (&expr.kind, ty) {
+        (ExprKind::String(text), SqlType::Boolean) => {
+            ExprKind::Boolean(number::parse_bool_exact(text.trim()).ok_or_else(|| unreadable(expr, ty))?)
+        }
+        (ExprKind::String(text), ty) if ty.is_numeric() => {
+            literal::number_in_text(text).ok_or_else(|| unreadable(expr, ty))?
+        }
+        (ExprKind::Array(items), SqlType::Array(element)) => {
+            let read = items.iter().map(|item| Ok(literal_read_as(item, element)?.into_owned()));
+            ExprKind::Array(read.collect::<Result<_>>()?)
+        }
+        (ExprKind::Map(entries), SqlType::Map(key_type, value_type)) => {
+            let read = entries.iter().map(|(key, value)| {
+                let key = literal_read_as(key, key_type)?.into_owned();
+                Ok((key, literal_read_as(value, value_type)?.into_owned()))
+            });
+            ExprKind::Map(read.collect::<Result<_>>()?)
+        }
+        (ExprKind::Struct(fields), SqlType::Struct(types)) => {
+            let read = fields.iter().map(|(name, value)| {
+                let value = match types.iter().find(|(other, _)| *other == name.name) {
+                    Some((_, ty)) => literal_read_as(value, ty)?.into_owned(),
+                    None => value.clone(),
+                };
+                Ok((name.clone(), value))
+            });
+            ExprKind::Struct(read.collect::<Result<_>>()?)
+        }
+        _ => return Ok(Cow::Borrowed(expr)),
+    };
+    Ok(Cow::Owned(Expr { kind, span: expr.span }))
+}
+
+fn unreadable(expr: &Expr, ty: &SqlType) -> Error {
+    Error::sql(format!("this text cannot be read as {}", coerce::a(ty))).at(expr.span)
 }
 
 fn negate(negated: bool, expr: LogicalExpr) -> Bound {

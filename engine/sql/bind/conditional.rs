@@ -102,10 +102,7 @@ impl Binder<'_> {
         Ok(Bound::new(kernels::construct::map(parts, &ty), ty))
     }
 
-    pub(super) fn structure(&self, fields: &[(Ident, Expr)], span: Span) -> Result<Bound> {
-        if fields.is_empty() {
-            return Err(Error::sql("a STRUCT needs at least one field").at(span));
-        }
+    pub(super) fn structure(&self, fields: &[(Ident, Expr)]) -> Result<Bound> {
         let mut types = Vec::with_capacity(fields.len());
         let mut values = Vec::with_capacity(fields.len());
         for (i, (name, value)) in fields.iter().enumerate() {

@@ -127,7 +127,7 @@ impl<'a> Binder<'a> {
             ExprKind::Lambda { .. } => return Err(Error::unsupported("a lambda", expr.span)),
             ExprKind::Array(items) => self.array(items, expr.span)?,
             ExprKind::Map(entries) => self.map(entries, expr.span)?,
-            ExprKind::Struct(fields) => self.structure(fields, expr.span)?,
+            ExprKind::Struct(fields) => self.structure(fields)?,
         })
     }
 
@@ -241,7 +241,12 @@ impl<'a> Binder<'a> {
             };
             return self.bind(arg);
         }
-        let bound = args.iter().map(|arg| self.bind(arg)).collect::<Result<Vec<_>>>()?;
+        let argument = |arg: &Expr| match &arg.kind {
+            // A function takes a time unit as its name.
+            ExprKind::Unit(unit) => Ok(Bound::new(lit(unit.to_string()), SqlType::String)),
+            _ => self.bind(arg),
+        };
+        let bound = args.iter().map(argument).collect::<Result<Vec<_>>>()?;
         let types: Vec<Option<SqlType>> = bound.iter().map(|bound| bound.ty.clone()).collect();
         let resolved = self.functions.resolve(&name.name, &types, name.span)?;
         let args = bound

@@ -5,6 +5,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
 
 use super::coerce::MAX_PRECISION;
+use crate::sql::ast::ExprKind;
 use crate::types::SqlType;
 
 /// An integer literal: `INTEGER` when it fits, else `BIGINT`.
@@ -45,17 +46,16 @@ pub fn decimal(text: &str) -> Option<(Expr, SqlType)> {
     Some((lit(value), SqlType::Decimal(p, s)))
 }
 
-/// A number in a text, typed as if it stood there without quotes.
-pub fn number_in_text(text: &str) -> Option<(Expr, SqlType)> {
+/// A number in a text, as the literal it would be without quotes.
+pub fn number_in_text(text: &str) -> Option<ExprKind> {
     let text = text.trim();
-    if let Ok(value) = text.parse::<i64>() {
-        return Some(integer(value));
+    if let Ok(value) = text.parse() {
+        return Some(ExprKind::Integer(value));
     }
-    if let Some(found) = decimal(text) {
-        return Some(found);
+    if decimal(text).is_some() {
+        return Some(ExprKind::Decimal(text.to_string()));
     }
     // Rust also reads "inf" and "nan", which are no numbers in SQL.
     let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
-    let value: f64 = text.parse().ok().filter(|value: &f64| numeric && value.is_finite())?;
-    Some((lit(value), SqlType::Double))
+    text.parse().ok().filter(|value: &f64| numeric && value.is_finite()).map(ExprKind::Double)
 }

@@ -1,5 +1,6 @@
 //! The `WITH` clause.
 
+use super::coerce::a;
 use super::text;
 use crate::catalog::nearest;
 use crate::error::{Error, Result, Span};
@@ -265,13 +266,9 @@ pub fn check_formats(schema: &Schema, key: &FormatSpec, value: &FormatSpec, span
     ] {
         for column in columns {
             if !holds(format.name, &column.ty) {
-                return Err(Error::sql(format!(
-                    "the {side} format {} cannot hold a {}",
-                    format.name,
-                    kind(&column.ty)
-                ))
-                .detail(format!("column {} is {}", quote_identifier(&column.name), column.ty))
-                .at(span));
+                return Err(Error::sql(format!("the {side} format {} cannot hold {}", format.name, a(&column.ty)))
+                    .detail(format!("column {}", quote_identifier(&column.name)))
+                    .at(span));
             }
         }
     }
@@ -288,18 +285,19 @@ pub fn check_formats(schema: &Schema, key: &FormatSpec, value: &FormatSpec, span
 
 fn holds(format: FormatName, ty: &SqlType) -> bool {
     match format {
-        FormatName::Json | FormatName::None => true,
+        FormatName::None => true,
+        // The keys of an object are texts.
+        FormatName::Json => match ty {
+            SqlType::Array(element) => holds(format, element),
+            SqlType::Map(key, value) => **key == SqlType::String && holds(format, value),
+            SqlType::Struct(fields) => fields.iter().all(|(_, ty)| holds(format, ty)),
+            _ => true,
+        },
         FormatName::Delimited => !matches!(ty, SqlType::Array(_) | SqlType::Map(..) | SqlType::Struct(_)),
         FormatName::Kafka => {
             matches!(ty, SqlType::Integer | SqlType::Bigint | SqlType::Double | SqlType::String | SqlType::Bytes)
         }
     }
-}
-
-/// A type without its parts.
-fn kind(ty: &SqlType) -> String {
-    let text = ty.to_string();
-    text.split(['<', '(']).next().unwrap_or_default().to_string()
 }
 
 fn unknown(name: &StringLit) -> Error {

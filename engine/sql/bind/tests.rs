@@ -297,6 +297,9 @@ fn constructors_build_what_they_say() {
     check("m = MAP('b' := 2, 'a' := 1)", "BOOLEAN", "true | false | false | false");
     check("st IS DISTINCT FROM STRUCT(f := 1, g := 'x')", "BOOLEAN", "false | true | true | true");
     check("a IN (ARRAY[30], ARRAY[1])", "BOOLEAN", "false | true | false | false");
+    check("a IN (ARRAY['10', '20', NULL], ARRAY[b])", "BOOLEAN", "true | false | false | false");
+    check("st IN (STRUCT(f := '4', g := 'z'))", "BOOLEAN", "false | false | false | true");
+    refused("i IN ('seven')", "this text cannot be read as an INTEGER", "'seven'");
     refused("ARRAY[]", "the type of this array is not known", "ARRAY[]");
     refused("ARRAY[1, 'x']", "the elements of an array must have one type", "'x'");
 }

@@ -48,6 +48,7 @@ impl Kernel for Construct {
 
     fn invoke(&self, args: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         match &self.ty {
+            DataType::Struct(fields) if fields.is_empty() => Ok(Arc::new(StructArray::new_empty_fields(rows, None))),
             DataType::Struct(fields) => Ok(Arc::new(StructArray::try_new(fields.clone(), args.to_vec(), None)?)),
             DataType::List(item) => {
                 let columns: Vec<&dyn Array> = args.iter().map(AsRef::as_ref).collect();

@@ -84,6 +84,9 @@ impl<K: Kernel> ScalarUDFImpl for Function<K> {
 
 /// A call of an operator.
 fn call<K: Kernel>(kernel: K, args: Vec<Expr>) -> Expr {
-    let signature = Signature::any(args.len(), Volatility::Immutable);
+    let signature = match args.len() {
+        0 => Signature::nullary(Volatility::Immutable),
+        count => Signature::any(count, Volatility::Immutable),
+    };
     ScalarUDF::new_from_impl(Function { kernel, signature }).call(args)
 }

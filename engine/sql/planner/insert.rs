@@ -17,6 +17,7 @@ use crate::catalog::{Relation, RelationKind, nearest};
 use crate::error::{Error, Result, Span};
 use crate::functions::row_errors;
 use crate::sql::ast::{Expr, Ident};
+use crate::sql::bind::coerce::a;
 use crate::sql::bind::{Binder, Scope, compile};
 use crate::types::cast::{cast_array, fits_implicitly};
 use crate::types::text::{number, time};
@@ -138,9 +139,9 @@ fn coerced(context: &Context, value: &Expr, to: &SqlType, column: &str) -> Resul
     let Some(from) = from else { return Ok(new_null_array(&to.to_arrow(), 1)) };
     let column = quote_identifier(column);
     if !taken_for(&from, to) {
-        return Err(Error::sql(format!("column {column} is a {to}, found a {from}")).at(value.span));
+        return Err(Error::sql(format!("column {column} is {}, found {}", a(to), a(&from))).at(value.span));
     }
-    let unreadable = || Error::sql(format!("this text cannot be read as a {to}")).detail(format!("column {column}"));
+    let unreadable = || Error::sql(format!("this text cannot be read as {}", a(to))).detail(format!("column {column}"));
     if (&from, to) == (&SqlType::String, &SqlType::Boolean) && array.is_valid(0) {
         // CAST takes any text for false; here a text must say so.
         let flag = number::parse_bool_exact(array.as_string::<i32>().value(0).trim());

@@ -21,6 +21,8 @@ pub(super) struct Item {
     pub sql: String,
     /// The key column of the source this is, untouched.
     pub key_of: Option<String>,
+    /// Named after a field of a struct: gives way to a column of the same name.
+    pub after_field: bool,
     pub span: Span,
 }
 
@@ -56,6 +58,7 @@ pub(super) fn bind(context: &Context, query: &Query, persistent: bool) -> Result
             SelectItem::Expr { expr, alias } => items.push(one(&binder, &relation, expr, alias.as_ref())?),
         }
     }
+    number_fields(&mut items);
     name_the_unnamed(&relation, &mut items);
     check_names(&items, persistent)?;
     Ok(BoundQuery { relation, scope, filter, items })
@@ -102,7 +105,15 @@ fn one(binder: &Binder, relation: &Relation, expr: &Expr, alias: Option<&ast::Id
         _ => String::new(),
     };
     let is_key = |name: &&String| relation.schema.key_columns().any(|key| key.name == **name);
-    Ok(Item { name, expr: bound, ty, sql: binder.text(expr), key_of: column.filter(is_key).cloned(), span: expr.span })
+    Ok(Item {
+        name,
+        expr: bound,
+        ty,
+        sql: binder.text(expr),
+        key_of: column.filter(is_key).cloned(),
+        after_field: alias.is_none() && matches!(expr.kind, ExprKind::Field { .. }),
+        span: expr.span,
+    })
 }
 
 fn wildcard(scope: &Scope, source: Option<&ast::Ident>, span: Span, items: &mut Vec<Item>) -> Result<()> {
@@ -119,6 +130,7 @@ fn wildcard(scope: &Scope, source: Option<&ast::Ident>, span: Span, items: &mut 
                 ty: column.ty.clone(),
                 sql: quote_identifier(&column.name),
                 key_of: (declared.kind == ColumnKind::Key).then(|| column.name.clone()),
+                after_field: false,
                 span,
             });
         }
@@ -139,10 +151,25 @@ fn struct_all(binder: &Binder, base: &Expr, span: Span, items: &mut Vec<Item>) -
             expr: crate::sql::kernels::access::field(value.clone(), position),
             ty,
             key_of: None,
+            after_field: true,
             span,
         });
     }
     Ok(())
+}
+
+/// Numbers the columns named after a field whose name another column has: `B`, `B_1`, `B_2`.
+fn number_fields(items: &mut [Item]) {
+    for i in 0..items.len() {
+        let is_taken = |name: &str, items: &[Item]| {
+            items.iter().enumerate().any(|(j, other)| other.name == name && (j < i || (j > i && !other.after_field)))
+        };
+        if items[i].after_field && is_taken(&items[i].name, items) {
+            let name = items[i].name.clone();
+            let free = (1..).map(|n| format!("{name}_{n}")).find(|name| !is_taken(name, items));
+            items[i].name = free.unwrap_or(name);
+        }
+    }
 }
 
 /// Gives the columns without a name one: `KSQL_COL_0`, `KSQL_COL_1`, ..., without those the source has already.

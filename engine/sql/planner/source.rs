@@ -13,6 +13,10 @@ pub fn create_source(context: &Context, create: &CreateSource) -> Result<Relatio
     let schema = columns::schema(context.catalog, create.kind, &create.columns)?;
     let properties = Properties::read(&create.properties)?;
     let span = create.name.span;
+    let existing = context.catalog.find_relation(&create.name.name);
+    if create.or_replace && (create.source || existing.is_some_and(|existing| existing.read_only)) {
+        return Err(Error::unsupported("CREATE OR REPLACE of a SOURCE", span));
+    }
     if properties.kafka_topic.is_none() {
         return Err(Error::sql("KAFKA_TOPIC is missing").hint("Write WITH (KAFKA_TOPIC = '...').").at(span));
     }

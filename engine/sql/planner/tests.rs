@@ -243,6 +243,10 @@ fn the_star_is_all_declared_columns_and_aliases_rename_keys() {
     assert_eq!(plan.output.to_string(), "K STRING KEY, ID INTEGER, SPEED BIGINT, NOTE STRING");
     let sink = world.catalog.find_relation("COPY").unwrap();
     assert_eq!((sink.topic.name.as_str(), sink.topic.partitions), ("Copy", Some(3)));
+    world.run("CREATE STREAM n (a STRUCT<b INT>, b INT) WITH (kafka_topic='n', value_format='JSON');").unwrap();
+    let plan = world.plan("SELECT a->b, b, a->*, a->b + 1, STRUCT() FROM n EMIT CHANGES;");
+    let names: Vec<&str> = plan.output.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["B_1", "B", "B_2", "KSQL_COL_0", "KSQL_COL_1"]);
     let plan = world.plan("CREATE STREAM renamed AS SELECT c.id, c.k AS car, AS_VALUE(k) kk FROM cars c;");
     assert_eq!(plan.output.to_string(), "CAR STRING KEY, ID INTEGER, KK STRING");
 }
@@ -317,7 +321,7 @@ fn a_source_needs_its_topic_and_formats_that_hold_its_columns() {
         ),
         (
             "CREATE STREAM s (a ARRAY<INT>) WITH (kafka_topic='t', value_format='DELIMITED');",
-            "the value format DELIMITED cannot hold a ARRAY",
+            "the value format DELIMITED cannot hold an ARRAY<INTEGER>",
             "s",
         ),
         (
@@ -376,6 +380,11 @@ fn a_source_needs_its_topic_and_formats_that_hold_its_columns() {
             "a INT PRIMARY KEY",
         ),
         ("CREATE TABLE s (a INT) WITH (kafka_topic='t', value_format='JSON');", "a table needs a PRIMARY KEY", "a INT"),
+        (
+            "CREATE STREAM s (a MAP<INT, INT>) WITH (kafka_topic='t', value_format='JSON');",
+            "the value format JSON cannot hold a MAP<INTEGER, INTEGER>",
+            "s",
+        ),
         (
             "CREATE STREAM s (a MAP<STRING, INT> KEY) WITH (kafka_topic='t', format='JSON');",
             "key column A cannot hold a MAP",
@@ -458,9 +467,9 @@ fn values_that_do_not_fit_are_refused_where_they_stand() {
     let mut world = World::new(&["CREATE STREAM s (i INT, d DECIMAL(3, 2), t BOOLEAN, n STRING)
         WITH (kafka_topic='s', value_format='JSON');"]);
     for (text, message, at) in [
-        ("INSERT INTO s (i) VALUES ('x1');", "this text cannot be read as a INTEGER", "'x1'"),
+        ("INSERT INTO s (i) VALUES ('x1');", "this text cannot be read as an INTEGER", "'x1'"),
         ("INSERT INTO s (t) VALUES ('maybe');", "this text cannot be read as a BOOLEAN", "'maybe'"),
-        ("INSERT INTO s (i) VALUES (3000000000);", "column I is a INTEGER, found a BIGINT", "3000000000"),
+        ("INSERT INTO s (i) VALUES (3000000000);", "column I is an INTEGER, found a BIGINT", "3000000000"),
         ("INSERT INTO s (d) VALUES (123.45);", "the value does not fit column D", "123.45"),
         ("INSERT INTO s (i) VALUES (1 / 0);", "division by zero", "1 / 0"),
         ("INSERT INTO s VALUES (1);", "expected 4 values, found 1", "1"),
