@@ -6,8 +6,10 @@
 //!
 //! - [`relation`]: one stream or table
 //! - [`query`]: one persistent query, one connector
+//! - [`log`]: the statements topic, from which a session comes back
 //! - [`nearest`]: the name that was probably meant
 
+pub mod log;
 pub mod nearest;
 pub mod query;
 pub mod relation;

@@ -4,11 +4,12 @@
 //! (a device, a file position) that a reading is safe only when the receipt comes back. That one rule is why nothing
 //! a device was told is kept can be lost, whichever edge it came through.
 //!
-//! Reading order: [`deliver`] is the contract, [`mqtt`] the listener for devices and a small client, [`cars`] makes the
+//! Reading order: [`deliver`] is the contract, [`to_kafka`] fulfils it, [`mqtt`] the listener for devices and a small client, [`cars`] makes the
 //! demo's readings.
 
 pub mod cars;
 pub mod deliver;
 pub mod mqtt;
+pub mod to_kafka;
 
 pub use deliver::{Deliver, Handover, Headers, IngestRecord, Receipt};

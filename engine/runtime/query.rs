@@ -53,6 +53,8 @@ pub struct QuerySpec {
     pub reset: Reset,
     /// Where it says things.
     pub notices: Notices,
+    /// After how many failures in a row it gives up; `None` is never.
+    pub tries: Option<u32>,
     /// Whether it starts behind records that it will not read, and so should say so when nothing comes.
     pub skips_earlier: bool,
 }
@@ -113,6 +115,7 @@ impl Drop for QueryHandle {
 /// The whole life of a query's thread.
 fn live(spec: &Arc<QuerySpec>, shared: &Arc<Shared>) {
     let mut back_off = BackOff::new();
+    let mut failures = 0;
     let subject = spec.plan.query_id.as_str();
     while !shared.stop_requested() {
         shared.set_state(QueryState::Starting);
@@ -120,11 +123,18 @@ fn live(spec: &Arc<QuerySpec>, shared: &Arc<Shared>) {
         match turn(spec, shared) {
             Ok(()) => break,
             Err(error) => {
+                failures += 1;
                 if super::status::Counters::get(&shared.counters.commits) > commits_before {
                     back_off.reset();
+                    failures = 1;
+                }
+                let why = one_line(&error);
+                if spec.tries.is_some_and(|tries| failures >= tries) {
+                    spec.notices.error(subject, format!("{why}; gave up after {failures} tries"));
+                    shared.give_up(why);
+                    break;
                 }
                 let pause = back_off.pause();
-                let why = one_line(&error);
                 let seconds = pause.as_secs_f64();
                 spec.notices.warning(subject, format!("{why}; goes on from its last commit in {seconds:.1} s"));
                 shared.set_state(QueryState::Retrying(why));

@@ -91,11 +91,12 @@ struct Inner {
     /// given when that query has ended.
     finish_at: Option<Arc<[i64]>>,
     last_error: Option<String>,
+    gave_up: bool,
 }
 
 impl Default for Inner {
     fn default() -> Self {
-        Inner { state: QueryState::Starting, finish_at: None, last_error: None }
+        Inner { state: QueryState::Starting, finish_at: None, last_error: None, gave_up: false }
     }
 }
 
@@ -118,6 +119,21 @@ impl Shared {
     /// The last failure, also when the query runs again.
     pub fn last_error(&self) -> Option<String> {
         self.state.lock().last_error.clone()
+    }
+
+    /// Ends the query for good after a failure.
+    pub fn give_up(&self, why: String) {
+        let mut inner = self.state.lock();
+        inner.last_error = Some(why);
+        inner.gave_up = true;
+        drop(inner);
+        self.request_stop();
+    }
+
+    /// Why the query ended for good, if it did because of a failure.
+    pub fn gave_up(&self) -> Option<String> {
+        let inner = self.state.lock();
+        inner.gave_up.then(|| inner.last_error.clone().unwrap_or_default())
     }
 
     /// Waits until the query has ended; false when the deadline passed first.

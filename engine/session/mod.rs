@@ -1,5 +1,93 @@
-//! The facade every front end uses.
+//! The facade every front end uses: an [`Engine`] that sessions share, and a [`Session`] that takes statements.
+//!
+//! - [`engine`]: where topics live, what runs, how it ends
+//! - [`statement`]: a statement becomes a [`statement::Planned`] action, without touching anything
+//! - [`execute`]: the action is carried out; one arm a statement
+//! - [`script`]: a file: every statement is planned before the first is carried out
+//! - [`topics`], [`queries`], [`insert`], [`print`], [`connectors`]: what the arms need
+//! - [`show`], [`describe`]: what there is, as text
+//! - [`outcome`]: what a statement gave
 
+mod connectors;
+mod describe;
+mod engine;
+mod execute;
+mod insert;
 mod outcome;
+mod print;
+mod queries;
+mod script;
+mod show;
+mod statement;
+mod topics;
 
+use std::path::PathBuf;
+
+pub use engine::{Engine, EngineBuilder, QueryStats, Storage};
 pub use outcome::{CancelHandle, EndReason, Listing, Outcome, RowColumn, RowEvent, RowStream};
+pub use script::{ScriptError, SourceText};
+
+use crate::config::{Origin, Settings};
+use crate::error::Result;
+use crate::sql::prepare::prepare;
+use crate::sql::split::split;
+use crate::sql::variables::Variables;
+use statement::Planner;
+
+/// One user's session: settings, variables, and the folder that relative paths start from.
+pub struct Session {
+    engine: Engine,
+    settings: Settings,
+    variables: Variables,
+    base_folder: PathBuf,
+}
+
+impl Session {
+    pub(super) fn new(engine: Engine) -> Session {
+        let settings = engine.0.settings.clone();
+        Session { engine, settings, variables: Variables::default(), base_folder: PathBuf::from(".") }
+    }
+
+    /// The engine behind the session.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Sets a variable for `${name}`.
+    pub fn define(&mut self, name: &str, value: &str) -> Result<()> {
+        self.variables.define(name, value)
+    }
+
+    /// Sets a setting for the statements that follow, as `SET` does.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        self.settings.set(Origin::Set, name, value)
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The folder that relative paths in statements start from.
+    pub fn set_base_folder(&mut self, folder: impl Into<PathBuf>) {
+        self.base_folder = folder.into();
+    }
+
+    /// Carries out statements in order, each before the next is looked at; stops at the first that fails.
+    ///
+    /// Places in errors are byte offsets in `sql`.
+    pub fn execute(&mut self, sql: &str) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::new();
+        for piece in &split(sql).pieces {
+            let prepared = prepare(piece, &self.variables, environment)?;
+            let planned = Planner::live(self).plan(&prepared).map_err(|error| prepared.locate(error))?;
+            outcomes.push(self.carry_out(planned).map_err(|error| prepared.locate(error))?);
+        }
+        Ok(outcomes)
+    }
+}
+
+/// The value of an environment variable, for `${env:NAME}`.
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

@@ -1,13 +1,15 @@
 //! What a statement gives back: what every front end prints.
 
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use datafusion::arrow::record_batch::RecordBatch;
 
 use crate::error::Error;
+use crate::runtime::push::Pushed;
+use crate::runtime::status::Shared;
 use crate::types::SqlType;
 
 /// What one statement gave.
@@ -32,6 +34,18 @@ pub struct Listing {
     pub columns: Vec<String>,
     /// The rows, each as wide as `columns`.
     pub rows: Vec<Vec<String>>,
+}
+
+impl Listing {
+    /// An empty listing with these columns.
+    pub fn new(columns: &[&str]) -> Self {
+        Listing { columns: columns.iter().map(ToString::to_string).collect(), ..Listing::default() }
+    }
+
+    /// Adds a row.
+    pub fn push(&mut self, row: impl IntoIterator<Item = String>) {
+        self.rows.push(row.into_iter().collect());
+    }
 }
 
 /// A column of a stream of rows.
@@ -67,8 +81,13 @@ pub enum EndReason {
     Failed(Error),
 }
 
+/// Where the events of a stream of rows come from.
+pub(super) enum Feed {
+    Rows(Receiver<Pushed<RecordBatch>>),
+    Lines(Receiver<Pushed<Vec<String>>>),
+}
+
 /// Rows of a running push query or `PRINT`. Dropping it stops the query.
-#[derive(Debug)]
 pub struct RowStream {
     /// A short name to tell rows of several queries apart: the query's id.
     pub label: String,
@@ -76,34 +95,49 @@ pub struct RowStream {
     pub statement: String,
     /// The columns; empty for `PRINT`.
     pub columns: Vec<RowColumn>,
-    events: Receiver<RowEvent>,
+    feed: Feed,
     cancel: CancelHandle,
 }
 
 impl RowStream {
-    /// A stream fed through `events`; the feeder stops when `cancel` says so or when the receiver is gone.
-    pub fn new(
+    pub(super) fn new(
         label: String,
         statement: String,
         columns: Vec<RowColumn>,
-        events: Receiver<RowEvent>,
-        cancel: CancelHandle,
+        feed: Feed,
+        shared: Arc<Shared>,
     ) -> Self {
-        RowStream { label, statement, columns, events, cancel }
+        RowStream { label, statement, columns, feed, cancel: CancelHandle(shared) }
     }
 
-    /// The next event; `None` when none came in time. A feeder that is gone without a word counts as cancelled.
+    /// The next event; `None` when none came in time. A query that is gone without a word counts as cancelled.
     pub fn next(&self, timeout: Duration) -> Option<RowEvent> {
-        match self.events.recv_timeout(timeout) {
-            Ok(event) => Some(event),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => Some(RowEvent::End(EndReason::Cancelled)),
+        match &self.feed {
+            Feed::Rows(receiver) => event(receiver.recv_timeout(timeout), RowEvent::Batch),
+            Feed::Lines(receiver) => event(receiver.recv_timeout(timeout), RowEvent::Lines),
         }
     }
 
     /// A handle that stops the query from another thread.
     pub fn cancel_handle(&self) -> CancelHandle {
         self.cancel.clone()
+    }
+}
+
+fn event<T>(received: Result<Pushed<T>, RecvTimeoutError>, rows: impl Fn(T) -> RowEvent) -> Option<RowEvent> {
+    Some(match received {
+        Ok(Pushed::Rows(batch)) => rows(batch),
+        Ok(Pushed::Limit) => RowEvent::End(EndReason::Limit),
+        Ok(Pushed::UntilEnd) => RowEvent::End(EndReason::UntilEnd),
+        Ok(Pushed::Stopped) | Err(RecvTimeoutError::Disconnected) => RowEvent::End(EndReason::Cancelled),
+        Ok(Pushed::Failed(error)) => RowEvent::End(EndReason::Failed(error)),
+        Err(RecvTimeoutError::Timeout) => return None,
+    })
+}
+
+impl fmt::Debug for RowStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowStream").field("label", &self.label).field("columns", &self.columns).finish_non_exhaustive()
     }
 }
 
@@ -114,17 +148,17 @@ impl Drop for RowStream {
 }
 
 /// Stops a running query.
-#[derive(Debug, Clone, Default)]
-pub struct CancelHandle(Arc<AtomicBool>);
+#[derive(Debug, Clone)]
+pub struct CancelHandle(Arc<Shared>);
 
 impl CancelHandle {
-    /// Asks the query to stop. It does so within a fraction of a second.
+    /// Asks the query to stop. It does so at once, unless it is waiting for a broker.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.request_stop();
     }
 
     /// Whether the query was asked to stop.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.stop_requested()
     }
 }

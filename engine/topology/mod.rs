@@ -14,5 +14,6 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+pub use output::{SingleRecord, encode_row};
 pub use report::Report;
 pub use task::{Task, TaskOutput};

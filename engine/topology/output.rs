@@ -1,6 +1,6 @@
 //! From rows to records of the sink's topic.
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{Int64Type, TimestampMillisecondType};
 
 use super::input::{format_of, options_of};
@@ -110,6 +110,41 @@ impl Output {
         }
         Ok(())
     }
+}
+
+/// One record, encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SingleRecord {
+    /// Its key, if it has one.
+    pub key: Option<Vec<u8>>,
+    /// Its value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Its time, milliseconds since the epoch, when the row or its timestamp column says one.
+    pub timestamp: Option<i64>,
+}
+
+/// Encodes one row of typed columns, those of the sink's schema, for `INSERT INTO ... VALUES`.
+///
+/// # Errors
+/// A row that the format cannot write, or a timestamp column that is null or before 1970.
+pub fn encode_row(sink: &SinkSpec, columns: &[ArrayRef], rowtime: Option<i64>) -> Result<SingleRecord> {
+    let mut output = Output::new(sink)?;
+    let columns = RecordBatch::try_new(sink.schema.to_arrow(), columns.to_vec())?;
+    let mut raw = RawBatch::new("".into(), 0);
+    raw.push(0, rowtime.unwrap_or(-1), None, Some(b""));
+    let mut out = OutBatch::default();
+    let mut wrong = None;
+    let times = [rowtime.unwrap_or(-1)];
+    output.encode(&Batch::new(columns), &raw, &times, &mut out, &mut |_, message| wrong = Some(message))?;
+    if let Some(message) = wrong {
+        return Err(Error::sql(message));
+    }
+    let bytes = |column: &BytesColumn| column.get(0).map(<[u8]>::to_vec);
+    Ok(SingleRecord {
+        key: bytes(&out.keys),
+        value: bytes(&out.values),
+        timestamp: (out.timestamps[0] >= 0).then_some(out.timestamps[0]),
+    })
 }
 
 fn time_of(column: &ArrayRef, ty: &SqlType, row: usize) -> Option<i64> {

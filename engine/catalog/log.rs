@@ -1,0 +1,210 @@
+//! The statements topic: what was created, so that it can be created again.
+//!
+//! A compacted topic of one partition, keyed by kind and name; a tombstone takes an entry away. Entries hold the statement
+//! as it may be shown (values of the environment left out) and a number that keeps them in the order of their creation.
+//! An entry that cannot be read is named and skipped, the rest lives.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::kafka::{Admin, ClientConfig, Event, NewTopic, Producer, Reader, ReaderOptions, Record};
+
+/// Format of the entries; an entry of another format is skipped.
+const VERSION: u32 = 1;
+
+/// How long the cluster gets to answer.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// One thing that was created.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    version: u32,
+    /// Its place in the order of creation.
+    pub sequence: u64,
+    /// The statement, as it may be shown.
+    pub statement: String,
+    /// The statement in canonical form, to tell a change from a new layout of the text.
+    pub canonical: String,
+}
+
+/// The log of one service.
+#[derive(Debug)]
+pub struct StatementLog {
+    topic: String,
+    entries: BTreeMap<String, Entry>,
+    /// Entries not written yet: a session that only looks at topics leaves none behind.
+    unwritten: Vec<String>,
+    exists: bool,
+}
+
+/// The key of a stream or table.
+pub fn relation_key(name: &str) -> String {
+    format!("relation/{name}")
+}
+
+/// The key of a persistent query.
+pub fn query_key(id: &str) -> String {
+    format!("query/{id}")
+}
+
+/// The key of a connector.
+pub fn connector_key(name: &str) -> String {
+    format!("connector/{name}")
+}
+
+impl StatementLog {
+    /// Reads the log of a service; keys of entries that cannot be read are given to `corrupt`.
+    pub fn read(client: &ClientConfig, admin: &Admin, service: &str, corrupt: &mut dyn FnMut(&str)) -> Result<Self> {
+        let topic = format!("_alcedo_{service}_statements");
+        let mut log = StatementLog { topic, entries: BTreeMap::new(), unwritten: Vec::new(), exists: false };
+        if admin.topic(&log.topic, ANSWER)?.is_none() {
+            return Ok(log);
+        }
+        log.exists = true;
+        let marks = admin.topic_watermarks(&log.topic, ANSWER)?;
+        let from: Vec<_> = marks.iter().map(|(at, marks)| (at.clone(), marks.earliest)).collect();
+        let end: i64 = marks.iter().map(|(_, marks)| marks.stable).sum();
+        if marks.iter().all(|(_, marks)| marks.earliest >= marks.stable) {
+            return Ok(log);
+        }
+        let options = ReaderOptions { ends: true, ..ReaderOptions::default() };
+        let mut reader = Reader::assigned(client, options, &from)?;
+        let deadline = Instant::now() + ANSWER;
+        let mut position = 0;
+        while position < end {
+            if Instant::now() > deadline {
+                return Err(Error::external(format!("topic {} cannot be read to its end", log.topic)).retryable());
+            }
+            reader.poll(10_000, Duration::from_millis(100), &mut ())?;
+            for batch in reader.batches() {
+                for row in 0..batch.len() {
+                    log.apply(batch.keys.get(row), batch.values.get(row), corrupt);
+                    position = batch.offsets[row] + 1;
+                }
+            }
+            for event in reader.events() {
+                if let Event::End { next, .. } = event {
+                    position = next;
+                }
+            }
+        }
+        Ok(log)
+    }
+
+    fn apply(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, corrupt: &mut dyn FnMut(&str)) {
+        let key = String::from_utf8_lossy(key.unwrap_or_default()).into_owned();
+        match value.map(serde_json::from_slice::<Entry>) {
+            None => drop(self.entries.remove(&key)),
+            Some(Ok(entry)) if entry.version == VERSION => drop(self.entries.insert(key, entry)),
+            Some(_) => corrupt(&key),
+        }
+    }
+
+    /// The entry of a key.
+    pub fn get(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// All entries with their keys, in the order of their creation.
+    pub fn entries(&self) -> Vec<(&str, &Entry)> {
+        let mut entries: Vec<_> = self.entries.iter().map(|(key, entry)| (key.as_str(), entry)).collect();
+        entries.sort_by_key(|(_, entry)| entry.sequence);
+        entries
+    }
+
+    /// Keeps a statement under its key; it is written by the next [`flush`](Self::flush).
+    pub fn put(&mut self, key: &str, statement: &str, canonical: &str) {
+        let last = self.entries.values().map(|entry| entry.sequence).max().unwrap_or(0);
+        let sequence = self.entries.get(key).map_or(last + 1, |entry| entry.sequence);
+        let entry =
+            Entry { version: VERSION, sequence, statement: statement.to_string(), canonical: canonical.to_string() };
+        if self.entries.get(key) != Some(&entry) {
+            self.entries.insert(key.to_string(), entry);
+            self.unwritten.push(key.to_string());
+        }
+    }
+
+    /// Takes an entry away; written by the next [`flush`](Self::flush).
+    pub fn remove(&mut self, key: &str) {
+        if self.entries.remove(key).is_some() {
+            self.unwritten.push(key.to_string());
+        }
+    }
+
+    /// Writes what is unwritten and waits until the cluster has it; creates the topic when there is none.
+    pub fn flush(&mut self, admin: &Admin, producer: &Producer) -> Result<()> {
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        if !self.exists {
+            let topic = NewTopic::new(&self.topic, 1).config("cleanup.policy", "compact");
+            admin.create_topic(&topic, ANSWER)?;
+            self.exists = true;
+        }
+        let mut deliveries = Vec::new();
+        for key in &self.unwritten {
+            let value = match self.entries.get(key) {
+                Some(entry) => Some(serde_json::to_vec(entry).map_err(|error| Error::internal(error.to_string()))?),
+                None => None,
+            };
+            let record = Record {
+                topic: &self.topic,
+                key: Some(key.as_bytes()),
+                value: value.as_deref(),
+                timestamp: -1,
+                ..Record::default()
+            };
+            deliveries.push(producer.send(record)?);
+        }
+        for delivery in deliveries {
+            delivery.wait()?;
+        }
+        self.unwritten.clear();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn empty() -> StatementLog {
+        StatementLog { topic: "t".into(), entries: BTreeMap::new(), unwritten: Vec::new(), exists: false }
+    }
+
+    #[test]
+    fn a_replaced_entry_keeps_its_place_and_a_removed_one_is_a_tombstone() {
+        let mut log = empty();
+        log.put("relation/A", "CREATE A", "CREATE A");
+        log.put("query/B", "CREATE B", "CREATE B");
+        log.put("relation/A", "CREATE A again", "CREATE A again");
+        let order: Vec<_> = log.entries().into_iter().map(|(key, _)| key.to_string()).collect();
+        assert_eq!(order, ["relation/A", "query/B"]);
+        log.unwritten.clear();
+        log.put("query/B", "CREATE B", "CREATE B");
+        assert!(log.unwritten.is_empty(), "an unchanged statement is not written again");
+        log.remove("query/B");
+        assert_eq!(log.unwritten, ["query/B"]);
+    }
+
+    #[test]
+    fn a_corrupt_entry_is_named_and_the_rest_lives() {
+        let mut log = empty();
+        let good = serde_json::to_vec(&Entry {
+            version: 1,
+            sequence: 1,
+            statement: "s".into(),
+            canonical: "s".into(),
+        });
+        let mut named = Vec::new();
+        let mut corrupt = |key: &str| named.push(key.to_string());
+        log.apply(Some(b"relation/A"), good.ok().as_deref(), &mut corrupt);
+        log.apply(Some(b"relation/B"), Some(b"{not json"), &mut corrupt);
+        log.apply(Some(b"relation/C"), Some(br#"{"version":9,"sequence":1,"statement":"","canonical":""}"#), &mut corrupt);
+        assert_eq!(named, ["relation/B", "relation/C"]);
+        assert!(log.get("relation/A").is_some());
+    }
+}

@@ -1,0 +1,83 @@
+//! `DESCRIBE`.
+
+use std::fmt::Write;
+
+use super::engine::Shared;
+use super::outcome::{Listing, Outcome};
+use crate::catalog::{Relation, RelationKind};
+use crate::error::{Error, Result};
+use crate::plan::PSEUDO_COLUMNS;
+use crate::sql::ast::Describe;
+use crate::types::{ColumnKind, FormatSpec, quote_identifier};
+
+/// What one thing is.
+pub(super) fn describe(shared: &Shared, what: &Describe) -> Result<Outcome> {
+    let catalog = shared.catalog.snapshot();
+    match what {
+        Describe::Source { name, extended: false } => Ok(columns(catalog.relation(&name.name, name.span)?).into()),
+        Describe::Source { name, .. } => Err(Error::unsupported("DESCRIBE ... EXTENDED", name.span)),
+        Describe::All { .. } => Err(Error::unsupported("DESCRIBE STREAMS and DESCRIBE TABLES", Default::default())
+            .hint("SHOW STREAMS lists them, DESCRIBE name shows one.")),
+        Describe::Function(name) => Ok(Outcome::Text(shared.functions.describe(&name.name, name.span)?)),
+        Describe::Connector(name) => {
+            let connector = catalog.connector(&name.name, name.span)?;
+            let mut listing = Listing::new(&["What", "Value"]);
+            listing.title = format!("Connector {}", quote_identifier(&connector.name));
+            if let Some(running) = shared.connectors.lock().get(&connector.name) {
+                running.addresses().for_each(|at| listing.push(["listens on".to_string(), at.to_string()]));
+                for (name, count) in running.counts() {
+                    listing.push([name.replace('_', " "), count.to_string()]);
+                }
+            }
+            Ok(listing.into())
+        }
+    }
+}
+
+fn columns(relation: &Relation) -> Listing {
+    let mut listing = Listing::new(&["Field", "Type", ""]);
+    let kind = match relation.kind {
+        RelationKind::Stream => "Stream",
+        RelationKind::Table => "Table",
+    };
+    listing.title = format!("{kind} {} over topic {}", quote_identifier(&relation.name), relation.topic.name);
+    for column in &relation.schema.columns {
+        let role = match &column.kind {
+            ColumnKind::Value => String::new(),
+            ColumnKind::Key if relation.kind == RelationKind::Table => "primary key".to_string(),
+            ColumnKind::Key => "key".to_string(),
+            ColumnKind::Headers => "headers".to_string(),
+            ColumnKind::Header(name) => format!("header '{name}'"),
+        };
+        listing.push([quote_identifier(&column.name), column.ty.to_string(), role]);
+    }
+    for (name, ty) in PSEUDO_COLUMNS {
+        listing.push([name.to_string(), ty.to_string(), "pseudo column".to_string()]);
+    }
+    listing
+}
+
+/// The `CREATE` statement that declares a relation over its topic as it is now.
+pub(super) fn create_statement(relation: &Relation) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let mut with = vec![format!("KAFKA_TOPIC = {}", quoted(&relation.topic.name))];
+    let mut format = |side: &str, spec: &FormatSpec| {
+        with.push(format!("{side}_FORMAT = {}", quoted(spec.name.as_str())));
+        if let Some(delimiter) = spec.delimiter {
+            with.push(format!("{side}_DELIMITER = {}", quoted(&delimiter.to_string())));
+        }
+    };
+    format("KEY", &relation.key_format);
+    format("VALUE", &relation.value_format);
+    if let Some(wrap) = relation.value_format.wrap_single {
+        with.push(format!("WRAP_SINGLE_VALUE = {wrap}"));
+    }
+    if let Some(timestamp) = &relation.timestamp {
+        with.push(format!("TIMESTAMP = {}", quoted(&quote_identifier(&timestamp.column))));
+    }
+    let mut text = String::new();
+    let kind = relation.kind.as_str().to_uppercase();
+    let _ = write!(text, "CREATE {kind} {} ({})", quote_identifier(&relation.name), relation.schema);
+    let _ = write!(text, " WITH ({});", with.join(", "));
+    text
+}

@@ -1,0 +1,176 @@
+//! Actions carried out, one arm each. What can fail outside happens first, the catalog changes last: a statement that fails
+//! leaves no trace.
+
+use super::outcome::{Listing, Outcome};
+use super::statement::{Action, Planned};
+use super::{Session, connectors, describe, insert, print, queries, show, topics};
+use crate::catalog::log::{connector_key, query_key, relation_key};
+use crate::config::Origin;
+use crate::error::{Error, Result};
+use crate::plan::explain;
+use crate::types::quote_identifier;
+
+impl Session {
+    /// Carries out a planned statement.
+    pub(super) fn carry_out(&mut self, planned: Planned) -> Result<Outcome> {
+        let Planned { action, span, shown, canonical } = planned;
+        let shared = &self.engine.0;
+        Ok(match action {
+            Action::Nothing(why) => Outcome::Done(why),
+            Action::CreateRelation { relation, replace } => {
+                let (name, kind) = (relation.name.clone(), relation.kind.as_str());
+                topics::ensure(shared, &relation.topic, None, &name)?;
+                let mut log = shared.log.lock();
+                shared.catalog.change(|catalog| catalog.add_relation(relation, replace, span))?;
+                log.put(&relation_key(&name), &shown, &canonical);
+                if shared.is_embedded() {
+                    log.flush(&shared.admin, &shared.producer)?;
+                }
+                Outcome::Done(format!("Created {kind} {}.", quote_identifier(&name)))
+            }
+            Action::StartQuery { plan, replace, policy, settings } => {
+                let id = plan.query.id.clone();
+                shared.catalog.change(|catalog| {
+                    if let Some(sink) = &plan.sink {
+                        catalog.add_relation(sink.clone(), replace, span)?;
+                    }
+                    catalog.add_query(plan.query.clone(), replace, span)
+                })?;
+                let started = queries::stop(shared, &id)
+                    .and_then(|()| queries::start_persistent(shared, &plan, policy, &settings))
+                    .and_then(|()| {
+                        let mut log = shared.log.lock();
+                        log.put(&query_key(&id), &shown, &canonical);
+                        log.flush(&shared.admin, &shared.producer)
+                    });
+                if let Err(error) = started {
+                    let _ = queries::stop(shared, &id);
+                    let undo = shared.catalog.change(|catalog| {
+                        catalog.drop_query(&id, span)?;
+                        if let Some(sink) = &plan.sink {
+                            catalog.drop_relation(&sink.name, span)?;
+                        }
+                        Ok(())
+                    });
+                    return Err(undo.err().unwrap_or(error));
+                }
+                Outcome::Done(format!("Created query {id}."))
+            }
+            Action::Push { plan, policy } => {
+                let rows = self.settings.integer("batch.rows") as usize;
+                Outcome::Rows(queries::start_push(shared, *plan, policy, &shown, rows)?)
+            }
+            Action::Print { topic, policy, interval, limit } => {
+                Outcome::Rows(print::start_print(shared, &topic, policy, interval, limit, &shown)?)
+            }
+            Action::Insert(row) => {
+                insert::insert(shared, &row)?;
+                Outcome::Done(format!("Inserted 1 row into {}.", quote_identifier(&row.relation.name)))
+            }
+            Action::DropRelation { name, delete_topic } => {
+                let relation = shared.catalog.change(|catalog| catalog.drop_relation(&name, span))?;
+                let mut log = shared.log.lock();
+                log.remove(&relation_key(&name));
+                log.flush(&shared.admin, &shared.producer)?;
+                let mut text = format!("Dropped {} {}", relation.kind.as_str(), quote_identifier(&name));
+                if delete_topic && !relation.read_only {
+                    shared.admin.delete_topic(&relation.topic.name, std::time::Duration::from_secs(10))?;
+                    text += &format!(" and deleted topic {}", relation.topic.name);
+                }
+                Outcome::Done(text + ".")
+            }
+            Action::Terminate(ids) => {
+                for id in &ids {
+                    self.terminate(id)?;
+                }
+                Outcome::Done(counted("Terminated", &ids))
+            }
+            Action::Pause(ids) => {
+                shared.queries.lock().iter().filter(|(id, _)| ids.contains(id)).for_each(|(_, q)| q.shared().request_pause(true));
+                Outcome::Done(counted("Paused", &ids))
+            }
+            Action::Resume(ids) => {
+                shared.queries.lock().iter().filter(|(id, _)| ids.contains(id)).for_each(|(_, q)| q.shared().request_pause(false));
+                Outcome::Done(counted("Resumed", &ids))
+            }
+            Action::CreateConnector { connector, config } => {
+                let name = connector.name.clone();
+                let running = connectors::start(shared, &name, *config)?;
+                if let Err(error) = shared.catalog.change(|catalog| catalog.add_connector(connector, span)) {
+                    running.stop(std::time::Duration::from_secs(1));
+                    return Err(error);
+                }
+                shared.connectors.lock().insert(name.clone(), running);
+                let mut log = shared.log.lock();
+                log.put(&connector_key(&name), &shown, &canonical);
+                log.flush(&shared.admin, &shared.producer)?;
+                Outcome::Done(format!("Created connector {}.", quote_identifier(&name)))
+            }
+            Action::DropConnector(name) => {
+                shared.catalog.change(|catalog| catalog.drop_connector(&name, span))?;
+                let running = shared.connectors.lock().remove(&name);
+                if let Some(running) = running {
+                    running.stop(std::time::Duration::from_secs(5));
+                }
+                let mut log = shared.log.lock();
+                log.remove(&connector_key(&name));
+                log.flush(&shared.admin, &shared.producer)?;
+                Outcome::Done(format!("Dropped connector {}.", quote_identifier(&name)))
+            }
+            Action::Set { name, value } => {
+                self.settings.set(Origin::Set, &name, &value)?;
+                Outcome::Done(format!("Set '{name}' to '{value}'."))
+            }
+            Action::Unset(name) => {
+                self.settings.unset(Origin::Set, &name)?;
+                Outcome::Done(format!("Unset '{name}'; it is '{}' now.", self.settings.get(&name)))
+            }
+            Action::Define { name, value } => {
+                self.variables.define(&name, value)?;
+                Outcome::Done(format!("Defined ${{{name}}}."))
+            }
+            Action::Undefine(name) => {
+                self.variables.undefine(&name);
+                Outcome::Done(format!("Undefined ${{{name}}}."))
+            }
+            Action::Show(what) => Outcome::Listing(show::show(shared, &self.settings, &self.variables, &what)?),
+            Action::Describe(what) => describe::describe(shared, &what)?,
+            Action::Explain(text) => Outcome::Text(text),
+            Action::ExplainQuery(id) => {
+                let queries = shared.queries.lock();
+                let handle = queries.get(&id).ok_or_else(|| Error::sql(format!("query {id} does not run")).at(span))?;
+                Outcome::Text(explain::explain(&handle.spec().plan))
+            }
+        })
+    }
+
+    /// Stops a query for good: its offsets go, its sink stays as a stream of its own.
+    fn terminate(&self, id: &str) -> Result<()> {
+        let shared = &self.engine.0;
+        queries::stop(shared, id)?;
+        let query = shared.catalog.change(|catalog| catalog.drop_query(id, Default::default()))?;
+        let mut log = shared.log.lock();
+        log.remove(&query_key(id));
+        if let Some(sink) = shared.catalog.snapshot().find_relation(&query.sink).filter(|r| r.sink_of.as_deref() == Some(id)) {
+            let statement = describe::create_statement(sink);
+            log.put(&relation_key(&sink.name), &statement, &statement);
+        }
+        log.flush(&shared.admin, &shared.producer)?;
+        let group = queries::group_of(&shared.service, id);
+        shared.admin.delete_group(&group, std::time::Duration::from_secs(10)).map(drop)
+    }
+}
+
+fn counted(what: &str, ids: &[String]) -> String {
+    match ids {
+        [] => "There is no query.".to_string(),
+        [one] => format!("{what} query {one}."),
+        many => format!("{what} {} queries: {}.", many.len(), many.join(", ")),
+    }
+}
+
+impl From<Listing> for Outcome {
+    fn from(listing: Listing) -> Outcome {
+        Outcome::Listing(listing)
+    }
+}

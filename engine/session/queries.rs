@@ -1,0 +1,126 @@
+//! Persistent and push queries: started, stopped, suspended.
+
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
+
+use super::engine::Shared;
+use super::outcome::{Feed, RowColumn, RowStream};
+use super::topics;
+use crate::config::Settings;
+use crate::error::{Error, Result};
+use crate::kafka::Reset;
+use crate::plan::{QueryKind, QueryPlan};
+use crate::runtime::push::{PushSpec, start_query};
+use crate::runtime::query::{Guarantee, QueryHandle, QuerySpec};
+use crate::runtime::start::{self, StartPolicy};
+use crate::runtime::status::Shared as QueryShared;
+use crate::sql::planner::PersistentPlan;
+
+/// How long a query may take to commit when it is stopped.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Batches that wait for a slow reader of rows.
+const BATCHES_AHEAD: usize = 4;
+
+/// How often a query that processes to the end of its topics is tried.
+const TRIES_TO_THE_END: u32 = 5;
+
+/// The consumer group of a query.
+pub(super) fn group_of(service: &str, query: &str) -> String {
+    format!("alcedo-{service}-{query}")
+}
+
+/// Starts a persistent query: its sink's topic, its start offsets, its thread.
+pub(super) fn start_persistent(
+    shared: &Shared,
+    persistent: &PersistentPlan,
+    policy: StartPolicy,
+    settings: &Settings,
+) -> Result<()> {
+    let plan = &persistent.plan;
+    let QueryKind::Persistent(sink) = &plan.kind else {
+        return Err(Error::internal("a push query is not persistent"));
+    };
+    let partitions = match shared.admin.topic(&plan.source.topic, Duration::from_secs(10))? {
+        Some(topic) => topic.partitions,
+        None => return Err(Error::external(format!("topic {} does not exist any more", plan.source.topic))),
+    };
+    topics::ensure(shared, &sink.topic, Some(&plan.source.topic), &plan.query_id)?;
+    let group = group_of(&shared.service, &plan.query_id);
+    let start = start::for_group(&shared.admin, &plan.source.topic, &group, policy)?;
+    shared.notices.info(&plan.query_id, start.describe(&plan.source.topic, policy));
+    let guarantee = match settings.get("processing.guarantee") {
+        "at_least_once" => Guarantee::AtLeastOnce,
+        _ => Guarantee::ExactlyOnce,
+    };
+    let millis = |name: &str| Duration::from_millis(settings.integer(name).max(1) as u64);
+    let handle = QueryHandle::start(QuerySpec {
+        topic: Arc::from(plan.source.topic.as_str()),
+        partitions,
+        transactional_id: format!("{group}-{}", shared.instance),
+        group,
+        client: shared.client.clone(),
+        guarantee,
+        commit_interval: millis("commit.interval.ms"),
+        transaction_timeout: millis("transaction.timeout.ms"),
+        session_timeout: millis("session.timeout.ms"),
+        batch_rows: settings.integer("batch.rows") as usize,
+        reset: if policy == StartPolicy::Latest { Reset::Latest } else { Reset::Earliest },
+        notices: shared.notices.clone(),
+        tries: shared.until_end.then_some(TRIES_TO_THE_END),
+        skips_earlier: start.skipped > 0,
+        plan: plan.clone(),
+    })?;
+    shared.queries.lock().insert(plan.query_id.clone(), handle);
+    Ok(())
+}
+
+/// Stops a query with a commit.
+pub(super) fn stop(shared: &Shared, id: &str) -> Result<()> {
+    let Some(handle) = shared.queries.lock().remove(id) else { return Ok(()) };
+    match handle.stop(Instant::now() + STOP_PATIENCE) {
+        true => Ok(()),
+        false => Err(Error::external(format!("query {id} could not commit in time"))
+            .detail("it was told to stop and ends as soon as the broker answers")),
+    }
+}
+
+/// Starts a push query.
+pub(super) fn start_push(shared: &Shared, plan: QueryPlan, policy: StartPolicy, shown: &str, rows: usize) -> Result<RowStream> {
+    let topic = plan.source.topic.clone();
+    let start = start::by_policy(&shared.admin, &topic, policy)?;
+    shared.notices.info(&plan.query_id, start.describe(&topic, policy));
+    let columns: Vec<RowColumn> = plan
+        .output
+        .columns
+        .iter()
+        .map(|column| RowColumn { name: column.name.clone(), ty: column.ty.clone() })
+        .collect();
+    let id = plan.query_id.clone();
+    let query = Arc::new(QueryShared::default());
+    let (sender, receiver) = sync_channel(BATCHES_AHEAD);
+    let spec = push_spec(shared, id.clone(), &topic, start, rows);
+    start_query(spec, plan, Arc::clone(&query), sender)?;
+    remember(shared, &query, topic);
+    Ok(RowStream::new(id, shown.to_string(), columns, Feed::Rows(receiver), query))
+}
+
+/// What a reader without a group needs.
+pub(super) fn push_spec(shared: &Shared, id: String, topic: &str, start: start::Start, rows: usize) -> PushSpec {
+    PushSpec {
+        id,
+        topic: Arc::from(topic),
+        start,
+        client: shared.client.clone(),
+        batch_rows: rows,
+        notices: shared.notices.clone(),
+    }
+}
+
+/// Keeps a push query among those that `--until-end` and a shutdown have to end.
+pub(super) fn remember(shared: &Shared, query: &Arc<QueryShared>, topic: String) {
+    let mut pushes = shared.pushes.lock();
+    pushes.retain(|(query, _)| Arc::strong_count(query) > 1);
+    pushes.push((Arc::clone(query), topic));
+}

@@ -1,0 +1,107 @@
+//! A SQL file: every statement is planned before the first is carried out, so a mistake on the last line starts nothing.
+
+use super::statement::{Planned, Planner};
+use super::{Outcome, Session, environment};
+use crate::error::Error;
+use crate::sql::prepare::{Prepared, prepare};
+use crate::sql::split::split;
+
+/// A text of statements and what it is called in errors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceText {
+    /// The name of the file.
+    pub name: String,
+    /// The statements.
+    pub text: String,
+}
+
+/// Why a file was not carried out to its end.
+#[derive(Debug)]
+pub struct ScriptError {
+    /// What went wrong; its place is in the text of `source`.
+    pub error: Error,
+    /// Which of the files it is about.
+    pub source: usize,
+    /// Whether anything was started before it went wrong.
+    pub started: bool,
+    /// First lines of the statements that were not reached.
+    pub not_reached: Vec<String>,
+}
+
+impl Session {
+    /// Carries out files as one. Outcomes go to `outcome` as they come, each with its statement; push queries and `PRINT`s
+    /// come last, so that everything they read is being written when they start.
+    ///
+    /// # Errors
+    /// The first error. When it was found while planning, nothing was started.
+    pub fn run(
+        &mut self,
+        sources: &[SourceText],
+        outcome: &mut dyn FnMut(&str, Outcome) -> Result<(), Error>,
+    ) -> Result<(), ScriptError> {
+        let mut work: Vec<(usize, Prepared, Planned)> = Vec::new();
+        {
+            let mut planner = Planner::for_file(self);
+            for (number, source) in sources.iter().enumerate() {
+                let failed =
+                    |error: Error| ScriptError { error, source: number, started: false, not_reached: Vec::new() };
+                for piece in &split(&source.text).pieces {
+                    let prepared = prepare(piece, planner.variables(), environment).map_err(failed)?;
+                    let planned = planner.plan(&prepared).map_err(|error| failed(prepared.locate(error)))?;
+                    work.push((number, prepared, planned));
+                }
+            }
+        }
+        // A stable partition: what streams rows goes behind everything else.
+        let (rows, others): (Vec<_>, Vec<_>) = work.into_iter().partition(|(_, _, planned)| planned.streams_rows());
+        let mut left: std::collections::VecDeque<_> = others.into_iter().chain(rows).collect();
+        while let Some((number, prepared, planned)) = left.pop_front() {
+            let shown = planned.shown.clone();
+            let done = self.carry_out(planned).and_then(|done| outcome(&shown, done));
+            if let Err(error) = done {
+                return Err(ScriptError {
+                    error: prepared.locate(error),
+                    source: number,
+                    started: true,
+                    not_reached: left.iter().map(|(_, _, planned)| first_line(&planned.shown)).collect(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings back what an earlier session on the same topics left: streams, connectors and running queries.
+    ///
+    /// An entry that fails is told as a notice and left out; the rest lives. Gives how many came back.
+    pub fn restore(&mut self) -> usize {
+        let statements: Vec<(String, String)> = {
+            let log = self.engine.0.log.lock();
+            log.entries().into_iter().map(|(key, entry)| (key.to_string(), entry.statement.clone())).collect()
+        };
+        let mut restored = 0;
+        for (key, statement) in statements {
+            let text = if statement.trim_end().ends_with(';') { statement } else { statement + ";" };
+            match self.execute(&text) {
+                Ok(_) => restored += 1,
+                Err(error) => {
+                    let text = format!("{} did not come back: {error}", key.replacen('/', " ", 1));
+                    self.engine.0.notices.warning("catalog", text);
+                }
+            }
+        }
+        restored
+    }
+}
+
+impl Planned {
+    /// Whether carrying it out gives rows as they come.
+    pub(super) fn streams_rows(&self) -> bool {
+        use super::statement::Action;
+        matches!(self.action, Action::Push { .. } | Action::Print { .. })
+    }
+}
+
+fn first_line(statement: &str) -> String {
+    let line = statement.lines().next().unwrap_or_default().trim_end_matches('\\').trim_end();
+    line.to_string()
+}

@@ -1,0 +1,144 @@
+//! `SHOW` and `LIST`.
+
+use std::time::Duration;
+
+use super::engine::Shared;
+use super::outcome::Listing;
+use crate::catalog::RelationKind;
+use crate::config::Settings;
+use crate::error::{Error, Result, Span};
+use crate::runtime::status::Counters;
+use crate::sql::ast::Show;
+use crate::sql::variables::Variables;
+use crate::types::quote_identifier;
+
+/// What there is, as a listing.
+pub(super) fn show(shared: &Shared, settings: &Settings, variables: &Variables, what: &Show) -> Result<Listing> {
+    let unsupported = |what: &str| Err(Error::unsupported(what, Span::default()));
+    match what {
+        Show::Properties => Ok(properties(settings)),
+        Show::Topics { all, extended: false } => topics(shared, *all),
+        Show::Streams { extended: false } => Ok(relations(shared, RelationKind::Stream)),
+        Show::Tables { extended: false } => Ok(relations(shared, RelationKind::Table)),
+        Show::Functions => Ok(functions(shared)),
+        Show::Queries { extended: false } => Ok(queries(shared)),
+        Show::Connectors(_) => Ok(connectors(shared)),
+        Show::Variables => {
+            let mut listing = Listing::new(&["Variable", "Value"]);
+            variables.iter().for_each(|(name, value)| listing.push([name.to_string(), value.to_string()]));
+            Ok(listing)
+        }
+        Show::Types => {
+            let mut listing = Listing::new(&["Type", "Stands for"]);
+            let catalog = shared.catalog.snapshot();
+            catalog.types().for_each(|(name, ty)| listing.push([quote_identifier(name), ty.to_string()]));
+            Ok(listing)
+        }
+        Show::ConnectorPlugins => {
+            let mut listing = Listing::new(&["Class", "Type", "What it does"]);
+            let does = "accepts MQTT devices directly, acknowledging after Kafka's delivery report";
+            listing.push(["mqtt-listener".to_string(), "source".to_string(), does.to_string()]);
+            Ok(listing)
+        }
+        Show::Topics { .. } => unsupported("SHOW TOPICS EXTENDED"),
+        Show::Streams { .. } => unsupported("SHOW STREAMS EXTENDED"),
+        Show::Tables { .. } => unsupported("SHOW TABLES EXTENDED"),
+        Show::Queries { .. } => unsupported("SHOW QUERIES EXTENDED"),
+    }
+}
+
+fn properties(settings: &Settings) -> Listing {
+    let mut listing = Listing::new(&["Property", "Value", "Origin"]);
+    for (name, value, origin) in settings.list() {
+        listing.push([name, value, origin.to_string()]);
+    }
+    listing
+}
+
+fn topics(shared: &Shared, all: bool) -> Result<Listing> {
+    let mut listing = Listing::new(&["Topic", "Partitions", "Replicas"]);
+    for topic in shared.admin.topics(Duration::from_secs(10))? {
+        // Kafka's own topics and ours are hidden, as in ksqlDB.
+        if all || !topic.name.starts_with('_') {
+            listing.push([topic.name, topic.partitions.to_string(), topic.replicas.to_string()]);
+        }
+    }
+    Ok(listing)
+}
+
+fn relations(shared: &Shared, kind: RelationKind) -> Listing {
+    let name = match kind {
+        RelationKind::Stream => "Stream",
+        RelationKind::Table => "Table",
+    };
+    let mut listing = Listing::new(&[name, "Topic", "Key format", "Value format"]);
+    let catalog = shared.catalog.snapshot();
+    for relation in catalog.relations().filter(|relation| relation.kind == kind) {
+        listing.push([
+            quote_identifier(&relation.name),
+            relation.topic.name.clone(),
+            relation.key_format.to_string(),
+            relation.value_format.to_string(),
+        ]);
+    }
+    listing
+}
+
+fn functions(shared: &Shared) -> Listing {
+    let mut listing = Listing::new(&["Function", "Type", "Category"]);
+    for function in shared.functions.list() {
+        listing.push([function.name, function.kind.to_string(), function.category.to_string()]);
+    }
+    listing
+}
+
+fn queries(shared: &Shared) -> Listing {
+    let mut listing = Listing::new(&["Query", "State", "Sink", "In", "Out", "Bad", "Statement"]);
+    let catalog = shared.catalog.snapshot();
+    let running = shared.queries.lock();
+    for query in catalog.queries() {
+        let count = |pick: &dyn Fn(&Counters) -> u64| {
+            running.get(&query.id).map_or(String::new(), |handle| pick(&handle.shared().counters).to_string())
+        };
+        let state = running.get(&query.id).map_or("STOPPED".to_string(), |handle| handle.shared().state().to_string());
+        listing.push([
+            query.id.clone(),
+            state,
+            quote_identifier(&query.sink),
+            count(&|counters| Counters::get(&counters.records_in)),
+            count(&|counters| Counters::get(&counters.records_out)),
+            count(&|counters| Counters::get(&counters.bad)),
+            one_line(&query.statement),
+        ]);
+    }
+    listing
+}
+
+fn connectors(shared: &Shared) -> Listing {
+    let mut listing = Listing::new(&["Connector", "Type", "Class", "State", "Listens on", "Delivered"]);
+    let catalog = shared.catalog.snapshot();
+    let running = shared.connectors.lock();
+    for connector in catalog.connectors() {
+        let class = connector.properties.iter().find(|(name, _)| name == "connector.class");
+        let live = running.get(&connector.name);
+        let delivered = live.and_then(|live| live.counts().into_iter().find(|(name, _)| *name == "delivered"));
+        listing.push([
+            quote_identifier(&connector.name),
+            if connector.source { "source" } else { "sink" }.to_string(),
+            class.map_or(String::new(), |(_, class)| class.clone()),
+            if live.is_some() { "RUNNING" } else { "STOPPED" }.to_string(),
+            live.map_or(String::new(), |live| live.addresses().map(|at| at.to_string()).collect::<Vec<_>>().join(" ")),
+            delivered.map_or(String::new(), |(_, count)| count.to_string()),
+        ]);
+    }
+    listing
+}
+
+/// A statement on one line: comments are gone already, white space is folded, long ones are cut.
+fn one_line(statement: &str) -> String {
+    let folded = statement.replace('\\', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+    match folded.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", &folded[..end]),
+        None => folded,
+    }
+}

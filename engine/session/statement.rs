@@ -1,0 +1,387 @@
+//! A statement becomes an action, without touching anything: names are bound, the plan is made, what would be refused is
+//! refused. A file plans all its statements this way, each on what the ones before it would leave, before the first is
+//! carried out.
+
+use std::collections::BTreeMap;
+
+use super::connectors::{listener_config, properties_of};
+use super::engine::{Engine, Shared};
+use super::{Session, topics};
+use crate::catalog::log::{connector_key, query_key, relation_key};
+use crate::catalog::{Catalog, Connector, Relation, RelationKind};
+use crate::config::{Origin, Settings};
+use crate::error::{Error, Result, Span};
+use crate::ingest::mqtt::config::ListenerConfig;
+use crate::plan::{QueryPlan, explain};
+use crate::runtime::start::StartPolicy;
+use crate::sql::ast::{Describe, Show, SourceKind, Statement, StatementKind};
+use crate::sql::planner::{self, Context, Defaults, InsertRow, PersistentPlan};
+use crate::sql::prepare::Prepared;
+use crate::sql::variables::Variables;
+use crate::types::{FormatName, quote_identifier};
+
+/// What a statement asks for, ready to be carried out.
+pub(super) struct Planned {
+    pub action: Action,
+    /// The place of the statement's name or of the statement, for failures while it is carried out.
+    pub span: Span,
+    /// The statement as it may be shown.
+    pub shown: String,
+    /// The statement in canonical form.
+    pub canonical: String,
+}
+
+pub(super) enum Action {
+    /// Nothing to do; the text says why.
+    Nothing(String),
+    CreateRelation { relation: Relation, replace: bool },
+    StartQuery { plan: Box<PersistentPlan>, replace: bool, policy: StartPolicy, settings: Box<Settings> },
+    Push { plan: Box<QueryPlan>, policy: StartPolicy },
+    Print { topic: String, policy: StartPolicy, interval: i64, limit: Option<i64> },
+    Insert(Box<InsertRow>),
+    DropRelation { name: String, delete_topic: bool },
+    Terminate(Vec<String>),
+    Pause(Vec<String>),
+    Resume(Vec<String>),
+    CreateConnector { connector: Connector, config: Box<ListenerConfig> },
+    DropConnector(String),
+    Set { name: String, value: String },
+    Unset(String),
+    Define { name: String, value: String },
+    Undefine(String),
+    Show(Show),
+    Describe(Describe),
+    Explain(String),
+    ExplainQuery(String),
+}
+
+/// Plans statements on a catalog, settings and variables that it changes as the statements would.
+pub(super) struct Planner<'a> {
+    engine: &'a Engine,
+    catalog: Catalog,
+    settings: Settings,
+    variables: Variables,
+    /// Whether what an earlier run left in the statements topic must agree; only a file is the desired state.
+    compare: bool,
+    /// Topics that earlier statements will have made, with their partitions.
+    topics: BTreeMap<String, i32>,
+    /// How many `INSERT INTO target SELECT ... FROM source` there were, by both names.
+    inserts: BTreeMap<(String, String), usize>,
+}
+
+impl<'a> Planner<'a> {
+    /// A planner for the next statement of a session.
+    pub fn live(session: &'a Session) -> Planner<'a> {
+        let mut planner = Planner::for_file(session);
+        planner.compare = false;
+        planner
+    }
+
+    /// A planner for a whole file.
+    pub fn for_file(session: &'a Session) -> Planner<'a> {
+        Planner {
+            engine: &session.engine,
+            catalog: Catalog::clone(&session.engine.0.catalog.snapshot()),
+            settings: session.settings.clone(),
+            variables: session.variables.clone(),
+            compare: true,
+            topics: BTreeMap::new(),
+            inserts: BTreeMap::new(),
+        }
+    }
+
+    /// The variables as they are after the statements so far.
+    pub fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.engine.0
+    }
+
+    /// Plans one statement. Errors have their place in the statement's text.
+    pub fn plan(&mut self, prepared: &Prepared) -> Result<Planned> {
+        let statement = &prepared.statement;
+        let shown = prepared.shown().to_string();
+        let canonical = canonical(&shown);
+        let action = self.action(statement, &shown, &canonical)?;
+        Ok(Planned { action, span: statement.span, shown, canonical })
+    }
+
+    fn action(&mut self, statement: &Statement, shown: &str, canonical: &str) -> Result<Action> {
+        let span = statement.span;
+        let defaults = Defaults {
+            key_format: FormatName::parse(self.settings.get("persistence.default.format.key")).unwrap_or(FormatName::Kafka),
+            value_format: FormatName::parse(self.settings.get("persistence.default.format.value")),
+            wrap_single_values: None,
+        };
+        let catalog = self.catalog.clone();
+        let functions = &self.engine.0.functions;
+        let context = Context { catalog: &catalog, functions, defaults, statement: shown };
+        Ok(match &statement.kind {
+            StatementKind::CreateSource(create) => {
+                if let Some(nothing) = self.exists_already(&create.name.name, create.if_not_exists) {
+                    return Ok(nothing);
+                }
+                let relation = planner::create_source(&context, create)?;
+                refuse_timestamp_format(relation.timestamp.as_ref(), span)?;
+                self.compare_with_log(&relation_key(&relation.name), canonical, create.or_replace, create.name.span)?;
+                topics::check_source(self.shared(), &relation, &mut self.topics).map_err(|e| e.or_at(create.name.span))?;
+                self.catalog.add_relation(relation.clone(), create.or_replace, create.name.span)?;
+                Action::CreateRelation { relation, replace: create.or_replace }
+            }
+            StatementKind::CreateAsSelect(create) => {
+                if let Some(nothing) = self.exists_already(&create.name.name, create.if_not_exists) {
+                    return Ok(nothing);
+                }
+                let plan = planner::create_as_select(&context, create)?;
+                self.start_query(plan, create.or_replace, canonical, create.name.span)?
+            }
+            StatementKind::InsertSelect { target, properties, query } => {
+                // The id counts the statements of the same pair; the source is known once the query is bound.
+                let probe = planner::insert_select(&context, target, properties, query, 1)?;
+                let pair = (target.name.clone(), probe.query.sources.first().cloned().unwrap_or_default());
+                let before = self.inserts.entry(pair).or_insert(0);
+                *before += 1;
+                let plan = planner::insert_select(&context, target, properties, query, *before)?;
+                self.start_query(plan, false, canonical, target.span)?
+            }
+            StatementKind::InsertValues { target, columns, values } => {
+                Action::Insert(Box::new(planner::insert_values(&context, target, columns, values)?))
+            }
+            StatementKind::Query(query) => {
+                let id = format!("SELECT_{}", self.shared().next_ordinal());
+                let plan = planner::push_query(&context, query, id)?;
+                Action::Push { plan: Box::new(plan), policy: self.start_policy()? }
+            }
+            StatementKind::Print { topic, from_beginning, interval, limit } => {
+                let policy = if *from_beginning { StartPolicy::Earliest } else { self.print_policy()? };
+                topics::check_printed(self.shared(), &topic.name, &self.topics).map_err(|e| e.or_at(topic.span))?;
+                Action::Print { topic: topic.name.clone(), policy, interval: interval.unwrap_or(1).max(1), limit: *limit }
+            }
+            StatementKind::DropSource { kind, if_exists, name, delete_topic } => {
+                let Some(relation) = self.catalog.find_relation(&name.name).cloned() else {
+                    if *if_exists {
+                        return Ok(Action::Nothing(format!("There is no {} to drop.", quote_identifier(&name.name))));
+                    }
+                    return Err(self.catalog.relation(&name.name, name.span).err().unwrap_or_else(|| {
+                        Error::internal("a relation is there and is not")
+                    }));
+                };
+                let wanted = match kind {
+                    SourceKind::Stream => RelationKind::Stream,
+                    SourceKind::Table => RelationKind::Table,
+                };
+                if relation.kind != wanted {
+                    let (is, asked) = (relation.kind.as_str(), wanted.as_str());
+                    return Err(Error::sql(format!("{} is a {is}, not a {asked}", quote_identifier(&name.name)))
+                        .hint(format!("DROP {} {};", is.to_uppercase(), quote_identifier(&name.name)))
+                        .at(name.span));
+                }
+                self.catalog.drop_relation(&name.name, name.span)?;
+                Action::DropRelation { name: name.name.clone(), delete_topic: *delete_topic }
+            }
+            StatementKind::Terminate(id) => {
+                let ids = self.query_ids(id.as_ref())?;
+                for id in &ids {
+                    self.catalog.drop_query(id, span)?;
+                }
+                Action::Terminate(ids)
+            }
+            StatementKind::Pause(id) => Action::Pause(self.query_ids(id.as_ref())?),
+            StatementKind::Resume(id) => Action::Resume(self.query_ids(id.as_ref())?),
+            StatementKind::CreateConnector { source, if_not_exists, name, properties } => {
+                if *if_not_exists && self.catalog.find_connector(&name.name).is_some() {
+                    return Ok(Action::Nothing(format!("Connector {} exists already.", quote_identifier(&name.name))));
+                }
+                if !source {
+                    return Err(Error::unsupported("CREATE SINK CONNECTOR", span));
+                }
+                if self.shared().until_end {
+                    return Err(Error::sql(format!("connector {} never ends", quote_identifier(&name.name)))
+                        .detail("--until-end processes what the topics hold and exits")
+                        .hint("Run the file without --until-end, or leave the connector out of it.")
+                        .at(name.span));
+                }
+                let texts = properties_of(properties)?;
+                let config = listener_config(&name.name, &texts, name.span)?;
+                self.compare_with_log(&connector_key(&name.name), canonical, false, name.span)?;
+                for rule in &config.rules.topics {
+                    self.topics.entry(rule.topic.to_string()).or_insert(1);
+                }
+                let connector = Connector {
+                    name: name.name.clone(),
+                    source: *source,
+                    properties: texts.into_iter().collect(),
+                    statement: shown.to_string(),
+                };
+                self.catalog.add_connector(connector.clone(), name.span)?;
+                Action::CreateConnector { connector, config: Box::new(config) }
+            }
+            StatementKind::DropConnector { if_exists, name } => {
+                if *if_exists && self.catalog.find_connector(&name.name).is_none() {
+                    return Ok(Action::Nothing(format!("There is no connector {}.", quote_identifier(&name.name))));
+                }
+                self.catalog.drop_connector(&name.name, name.span)?;
+                Action::DropConnector(name.name.clone())
+            }
+            StatementKind::Set { name, value } => {
+                self.settings.set(Origin::Set, &name.value, &value.value).map_err(|error| error.or_at(name.span))?;
+                if crate::config::find(&name.value).is_some_and(|setting| setting.name == "auto.offset.reset") {
+                    StartPolicy::parse(&value.value).map_err(|error| error.or_at(value.span))?;
+                }
+                Action::Set { name: name.value.clone(), value: value.value.clone() }
+            }
+            StatementKind::Unset(name) => {
+                self.settings.unset(Origin::Set, &name.value).map_err(|error| error.or_at(name.span))?;
+                Action::Unset(name.value.clone())
+            }
+            StatementKind::Define { name, value } => {
+                self.variables.define(&name.name, value.value.clone()).map_err(|error| error.or_at(name.span))?;
+                Action::Define { name: name.name.clone(), value: value.value.clone() }
+            }
+            StatementKind::Undefine(name) => {
+                self.variables.undefine(&name.name);
+                Action::Undefine(name.name.clone())
+            }
+            StatementKind::Show(show) => Action::Show(show.clone()),
+            StatementKind::Describe(describe) => {
+                self.check_describe(describe)?;
+                Action::Describe(describe.clone())
+            }
+            StatementKind::Explain(inner) => Action::Explain(self.explain(inner, &context)?),
+            StatementKind::ExplainQuery(id) => {
+                self.catalog.query(&id.name, id.span)?;
+                Action::ExplainQuery(id.name.clone())
+            }
+            StatementKind::AlterSource { .. } => return Err(Error::unsupported("ALTER", span)),
+            StatementKind::CreateType { .. } => return Err(Error::unsupported("CREATE TYPE", span)),
+            StatementKind::DropType { .. } => return Err(Error::unsupported("DROP TYPE", span)),
+            StatementKind::AlterSystem { .. } => return Err(Error::unsupported("ALTER SYSTEM", span)),
+            StatementKind::RunScript(_) => return Err(Error::unsupported("RUN SCRIPT", span)),
+            StatementKind::Assert(_) => return Err(Error::unsupported("ASSERT", span)),
+        })
+    }
+
+    fn exists_already(&self, name: &str, if_not_exists: bool) -> Option<Action> {
+        let existing = self.catalog.find_relation(name).filter(|_| if_not_exists)?;
+        let kind = existing.kind.as_str();
+        Some(Action::Nothing(format!("There is a {kind} {} already; nothing was created.", quote_identifier(name))))
+    }
+
+    fn start_query(&mut self, plan: PersistentPlan, replace: bool, canonical: &str, span: Span) -> Result<Action> {
+        if let crate::plan::QueryKind::Persistent(sink) = &plan.plan.kind {
+            refuse_timestamp_format(sink.timestamp.as_ref(), span)?;
+        }
+        self.compare_with_log(&query_key(&plan.query.id), canonical, replace, span)?;
+        topics::check_query(self.shared(), &plan.plan, &mut self.topics).map_err(|error| error.or_at(span))?;
+        if let Some(sink) = &plan.sink {
+            self.catalog.add_relation(sink.clone(), replace, span)?;
+        }
+        self.catalog.add_query(plan.query.clone(), replace, span)?;
+        let policy = self.start_policy()?;
+        Ok(Action::StartQuery { plan: Box::new(plan), replace, policy, settings: Box::new(self.settings.clone()) })
+    }
+
+    /// Where a query without committed offsets starts, by the settings in force.
+    fn start_policy(&self) -> Result<StartPolicy> {
+        match self.settings.get("auto.offset.reset") {
+            "" => StartPolicy::parse(self.shared().default_start()),
+            given => StartPolicy::parse(given),
+        }
+    }
+
+    /// `PRINT` without `FROM BEGINNING` shows what comes, unless the settings or `--until-end` say otherwise.
+    fn print_policy(&self) -> Result<StartPolicy> {
+        match self.settings.get("auto.offset.reset") {
+            "" if self.shared().until_end => Ok(StartPolicy::Earliest),
+            "" => Ok(StartPolicy::Latest),
+            given => StartPolicy::parse(given),
+        }
+    }
+
+    fn query_ids(&self, id: Option<&crate::sql::ast::Ident>) -> Result<Vec<String>> {
+        match id {
+            None => Ok(self.catalog.queries().map(|query| query.id.clone()).collect()),
+            Some(id) => Ok(vec![self.catalog.query(&id.name, id.span)?.id.clone()]),
+        }
+    }
+
+    /// A file says what is to be; what an earlier run of it left must agree, unless the statement says `OR REPLACE`.
+    fn compare_with_log(&self, key: &str, canonical: &str, replace: bool, span: Span) -> Result<()> {
+        if !self.compare || replace {
+            return Ok(());
+        }
+        let log = self.shared().log.lock();
+        let Some(before) = log.get(key).filter(|before| before.canonical != canonical) else { return Ok(()) };
+        let what = key.replacen('/', " ", 1);
+        Err(Error::sql(format!("{what} was created by another statement"))
+            .detail(difference(&before.canonical, canonical))
+            .hint("Write CREATE OR REPLACE to change it, or give the new one another name.")
+            .at(span))
+    }
+
+    fn check_describe(&self, describe: &Describe) -> Result<()> {
+        match describe {
+            Describe::Source { name, .. } => self.catalog.relation(&name.name, name.span).map(drop),
+            Describe::Function(name) => self.shared().functions.describe(&name.name, name.span).map(drop),
+            Describe::Connector(name) => self.catalog.connector(&name.name, name.span).map(drop),
+            Describe::All { .. } => Ok(()),
+        }
+    }
+
+    fn explain(&self, inner: &Statement, context: &Context) -> Result<String> {
+        let plan = match &inner.kind {
+            StatementKind::CreateAsSelect(create) => planner::create_as_select(context, create)?.plan,
+            StatementKind::InsertSelect { target, properties, query } => {
+                planner::insert_select(context, target, properties, query, 1)?.plan
+            }
+            StatementKind::Query(query) => planner::push_query(context, query, "SELECT".to_string())?,
+            _ => {
+                return Err(Error::sql("only a query can be explained")
+                    .hint("EXPLAIN takes a SELECT, a CREATE ... AS SELECT, or the id of a running query.")
+                    .at(inner.span));
+            }
+        };
+        Ok(explain::explain(&plan))
+    }
+}
+
+fn refuse_timestamp_format(timestamp: Option<&crate::types::TimestampSpec>, span: Span) -> Result<()> {
+    match timestamp {
+        Some(spec) if spec.format.is_some() => Err(Error::unsupported("TIMESTAMP_FORMAT", span)),
+        _ => Ok(()),
+    }
+}
+
+/// The canonical form of a statement's shown text. A text with `${env:NAME}` outside of a string stays as it is.
+fn canonical(shown: &str) -> String {
+    crate::sql::parse_statement(shown).map_or_else(|_| shown.trim().to_string(), |statement| statement.to_string())
+}
+
+/// What changed between two statements: from the first to the last line that differs, of each.
+fn difference(before: &str, after: &str) -> String {
+    let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
+    let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    let tail = old[head..].iter().rev().zip(new[head..].iter().rev()).take_while(|(a, b)| a == b).count();
+    let part = |lines: &[&str]| lines[head..lines.len() - tail].iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    format!("it was `{}`, it is now `{}`", part(&old), part(&new))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_difference_of_two_statements_is_the_lines_that_changed() {
+        let before = "CREATE STREAM a AS\nSELECT id\nFROM s\nWHERE id > 3";
+        let after = "CREATE STREAM a AS\nSELECT id\nFROM s\nWHERE id > 4";
+        assert_eq!(difference(before, after), "it was `WHERE id > 3`, it is now `WHERE id > 4`");
+    }
+
+    #[test]
+    fn layout_and_case_of_keywords_do_not_change_the_canonical_form() {
+        assert_eq!(canonical("show   streams"), canonical("SHOW STREAMS"));
+        assert_ne!(canonical("SHOW STREAMS"), canonical("SHOW TABLES"));
+    }
+}

@@ -1,0 +1,115 @@
+//! Topics that statements need: there, of the right shape, or made.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::engine::Shared;
+use crate::catalog::Relation;
+use crate::error::{Error, Result};
+use crate::kafka::NewTopic;
+use crate::plan::{QueryKind, QueryPlan};
+use crate::types::TopicSpec;
+
+/// How long the cluster gets to answer.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Partitions of a topic that the embedded broker makes without being told how many.
+const DEFAULT_PARTITIONS: i32 = 1;
+
+/// Partitions of a topic that is there or that an earlier statement will have made.
+fn partitions_of(shared: &Shared, name: &str, made: &BTreeMap<String, i32>) -> Result<Option<i32>> {
+    if let Some(partitions) = made.get(name) {
+        return Ok(Some(*partitions));
+    }
+    Ok(shared.admin.topic(name, ANSWER)?.map(|topic| topic.partitions))
+}
+
+/// Checks the topic of a declared stream without making it.
+pub(super) fn check_source(shared: &Shared, relation: &Relation, made: &mut BTreeMap<String, i32>) -> Result<()> {
+    let spec = &relation.topic;
+    match partitions_of(shared, &spec.name, made)? {
+        Some(found) => same_partitions(spec, found),
+        None if spec.partitions.is_some() || shared.is_embedded() => {
+            made.insert(spec.name.clone(), spec.partitions.unwrap_or(DEFAULT_PARTITIONS));
+            Ok(())
+        }
+        None => Err(Error::sql(format!("topic {} does not exist", spec.name))
+            .detail("the cluster has no topic of this name, and the statement does not say how many partitions to create")
+            .hint("Create the topic, correct KAFKA_TOPIC, or add PARTITIONS = n to have it created.")),
+    }
+}
+
+/// Checks the topics of a persistent query without making them.
+pub(super) fn check_query(shared: &Shared, plan: &QueryPlan, made: &mut BTreeMap<String, i32>) -> Result<()> {
+    let Some(source) = partitions_of(shared, &plan.source.topic, made)? else {
+        return Err(Error::sql(format!("topic {} of {} does not exist", plan.source.topic, plan.source.relation))
+            .hint("It was there when the stream was created; create it again, or drop the stream."));
+    };
+    let QueryKind::Persistent(sink) = &plan.kind else { return Ok(()) };
+    match partitions_of(shared, &sink.topic.name, made)? {
+        Some(found) => same_partitions(&sink.topic, found),
+        None => {
+            made.insert(sink.topic.name.clone(), sink.topic.partitions.unwrap_or(source));
+            Ok(())
+        }
+    }
+}
+
+/// Checks the topic of a `PRINT`.
+pub(super) fn check_printed(shared: &Shared, name: &str, made: &BTreeMap<String, i32>) -> Result<()> {
+    if partitions_of(shared, name, made)?.is_some() {
+        return Ok(());
+    }
+    let known: Vec<String> = shared.admin.topics(ANSWER)?.into_iter().map(|topic| topic.name).chain(made.keys().cloned()).collect();
+    let error = Error::sql(format!("topic {name} does not exist"));
+    // A bare name keeps its case here; a stream's topic is upper case unless it was named.
+    let same_but_case = known.iter().find(|other| other.eq_ignore_ascii_case(name)).map(String::as_str);
+    match same_but_case.or_else(|| crate::catalog::nearest(name, known.iter().map(String::as_str))) {
+        Some(near) => Err(error.hint(format!("Did you mean '{near}'?"))),
+        None => Err(error.hint("SHOW TOPICS; lists the topics.")),
+    }
+}
+
+fn same_partitions(spec: &TopicSpec, found: i32) -> Result<()> {
+    match spec.partitions {
+        Some(wanted) if wanted != found => {
+            Err(Error::sql(format!("topic {} has {found} partitions, the statement says {wanted}", spec.name))
+                .hint("Leave PARTITIONS out to take the topic as it is, or name another topic."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes a topic that is missing; `like` is the topic whose partitions and replicas count when the statement says none.
+pub(super) fn ensure(shared: &Shared, spec: &TopicSpec, like: Option<&str>, subject: &str) -> Result<i32> {
+    if let Some(topic) = shared.admin.topic(&spec.name, ANSWER)? {
+        same_partitions(spec, topic.partitions)?;
+        return Ok(topic.partitions);
+    }
+    let like = match like {
+        Some(name) => shared.admin.topic(name, ANSWER)?,
+        None => None,
+    };
+    if like.is_none() && spec.partitions.is_none() && !shared.is_embedded() {
+        return Err(Error::sql(format!("topic {} does not exist", spec.name))
+            .hint("Create the topic, correct KAFKA_TOPIC, or add PARTITIONS = n to have it created."));
+    }
+    let partitions = spec.partitions.or(like.as_ref().map(|topic| topic.partitions)).unwrap_or(DEFAULT_PARTITIONS);
+    let asked = spec.replicas.map(i32::from);
+    let mut replicas = asked.or(like.as_ref().map(|topic| topic.replicas)).unwrap_or(-1);
+    if shared.is_embedded() {
+        if replicas > 1 {
+            shared.notices.info(subject, format!("topic {} gets 1 replica: the embedded broker is one node", spec.name));
+        }
+        replicas = 1;
+    }
+    let mut topic = NewTopic::new(&spec.name, partitions);
+    topic.replicas = replicas;
+    if let Some(retention) = spec.retention_ms {
+        topic = topic.config("retention.ms", retention);
+    }
+    shared.admin.create_topic(&topic, ANSWER)?;
+    let plural = if partitions == 1 { "" } else { "s" };
+    shared.notices.info(subject, format!("created topic {} with {partitions} partition{plural}", spec.name));
+    Ok(partitions)
+}
