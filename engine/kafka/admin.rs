@@ -99,6 +99,10 @@ impl Admin {
         let what = format!("create topic `{}`", topic.name);
         let deadline = Instant::now() + wait;
         let name = cstring(&topic.name)?;
+        let mut configs = Vec::with_capacity(topic.configs.len());
+        for (name, value) in &topic.configs {
+            configs.push((cstring(name)?, cstring(value)?));
+        }
         let mut text = [0 as c_char; 256];
         // SAFETY: all pointers outlive the calls; the topic object is destroyed once, results live as long as the
         // event.
@@ -113,8 +117,7 @@ impl Admin {
             if new.is_null() {
                 return Err(Error::external(format!("cannot {what}")).detail(text_of(text.as_ptr())));
             }
-            for (name, value) in &topic.configs {
-                let (Ok(name), Ok(value)) = (cstring(name), cstring(value)) else { continue };
+            for (name, value) in &configs {
                 ffi::rd_kafka_NewTopic_set_config(new, name.as_ptr(), value.as_ptr());
             }
             let mut topics = [new];

@@ -17,18 +17,18 @@ mod native;
 mod produce;
 mod slots;
 
-pub mod client;
-pub mod errors;
-pub mod health;
+mod client;
+mod errors;
+mod health;
 
-pub mod group;
-pub mod reader;
+mod group;
+mod reader;
 
-pub mod producer;
-pub mod writer;
+mod producer;
+mod writer;
 
-pub mod admin;
-pub mod offsets;
+mod admin;
+mod offsets;
 
 pub mod murmur2;
 

@@ -267,7 +267,7 @@ impl Drop for Client {
         // SAFETY: nothing uses the handle after this; a consumer that was not closed does not wait for its group.
         unsafe {
             let flags = match self.role {
-                Role::Consumer => ffi::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE as c_int,
+                Role::Consumer => ffi::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE,
                 Role::Producer => 0,
             };
             ffi::rd_kafka_destroy_flags(self.rk, flags);

@@ -138,7 +138,7 @@ pub(super) fn produce(client: &Client, topic: &TopicHandle, batch: &OutBatch, ro
     ];
     arguments[0].u.rkt = topic.raw();
     arguments[1].u.i32_ = batch.partition.unwrap_or(UNASSIGNED);
-    arguments[2].u.i = ffi::RD_KAFKA_MSG_F_COPY as std::ffi::c_int;
+    arguments[2].u.i = ffi::RD_KAFKA_MSG_F_COPY;
     let with_headers = !batch.headers.none();
     for at in row..batch.len() {
         arguments[3].u.mem = memory(batch.values.get(at));

@@ -4,7 +4,7 @@
 //! thread takes the reports and resolves the futures. Records of one caller to one partition keep their order.
 
 use std::collections::HashMap;
-use std::ffi::{c_int, c_void};
+use std::ffi::c_void;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -148,7 +148,7 @@ impl Producer {
         let ticket = Box::into_raw(Box::new(Ticket { topic: Arc::clone(&topic), sender }));
         arguments[0].u.rkt = handle.raw();
         arguments[1].u.i32_ = record.partition.unwrap_or(UNASSIGNED);
-        arguments[2].u.i = ffi::RD_KAFKA_MSG_F_COPY as c_int;
+        arguments[2].u.i = ffi::RD_KAFKA_MSG_F_COPY;
         arguments[3].u.mem = memory(record.value);
         arguments[4].u.mem = memory(record.key);
         arguments[5].u.i64_ = stamp(record.timestamp);
@@ -219,7 +219,7 @@ impl Inner {
                 }
                 continue;
             };
-            if event.kind() != ffi::RD_KAFKA_EVENT_DR as c_int {
+            if event.kind() != ffi::RD_KAFKA_EVENT_DR {
                 if let Err(fault) = event.error() {
                     if fault.code != Code::AllBrokersDown {
                         self.client.shared.health.note(&fault.text);
@@ -254,7 +254,7 @@ impl Drop for Producer {
     fn drop(&mut self) {
         // SAFETY: the handle is alive and a producer.
         unsafe {
-            let flags = (ffi::RD_KAFKA_PURGE_F_QUEUE | ffi::RD_KAFKA_PURGE_F_INFLIGHT) as c_int;
+            let flags = ffi::RD_KAFKA_PURGE_F_QUEUE | ffi::RD_KAFKA_PURGE_F_INFLIGHT;
             ffi::rd_kafka_purge(self.inner.client.rk(), flags);
         }
         self.inner.stop.store(true, Ordering::Release);

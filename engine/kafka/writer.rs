@@ -170,7 +170,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes a batch whole; waits while librdkafka's queue is full.
+    /// Writes a batch whole; waits while librdkafka's queue is full. A missing timestamp (negative) becomes the time of
+    /// writing; librdkafka takes 0 for that too, so the first millisecond of 1970 is written as the second.
     pub fn write(&mut self, batch: &OutBatch) -> Result<(), Failure> {
         let mut row = 0;
         while row < batch.len() {
@@ -354,7 +355,7 @@ impl Writer {
     fn take_events(&mut self, mut wait: Duration) {
         while let Some(event) = self.queue.poll(wait) {
             wait = Duration::ZERO;
-            if event.kind() == ffi::RD_KAFKA_EVENT_DR as std::ffi::c_int {
+            if event.kind() == ffi::RD_KAFKA_EVENT_DR {
                 // SAFETY: the messages live as long as the event.
                 unsafe {
                     loop {
@@ -386,7 +387,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         // SAFETY: the handle is alive and a producer. Without this, destroying it waits for deliveries.
         unsafe {
-            let flags = (ffi::RD_KAFKA_PURGE_F_QUEUE | ffi::RD_KAFKA_PURGE_F_INFLIGHT) as std::ffi::c_int;
+            let flags = ffi::RD_KAFKA_PURGE_F_QUEUE | ffi::RD_KAFKA_PURGE_F_INFLIGHT;
             ffi::rd_kafka_purge(self.client.rk(), flags);
         }
         self.take_events(Duration::ZERO);
