@@ -4,5 +4,50 @@
 //! 1 an error in the SQL, 2 usage, 3 runtime or connection, 130 a second interrupt.
 
 pub mod args;
+mod broker;
+mod demo;
+mod notices;
 pub mod print;
+mod repl;
+mod rows;
+mod run;
+mod setup;
+mod signals;
 pub mod style;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+use style::Paint;
+
+use crate::error::Error;
+use crate::sql::diagnostic;
+
+/// How long everything may take to end.
+pub(crate) const SHUTDOWN_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        None => repl::command(&arguments.repl),
+        Some(Command::Repl(args)) => repl::command(&args),
+        Some(Command::Run(args)) => run::command(&args),
+        Some(Command::Demo(args)) => demo::command(&args),
+        Some(Command::Broker(args)) => broker::command(&args),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            complain(&error, "", "");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Shows an error on standard error, over its text when it has a place in one.
+fn complain(error: &Error, text: &str, name: &str) {
+    eprintln!("{}", diagnostic::render(error, text, name, Paint::stderr().has_colours()));
+}

@@ -1,13 +1,15 @@
 //! Interrupts: the first asks for a clean end, the second ends the process at once with exit code 130.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result};
 
 /// How often the user asked to stop (SIGINT, SIGTERM, or SIGHUP from a closed terminal).
 #[derive(Debug, Clone, Default)]
-pub struct Interrupts(Arc<AtomicU32>);
+pub struct Interrupts(Arc<(Mutex<u32>, Condvar)>);
 
 impl Interrupts {
     /// Starts to listen for signals, on a thread of its own.
@@ -31,7 +33,13 @@ impl Interrupts {
                 let _ = ready.send(Ok(()));
                 loop {
                     futures::future::select_all(listeners.iter_mut().map(|listener| Box::pin(listener.recv()))).await;
-                    if count.fetch_add(1, Ordering::SeqCst) >= 1 {
+                    let before = {
+                        let mut signals = count.0.lock();
+                        *signals += 1;
+                        *signals - 1
+                    };
+                    count.1.notify_all();
+                    if before >= 1 {
                         second();
                     }
                 }
@@ -44,11 +52,20 @@ impl Interrupts {
 
     /// Whether the user asked to stop.
     pub fn requested(&self) -> bool {
-        self.0.load(Ordering::SeqCst) > 0
+        *self.0.0.lock() > 0
+    }
+
+    /// Waits until the user asks to stop, at most `wait`; whether that was asked.
+    pub fn wait(&self, wait: Duration) -> bool {
+        let mut signals = self.0.0.lock();
+        if *signals == 0 {
+            self.0.1.wait_for(&mut signals, wait);
+        }
+        *signals > 0
     }
 
     /// Takes the request back, for a shell in which an interrupt ends a query and not the process.
     pub fn take(&self) -> bool {
-        self.0.swap(0, Ordering::SeqCst) > 0
+        std::mem::take(&mut *self.0.0.lock()) > 0
     }
 }

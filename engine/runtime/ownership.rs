@@ -122,6 +122,11 @@ impl Ownership {
         if self.writer.is_transactional() && (self.writer.is_open() || !release) {
             self.writer.begin()?;
             self.writer.commit(&offsets, Some(&group.metadata()?))?;
+            if release {
+                // The broker answers a commit before everybody sees its offsets. A plain commit of the same behind it makes
+                // sure that the next owner does not find our id there and fence us.
+                group.commit(&offsets)?;
+            }
         } else {
             self.writer.flush(self.spec.transaction_timeout)?;
             group.commit(&offsets)?;

@@ -95,7 +95,7 @@ impl<'a> Planner<'a> {
         &self.variables
     }
 
-    fn shared(&self) -> &Shared {
+    fn shared(&self) -> &'a Shared {
         &self.engine.0
     }
 

@@ -121,7 +121,7 @@ mod tests {
         for row in &rows {
             table.row(&mut out, "", row, Paint::plain()).unwrap();
         }
-        assert_eq!(String::from_utf8(out).unwrap(), "ID   │ PLACE\n   7 │ Zürich\nNULL │ a\\nb\n");
+        assert_eq!(String::from_utf8(out).unwrap(), "  ID │ PLACE\n   7 │ Zürich\nNULL │ a\\nb\n");
     }
 
     #[test]

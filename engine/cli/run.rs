@@ -1,0 +1,105 @@
+//! `alcedo run FILE…`: SQL files as one deployment.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::args::{RunArgs, StatsFormat};
+use super::repl::write_outcome;
+use super::rows::{self, End};
+use super::signals::Interrupts;
+use super::style::Paint;
+use super::{SHUTDOWN_PATIENCE, complain, setup};
+use crate::error::{Error, Result};
+use crate::session::{Engine, Outcome, RowStream, SourceText};
+
+/// Runs the files until their rows end, what the topics hold is processed, or the user interrupts.
+pub fn command(args: &RunArgs) -> Result<u8> {
+    let interrupts = Interrupts::listen(|| std::process::exit(130))?;
+    let sources = read(&args.files)?;
+    let engine = setup::builder(&args.session)?.until_end(args.until_end).start()?;
+    eprintln!("{}", Paint::stderr().faint(&setup::where_topics_live(&engine)));
+    let mut session = engine.session();
+    setup::define(&mut session, &args.session)?;
+    if let Some(folder) = args.files[0].parent() {
+        session.set_base_folder(folder);
+    }
+    let mut streams = Vec::new();
+    let ran = session.run(&sources, &mut |_, outcome| match outcome {
+        Outcome::Rows(stream) => {
+            streams.push(stream);
+            Ok(())
+        }
+        other => write_outcome(other, args.output),
+    });
+    if let Err(failure) = ran {
+        let source = &sources[failure.source];
+        complain(&failure.error, &source.text, &source.name);
+        drop(streams);
+        if failure.started {
+            for statement in &failure.not_reached {
+                eprintln!("not reached: {statement}");
+            }
+            engine.shutdown(SHUTDOWN_PATIENCE)?;
+            eprintln!("stopped what was started before, with a commit");
+        }
+        return Ok(failure.error.exit_code());
+    }
+    let code = live(&engine, streams, args, &interrupts);
+    if args.stats == Some(StatsFormat::Json) {
+        stats(&engine);
+    }
+    let stopped = engine.shutdown(SHUTDOWN_PATIENCE);
+    let code = code?;
+    stopped.map(|()| code)
+}
+
+fn read(files: &[std::path::PathBuf]) -> Result<Vec<SourceText>> {
+    let read = |path: &std::path::PathBuf| {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Error::usage(format!("file {name} cannot be read")).detail(error.to_string()))?;
+        Ok(SourceText { name, text })
+    };
+    files.iter().map(read).collect()
+}
+
+/// Shows rows while they come, and stays as long as something runs that the user asked for.
+fn live(engine: &Engine, streams: Vec<RowStream>, args: &RunArgs, interrupts: &Interrupts) -> Result<u8> {
+    let finisher = args.until_end.then(|| {
+        let (engine, interrupts) = (engine.clone(), interrupts.clone());
+        std::thread::spawn(move || engine.finish(&|| !interrupts.requested()))
+    });
+    if !streams.is_empty() {
+        match rows::drive(streams, std::io::stdout(), args.output, Paint::stdout(), interrupts)? {
+            End::Done => {}
+            End::Interrupted | End::OutputClosed => return Ok(0),
+        }
+    }
+    if let Some(finisher) = finisher {
+        finisher.join().unwrap_or_else(|_| Err(Error::internal("waiting for the queries failed")))?;
+        return Ok(0);
+    }
+    let running = engine.running_queries();
+    if running.is_empty() && !engine.has_connectors() {
+        return Ok(0);
+    }
+    let what = if running.is_empty() { "connectors".to_string() } else { running.join(", ") };
+    eprintln!("{}", Paint::stderr().faint(&format!("running: {what}; Ctrl-C stops with a commit")));
+    while !interrupts.wait(Duration::from_secs(3600)) {}
+    Ok(0)
+}
+
+/// One JSON object a query, on standard error.
+fn stats(engine: &Engine) {
+    for query in engine.stats() {
+        let line = serde_json::json!({
+            "query": query.id,
+            "state": query.state,
+            "records_in": query.records_in,
+            "records_out": query.records_out,
+            "bad": query.bad,
+            "commits": query.commits,
+        });
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+}
