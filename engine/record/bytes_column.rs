@@ -56,6 +56,7 @@ impl BytesColumn {
     }
 
     /// The bytes of a row, or `None` for null. Panics when `row` is out of range.
+    #[inline]
     pub fn get(&self, row: usize) -> Option<&[u8]> {
         if !self.valid[row] {
             return None;

@@ -16,14 +16,17 @@ use crate::types::{Column, SqlType, java_double};
 pub(in crate::formats) struct DelimitedEncoder {
     types: Vec<SqlType>,
     delimiter: u8,
-    /// One value, before it is known whether it needs quotes.
+    /// Whether the delimiter may occur in a number, a boolean or Base64.
+    delimiter_in_numbers: bool,
+    /// A value that turned out to need quotes.
     value: Vec<u8>,
 }
 
 impl DelimitedEncoder {
     pub(in crate::formats) fn new(columns: &[Column], delimiter: u8) -> Self {
         let types = columns.iter().map(|column| column.ty.clone()).collect();
-        DelimitedEncoder { types, delimiter, value: Vec::new() }
+        let delimiter_in_numbers = delimiter.is_ascii_alphanumeric() || b"+-./=".contains(&delimiter);
+        DelimitedEncoder { types, delimiter, delimiter_in_numbers, value: Vec::new() }
     }
 
     pub(in crate::formats) fn encode(
@@ -42,12 +45,24 @@ impl DelimitedEncoder {
                 if column.is_null(row) {
                     continue;
                 }
-                self.value.clear();
-                write(column, ty, row, &mut self.value)?;
-                if needs_quotes(&self.value, i == 0, self.delimiter) {
+                if let SqlType::String = ty {
+                    let value = column.as_string::<i32>().value(row).as_bytes();
+                    if needs_quotes(value, i == 0, self.delimiter) {
+                        quote(value, line);
+                    } else {
+                        line.extend_from_slice(value);
+                    }
+                    continue;
+                }
+                let start = line.len();
+                write(column, ty, row, line)?;
+                // All other texts are of letters, digits and signs: only at the start of a line, or when the delimiter
+                // is one of those, can they need quotes.
+                if (i == 0 || self.delimiter_in_numbers) && needs_quotes(&line[start..], i == 0, self.delimiter) {
+                    self.value.clear();
+                    self.value.extend_from_slice(&line[start..]);
+                    line.truncate(start);
                     quote(&self.value, line);
-                } else {
-                    line.extend_from_slice(&self.value);
                 }
             }
             out.end_row();
@@ -67,12 +82,12 @@ fn write(column: &ArrayRef, ty: &SqlType, row: usize, out: &mut Vec<u8>) -> Resu
             decimal::write(column.as_primitive::<Decimal128Type>().value(row), *scale, out)
         }
         SqlType::Decimal(_, scale) => decimal::write(column.as_primitive::<Decimal256Type>().value(row), *scale, out),
-        SqlType::String => out.extend_from_slice(column.as_string::<i32>().value(row).as_bytes()),
         SqlType::Bytes => base64::encode(column.as_binary::<i32>().value(row), out),
         SqlType::Time => integer(i64::from(column.as_primitive::<Time32MillisecondType>().value(row)), out),
         SqlType::Date => integer(i64::from(column.as_primitive::<Date32Type>().value(row)), out),
         SqlType::Timestamp => integer(column.as_primitive::<TimestampMillisecondType>().value(row), out),
-        SqlType::Array(_) | SqlType::Map(..) | SqlType::Struct(_) => {
+        // Text has its own way; types with parts were refused when the encoder was made.
+        SqlType::String | SqlType::Array(_) | SqlType::Map(..) | SqlType::Struct(_) => {
             return Err(Error::internal(format!("DELIMITED was given a column of {ty}")));
         }
     }

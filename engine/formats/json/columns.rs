@@ -57,16 +57,21 @@ pub(super) struct Object {
 pub(super) struct Slot {
     pub(super) name: String,
     pub(super) column: Column,
+    /// The row of the last value; `NO_ROW` where there is none, or where its row has been taken back.
+    pub(super) filled: usize,
     /// Whether the last value came from a field of exactly this name.
     pub(super) exact: bool,
 }
+
+/// No row has this number.
+const NO_ROW: usize = usize::MAX;
 
 impl Object {
     pub(super) fn new<'n>(columns: impl Iterator<Item = (&'n str, &'n SqlType)>) -> Result<Self> {
         let slots = columns
             .map(|(name, ty)| {
                 let column = Column::new(ty)?;
-                Ok(Slot { name: name.to_string(), column, exact: false })
+                Ok(Slot { name: name.to_string(), column, filled: NO_ROW, exact: false })
             })
             .collect::<Result<Vec<_>>>()?;
         let fields = Fields::new(slots.iter().map(|slot| slot.name.as_str()));
@@ -74,7 +79,10 @@ impl Object {
     }
 
     pub(super) fn begin(&mut self, rows: usize) {
-        self.slots.iter_mut().for_each(|slot| slot.column.begin(rows));
+        for slot in &mut self.slots {
+            slot.filled = NO_ROW;
+            slot.column.begin(rows);
+        }
     }
 
     pub(super) fn push_null(&mut self) {
@@ -82,7 +90,10 @@ impl Object {
     }
 
     pub(super) fn truncate(&mut self, len: usize) {
-        self.slots.iter_mut().for_each(|slot| slot.column.truncate(len));
+        for slot in &mut self.slots {
+            slot.filled = NO_ROW;
+            slot.column.truncate(len);
+        }
     }
 
     pub(super) fn finish(&mut self) -> Result<Vec<ArrayRef>> {

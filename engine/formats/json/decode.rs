@@ -183,7 +183,7 @@ fn read_object(
     }
     if filled < object.slots.len() {
         for slot in &mut object.slots {
-            if slot.column.len() == row {
+            if slot.filled != row {
                 slot.column.push_null();
             }
         }
@@ -232,7 +232,7 @@ fn fill(
     scratch: &mut Scratch,
     depth: usize,
 ) -> Parsed<bool> {
-    let again = slot.column.len() > row;
+    let again = slot.filled == row;
     if again {
         if slot.exact && !exact {
             cursor.skip_value(depth)?;
@@ -241,6 +241,7 @@ fn fill(
         slot.column.truncate(row);
     }
     slot.exact = exact;
+    slot.filled = row;
     match read_value(cursor, &mut slot.column, scratch, depth) {
         Ok(()) => Ok(!again),
         Err(problem) => Err(within(problem, format!(".{}", slot.name))),
@@ -362,15 +363,14 @@ fn find_replaced(map: &MapColumn, first: usize, scratch: &mut Scratch) {
     scratch.replaced.sort_unstable();
 }
 
+/// Reads a value of the kind that its column is made for; what needs a conversion, or fails, goes the longer way.
+#[inline]
 fn read_leaf(cursor: &mut Cursor<'_>, leaf: &mut LeafColumn, scratch: &mut Scratch, depth: usize) -> Parsed<()> {
-    let at = cursor.at;
-    match (cursor.peek(), &mut *leaf) {
-        (Some(b'n'), leaf) => {
-            cursor.literal("null")?;
-            leaf.push_null();
-            Ok(())
-        }
-        (Some(b'"'), LeafColumn::String(text)) => {
+    let next = cursor.peek().unwrap_or_default();
+    let starts_number = next.is_ascii_digit() || next == b'-';
+    match leaf {
+        LeafColumn::String(text) if next == b'"' => {
+            let at = cursor.at;
             cursor.at += 1;
             let token = cursor.text()?;
             if token.escaped {
@@ -379,51 +379,59 @@ fn read_leaf(cursor: &mut Cursor<'_>, leaf: &mut LeafColumn, scratch: &mut Scrat
             } else {
                 text.push(token.raw);
             }
-            Ok(())
+        }
+        LeafColumn::Double(fixed) if starts_number => fixed.push(cursor.number()?.double()),
+        LeafColumn::Bigint(fixed) | LeafColumn::Timestamp(fixed) if starts_number => {
+            fixed.push(cursor.number()?.whole());
+        }
+        // As Java narrows numbers: the fraction is cut off, of the rest the low bits are kept.
+        LeafColumn::Integer(fixed) if starts_number => fixed.push(cursor.number()?.whole() as i32),
+        LeafColumn::Boolean(fixed) if next == b't' => {
+            cursor.literal("true")?;
+            fixed.push(true);
+        }
+        LeafColumn::Boolean(fixed) if next == b'f' => {
+            cursor.literal("false")?;
+            fixed.push(false);
+        }
+        _ => return convert_leaf(cursor, leaf, scratch, depth),
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn convert_leaf(cursor: &mut Cursor<'_>, leaf: &mut LeafColumn, scratch: &mut Scratch, depth: usize) -> Parsed<()> {
+    let at = cursor.at;
+    let pushed = match (cursor.peek(), &mut *leaf) {
+        (Some(b'n'), leaf) => {
+            cursor.literal("null")?;
+            leaf.push_null();
+            return Ok(());
         }
         (Some(_), LeafColumn::String(text)) => {
             render(cursor, depth, text.buffer())?;
             text.end_row();
-            Ok(())
+            return Ok(());
         }
-        (Some(b't'), LeafColumn::Boolean(fixed)) => {
-            cursor.literal("true")?;
-            fixed.push(true);
-            Ok(())
-        }
-        (Some(b'f'), LeafColumn::Boolean(fixed)) => {
-            cursor.literal("false")?;
-            fixed.push(false);
-            Ok(())
-        }
-        (Some(b'-' | b'0'..=b'9'), LeafColumn::Boolean(_) | LeafColumn::Bytes(_)) => {
-            Err(mismatch(cursor, &leaf.type_name()))
-        }
-        (Some(b'-' | b'0'..=b'9'), _) => {
-            let number = cursor.number()?;
-            match push_number(leaf, &number) {
-                Ok(()) => Ok(()),
-                Err(error) => Err(unfit(leaf, error, at)),
-            }
-        }
-        (Some(b'"'), LeafColumn::Boolean(_)) => Err(mismatch(cursor, &leaf.type_name())),
-        (Some(b'"'), _) => {
+        (_, LeafColumn::Boolean(_)) => return Err(mismatch(cursor, &leaf.type_name())),
+        (Some(b'"'), leaf) => {
             cursor.at += 1;
             let token = cursor.text()?;
-            let value = if token.escaped {
+            if token.escaped {
                 scratch.text.clear();
                 token.unescape(at, &mut scratch.text)?;
-                scratch.text.as_slice()
+                push_text(leaf, &scratch.text)
             } else {
-                token.raw
-            };
-            match push_text(leaf, value) {
-                Ok(()) => Ok(()),
-                Err(error) => Err(unfit(leaf, error, at)),
+                push_text(leaf, token.raw)
             }
         }
-        _ => Err(mismatch(cursor, &leaf.type_name())),
-    }
+        (Some(b'-' | b'0'..=b'9'), leaf) if !matches!(leaf, LeafColumn::Bytes(_)) => {
+            let number = cursor.number()?;
+            push_number(leaf, &number)
+        }
+        _ => return Err(mismatch(cursor, &leaf.type_name())),
+    };
+    pushed.map_err(|error| unfit(leaf, error, at))
 }
 
 /// Why a value of the right kind is none of the column's type.
@@ -445,13 +453,8 @@ fn unfit(leaf: &LeafColumn, error: Unfit, at: usize) -> Problem {
     }
 }
 
-#[inline]
 fn push_number(leaf: &mut LeafColumn, number: &Number<'_>) -> Result<(), Unfit> {
     match leaf {
-        // As Java narrows numbers: the fraction is cut off, of the rest the low bits are kept.
-        LeafColumn::Integer(fixed) => fixed.push(number.whole() as i32),
-        LeafColumn::Bigint(fixed) | LeafColumn::Timestamp(fixed) => fixed.push(number.whole()),
-        LeafColumn::Double(fixed) => fixed.push(number.double()),
         LeafColumn::Decimal(fixed, precision, scale) => {
             let value = match number.small_decimal(*precision, *scale) {
                 Some(value) => value,
@@ -464,8 +467,8 @@ fn push_number(leaf: &mut LeafColumn, number: &Number<'_>) -> Result<(), Unfit> 
         }
         LeafColumn::Time(fixed) => fixed.push(time_of_day(number.whole())?),
         LeafColumn::Date(fixed) => fixed.push(i32::try_from(number.whole()).map_err(|_| Unfit::Range)?),
-        // The caller sends these elsewhere.
-        LeafColumn::Boolean(_) | LeafColumn::String(_) | LeafColumn::Bytes(_) => return Err(Unfit::Range),
+        // The caller has its own way for all others.
+        _ => return Err(Unfit::Range),
     }
     Ok(())
 }
@@ -494,7 +497,7 @@ fn push_text(leaf: &mut LeafColumn, value: &[u8]) -> Result<(), Unfit> {
             let days = number::parse_i64(value).ok_or(Unfit::Text)?;
             fixed.push(i32::try_from(days).map_err(|_| Unfit::Range)?);
         }
-        // The caller sends these elsewhere.
+        // The caller has its own way for these.
         LeafColumn::Boolean(_) | LeafColumn::String(_) => return Err(Unfit::Text),
     }
     Ok(())

@@ -27,7 +27,44 @@ pub(super) struct Route {
 #[derive(Debug, Default)]
 struct Gap {
     bytes: Vec<u8>,
+    /// The first sixteen bytes, zeros after the end.
+    head: [u64; 2],
+    /// Ones where `head` has bytes of the gap.
+    mask: [u64; 2],
     route: Route,
+}
+
+impl Gap {
+    /// Whether `rest` starts with this. Most gaps have at most sixteen bytes, which two words decide.
+    #[inline]
+    fn starts(&self, rest: &[u8]) -> bool {
+        match rest.first_chunk::<16>() {
+            Some(chunk) => {
+                let [low, high] = words(chunk);
+                let differs = (low ^ self.head[0]) & self.mask[0] | (high ^ self.head[1]) & self.mask[1];
+                differs == 0 && (self.bytes.len() <= 16 || rest.starts_with(&self.bytes))
+            }
+            None => rest.starts_with(&self.bytes),
+        }
+    }
+
+    fn set(&mut self, bytes: &[u8], route: Route) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
+        let (mut head, mut mask) = ([0; 16], [0; 16]);
+        let length = bytes.len().min(16);
+        head[..length].copy_from_slice(&bytes[..length]);
+        mask[..length].fill(0xff);
+        self.head = words(&head);
+        self.mask = words(&mask);
+        self.route = route;
+    }
+}
+
+#[inline]
+fn words(bytes: &[u8; 16]) -> [u64; 2] {
+    let both = u128::from_le_bytes(*bytes);
+    [both as u64, (both >> 64) as u64]
 }
 
 /// The names of the columns of an object, and what its fields looked like in the last record.
@@ -49,7 +86,7 @@ impl Fields {
     #[inline]
     pub(super) fn predict(&self, ordinal: usize, rest: &[u8]) -> Option<(Route, usize)> {
         let gap = self.gaps.get(ordinal)?;
-        rest.starts_with(&gap.bytes).then_some((gap.route, gap.bytes.len()))
+        gap.starts(rest).then_some((gap.route, gap.bytes.len()))
     }
 
     /// Remembers what led to field number `ordinal`.
@@ -60,10 +97,7 @@ impl Fields {
         if ordinal == self.gaps.len() {
             self.gaps.push(Gap::default());
         }
-        let known = &mut self.gaps[ordinal];
-        known.bytes.clear();
-        known.bytes.extend_from_slice(gap);
-        known.route = route;
+        self.gaps[ordinal].set(gap, route);
     }
 
     /// Looks a name up. `name` has no escapes any more and is UTF-8.
@@ -102,5 +136,20 @@ mod tests {
         assert_eq!(fields.predict(0, br#""A":1}"#), Some((route, 4)));
         assert_eq!(fields.predict(0, br#""B":1}"#), None);
         assert_eq!(fields.predict(1, br#""A":1}"#), None);
+    }
+
+    #[test]
+    fn gaps_of_any_length_are_compared_to_their_last_byte() {
+        let long: Vec<u8> = (b'a'..=b'z').collect();
+        for length in 1..26 {
+            let mut fields = Fields::new(std::iter::empty());
+            fields.learn(0, &long[..length], Route::default());
+            assert_eq!(fields.predict(0, &long), Some((Route::default(), length)));
+            assert_eq!(fields.predict(0, &long[..length]), Some((Route::default(), length)));
+            assert_eq!(fields.predict(0, &long[..length - 1]), None);
+            let mut other = long.clone();
+            other[length - 1] = b'-';
+            assert_eq!(fields.predict(0, &other), None);
+        }
     }
 }

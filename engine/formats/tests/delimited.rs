@@ -1,3 +1,5 @@
+//! Rules of DELIMITED, read and written.
+
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::array::types::Int32Type;
 

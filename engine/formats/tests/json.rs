@@ -1,3 +1,5 @@
+//! Rules of JSON, read and written.
+
 use datafusion::arrow::array::types::{Float64Type, Int32Type};
 use datafusion::arrow::array::{Array, AsArray};
 
@@ -41,6 +43,34 @@ fn fields_are_found_in_any_order_and_case_and_others_are_ignored() {
     // A quoted lower-case name matches exactly only.
     let quoted: Vec<_> = arrays[2].as_primitive::<Float64Type>().iter().collect();
     assert_eq!(quoted, [Some(1.5), Some(2.5), None, None, Some(5.5)]);
+}
+
+#[test]
+fn a_field_that_was_predicted_may_be_spaced_or_placed_otherwise_in_the_next_record() {
+    let schema = columns([("A", SqlType::Integer), ("B", SqlType::Integer)]);
+    let records = rows([
+        &br#"{"a":1,"b":2}"#[..],
+        br#"{"a":   3 , "b":4 }"#,
+        br#"{"b":6,"a":5}"#,
+        br#"{"ab":0,"a":7,"b":8}"#,
+        br#"{"a":9,"bc":0}"#,
+        br#"{"a":11"b":12}"#,
+    ]);
+    let (arrays, failures) = decode(Format::Json, &schema, WRAPPED, &records);
+    assert_eq!(failures.iter().map(|failure| failure.row).collect::<Vec<_>>(), [5]);
+    let values = |i: usize| arrays[i].as_primitive::<Int32Type>().iter().collect::<Vec<_>>();
+    assert_eq!(values(0), [Some(1), Some(3), Some(5), Some(7), Some(9), None]);
+    assert_eq!(values(1), [Some(2), Some(4), Some(6), Some(8), None, None]);
+}
+
+#[test]
+fn structs_in_a_list_are_whole_again_after_a_record_that_failed_in_one() {
+    let ty = array(SqlType::Struct(vec![("F".into(), SqlType::Integer), ("G".into(), SqlType::Integer)]));
+    let schema = columns([("A", ty.clone())]);
+    let records = rows([&br#"{"A":[{"F":1},{"G":2,"F":[]}]}"#[..], br#"{"A":[{"G":3},{"F":4,"G":5}]}"#]);
+    let (arrays, failures) = decode(Format::Json, &schema, WRAPPED, &records);
+    assert_eq!(failures.len(), 1);
+    assert_eq!(text(&arrays[0], &ty, 1), "[Struct{G=3}, Struct{F=4,G=5}]");
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Rules of KAFKA and NONE, read and written.
+
 use datafusion::arrow::array::types::{Float64Type, Int32Type, Int64Type};
 use datafusion::arrow::array::{Array, AsArray};
 

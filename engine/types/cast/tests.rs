@@ -1,3 +1,5 @@
+//! The cast table, kernel by kernel.
+
 use std::sync::Arc;
 
 use datafusion::arrow::array::Array;
