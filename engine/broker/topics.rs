@@ -26,8 +26,6 @@ pub struct Topic {
     pub name: String,
     /// Its id; a topic made again has another.
     pub id: u128,
-    /// The replication factor it was asked for.
-    pub replicas: i16,
     inner: RwLock<Inner>,
 }
 
@@ -114,7 +112,7 @@ impl Topics {
         let rules = topic_config::rules(&meta.configs, self.segment_bytes);
         let inner = Inner { partitions, configs: meta.configs.clone(), rules };
         let id = u128::from_str_radix(&meta.id, 16).unwrap_or_default();
-        Ok((Topic { name: name.to_string(), id, replicas: meta.replicas, inner: RwLock::new(inner) }, cut))
+        Ok((Topic { name: name.to_string(), id, inner: RwLock::new(inner) }, cut))
     }
 
     fn open_partition(&self, name: &str, meta: &TopicMeta, index: i32) -> io::Result<(Partition, u64)> {

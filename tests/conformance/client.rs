@@ -61,7 +61,8 @@ pub fn until<T>(what: &str, mut attempt: impl FnMut() -> Outcome<Option<T>>) -> 
 
 /// Runs one asynchronous call of the admin client to its end.
 pub fn wait<F: Future>(future: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers needs nothing");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers needs nothing");
     runtime.block_on(future)
 }
 

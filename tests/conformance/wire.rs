@@ -172,7 +172,9 @@ impl Wire {
                 (answer.i32()?, answer.string()?, answer.string()?, answer.string()?);
             match error {
                 code::NONE => Ok(Some((generation, member.unwrap_or_default()))),
-                code::COORDINATOR_LOAD_IN_PROGRESS | code::COORDINATOR_NOT_AVAILABLE | code::NOT_COORDINATOR => Ok(None),
+                code::COORDINATOR_LOAD_IN_PROGRESS | code::COORDINATOR_NOT_AVAILABLE | code::NOT_COORDINATOR => {
+                    Ok(None)
+                }
                 error => Err(format!("JoinGroup: error {error}")),
             }
         })?;

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::batch::{self, HEADER_LEN, Header};
+use super::batch::{self, BatchError, HEADER_LEN, Header};
 use super::index::{Entry, Index};
 
 /// Bytes read beyond what was asked for, to reach the wanted batch from the index entry before it.
@@ -38,6 +38,8 @@ pub struct Segment {
     pub stamp: u64,
     /// Its sparse index.
     pub index: Index,
+    /// Its file was made by the last append that needed one, and its folders may not be on the disk yet.
+    pub is_new: bool,
     store: Store,
 }
 
@@ -68,7 +70,16 @@ impl Segment {
     }
 
     fn new(base: i64, stamp: u64, store: Store) -> Self {
-        Segment { base, next: base, len: 0, max_timestamp: i64::MIN, stamp, index: Index::default(), store }
+        Segment {
+            base,
+            next: base,
+            len: 0,
+            max_timestamp: i64::MIN,
+            stamp,
+            index: Index::default(),
+            is_new: false,
+            store,
+        }
     }
 
     /// The file, when there is one.
@@ -106,17 +117,18 @@ impl Segment {
                             std::fs::create_dir_all(folder)?;
                         }
                         let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+                        self.is_new = self.len == 0;
                         open.insert(Arc::new(file))
                     }
                 };
-                if *torn {
-                    file.set_len(self.len)?;
-                    *torn = false;
-                }
-                if let Err(error) = file.write_all_at(bytes, self.len) {
+                let cut = if *torn { file.set_len(self.len) } else { Ok(()) };
+                if let Err(error) = cut.and_then(|()| file.write_all_at(bytes, self.len)) {
                     *torn = file.set_len(self.len).is_err();
+                    // The next try opens the file again, in case something is wrong with the handle.
+                    *open = None;
                     return Err(error);
                 }
+                *torn = false;
             }
         }
         self.applied(header);
@@ -180,7 +192,7 @@ impl Slice {
         let mut end;
         loop {
             // Skip what lies before; the index keeps this within a few kilobytes unless one batch is large.
-            let Ok(header) = Header::read(&bytes[start..]) else {
+            let Some(header) = header_at(&bytes, start)? else {
                 if !self.extend(&mut bytes, &file, start + HEADER_LEN)? {
                     return Ok(Vec::new());
                 }
@@ -225,7 +237,7 @@ impl Slice {
         let (mut bytes, file) = self.start(1 << 16)?;
         let mut start = 0;
         loop {
-            let Ok(header) = Header::read(&bytes[start..]) else {
+            let Some(header) = header_at(&bytes, start)? else {
                 if !self.extend(&mut bytes, &file, start + (1 << 16))? {
                     return Ok(None);
                 }
@@ -280,5 +292,14 @@ impl Slice {
         bytes.resize(wanted, 0);
         file.read_exact_at(&mut bytes[held..], self.position + held as u64)?;
         Ok(true)
+    }
+}
+
+/// The header at `start`, none if the bytes end within it. Something else there means that the file was damaged.
+fn header_at(bytes: &[u8], start: usize) -> io::Result<Option<Header>> {
+    match Header::read(bytes.get(start..).unwrap_or_default()) {
+        Ok(header) => Ok(Some(header)),
+        Err(BatchError::Truncated) => Ok(None),
+        Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "a batch in the log is damaged")),
     }
 }

@@ -1,5 +1,5 @@
-use datafusion::arrow::array::types::Int32Type;
 use datafusion::arrow::array::AsArray;
+use datafusion::arrow::array::types::Int32Type;
 
 use super::*;
 

@@ -20,8 +20,9 @@ pub fn resolve_type(catalog: &Catalog, ty: &TypeExpr) -> Result<SqlType> {
             let mut resolved: Vec<(String, SqlType)> = Vec::with_capacity(fields.len());
             for (name, ty) in fields {
                 if resolved.iter().any(|(earlier, _)| *earlier == name.name) {
-                    return Err(Error::sql(format!("field {} is declared twice", quote_identifier(&name.name)))
-                        .at(name.span));
+                    return Err(
+                        Error::sql(format!("field {} is declared twice", quote_identifier(&name.name))).at(name.span)
+                    );
                 }
                 resolved.push((name.name.clone(), resolve_type(catalog, ty)?));
             }
@@ -48,9 +49,12 @@ pub fn schema(catalog: &Catalog, kind: SourceKind, columns: &[ColumnDef]) -> Res
             (Some(ColumnConstraint::Key), SourceKind::Stream)
             | (Some(ColumnConstraint::PrimaryKey), SourceKind::Table) => ColumnKind::Key,
             (Some(ColumnConstraint::Key), SourceKind::Table) => {
-                return Err(Error::sql(format!("column {}: the key of a table is its PRIMARY KEY", quote_identifier(name)))
-                    .hint("Write PRIMARY KEY instead of KEY.")
-                    .at(column.span));
+                return Err(Error::sql(format!(
+                    "column {}: the key of a table is its PRIMARY KEY",
+                    quote_identifier(name)
+                ))
+                .hint("Write PRIMARY KEY instead of KEY.")
+                .at(column.span));
             }
             (Some(ColumnConstraint::PrimaryKey), SourceKind::Stream) => {
                 return Err(Error::sql(format!("column {}: a stream has no PRIMARY KEY", quote_identifier(name)))

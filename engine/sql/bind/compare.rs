@@ -97,21 +97,18 @@ impl Binder<'_> {
     /// A text literal as a point in time; `None` for a text that is not a literal where only a literal will do.
     fn point_in_time(&self, expr: &Expr, bound: &Bound, like: &SqlType) -> Option<Result<Bound>> {
         match &expr.kind {
-            ExprKind::String(text) => Some(
-                kernels::cast::point_in_time(text, like)
-                    .map(|value| Bound::new(value, like.clone()))
-                    .ok_or_else(|| {
+            ExprKind::String(text) => {
+                Some(kernels::cast::point_in_time(text, like).map(|value| Bound::new(value, like.clone())).ok_or_else(
+                    || {
                         let what = if *like == SqlType::Bigint { &SqlType::Timestamp } else { like };
                         Error::sql(format!("this text cannot be read as a {what}"))
                             .hint("Write ISO 8601, for example '2020-05-26T23:59:58.000'; a TIMESTAMP may stop early.")
                             .at(expr.span)
-                    }),
-            ),
+                    },
+                ))
+            }
             _ if *like == SqlType::Bigint => None,
-            _ => Some(Ok(Bound::new(
-                kernels::cast::expr(bound.expr.clone(), &SqlType::String, like),
-                like.clone(),
-            ))),
+            _ => Some(Ok(Bound::new(kernels::cast::expr(bound.expr.clone(), &SqlType::String, like), like.clone()))),
         }
     }
 

@@ -48,12 +48,7 @@ impl Binder<'_> {
     }
 
     /// The operand of a simple `CASE` and the values it is compared with, in one type.
-    fn case_operand(
-        &self,
-        operand: &Expr,
-        arms: &[(Expr, Expr)],
-        whens: &mut Vec<LogicalExpr>,
-    ) -> Result<LogicalExpr> {
+    fn case_operand(&self, operand: &Expr, arms: &[(Expr, Expr)], whens: &mut Vec<LogicalExpr>) -> Result<LogicalExpr> {
         let value = self.bind(operand)?;
         let bound = arms.iter().map(|(when, _)| self.bind(when)).collect::<Result<Vec<_>>>()?;
         let types = std::iter::once(value.ty.as_ref()).chain(bound.iter().map(|bound| bound.ty.as_ref()));

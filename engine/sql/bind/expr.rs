@@ -119,8 +119,9 @@ impl<'a> Binder<'a> {
             ExprKind::Call { name, args } => self.call(name, args, expr.span)?,
             ExprKind::Star => return Err(Error::sql("`*` can only stand in COUNT(*)").at(expr.span)),
             ExprKind::Unit(unit) => {
-                return Err(Error::sql(format!("the time unit {} cannot stand here", text::unit_name(*unit)))
-                    .at(expr.span));
+                return Err(
+                    Error::sql(format!("the time unit {} cannot stand here", text::unit_name(*unit))).at(expr.span)
+                );
             }
             ExprKind::Lambda { .. } => return Err(Error::unsupported("a lambda", expr.span)),
             ExprKind::Array(items) => self.array(items, expr.span)?,
@@ -137,12 +138,9 @@ impl<'a> Binder<'a> {
                 let both = if op == BinaryOp::And { left.and(right) } else { left.or(right) };
                 Ok(Bound::new(both, SqlType::Boolean))
             }
-            BinaryOp::Eq
-            | BinaryOp::NotEq
-            | BinaryOp::Lt
-            | BinaryOp::LtEq
-            | BinaryOp::Gt
-            | BinaryOp::GtEq => self.compare(op, left, right, span),
+            BinaryOp::Eq | BinaryOp::NotEq | BinaryOp::Lt | BinaryOp::LtEq | BinaryOp::Gt | BinaryOp::GtEq => {
+                self.compare(op, left, right, span)
+            }
             BinaryOp::Concat => self.concat(left, right, span),
             BinaryOp::Plus | BinaryOp::Minus | BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo => {
                 self.arithmetic(op, left, right, span)
@@ -165,11 +163,13 @@ impl<'a> Binder<'a> {
         };
         let Some(position) = fields.iter().position(|(name, _)| *name == field.name) else {
             let names = || fields.iter().map(|(name, _)| name.as_str());
-            let error =
-                Error::sql(format!("{} has no field {}", self.text(base), quote_identifier(&field.name))).at(field.span);
+            let error = Error::sql(format!("{} has no field {}", self.text(base), quote_identifier(&field.name)))
+                .at(field.span);
             return Err(match nearest(&field.name, names()) {
                 Some(near) => error.hint(format!("Did you mean {}?", quote_identifier(near))),
-                None => error.detail(format!("it has {}", names().map(quote_identifier).collect::<Vec<_>>().join(", "))),
+                None => {
+                    error.detail(format!("it has {}", names().map(quote_identifier).collect::<Vec<_>>().join(", ")))
+                }
             });
         };
         Ok(Bound::new(kernels::access::field(value, position), fields[position].1.clone()))
@@ -187,14 +187,16 @@ impl<'a> Binder<'a> {
                 _ => Err(Error::sql(format!("an array is indexed by an INTEGER, found {}", bound.type_name()))
                     .at(index.span)),
             },
-            SqlType::Map(key, element) => match &bound.ty {
-                Some(found) if coerce::widens_to(found, &key) => {
-                    let index = bound.widen(&key);
-                    Ok(Bound::new(kernels::access::entry(value, index), *element))
+            SqlType::Map(key, element) => {
+                match &bound.ty {
+                    Some(found) if coerce::widens_to(found, &key) => {
+                        let index = bound.widen(&key);
+                        Ok(Bound::new(kernels::access::entry(value, index), *element))
+                    }
+                    _ => Err(Error::sql(format!("this map is indexed by a {key}, found {}", bound.type_name()))
+                        .at(index.span)),
                 }
-                _ => Err(Error::sql(format!("this map is indexed by a {key}, found {}", bound.type_name()))
-                    .at(index.span)),
-            },
+            }
             ty => Err(Error::sql(format!("only an ARRAY or a MAP can be indexed, found {ty}"))
                 .detail(format!("the expression is {}", self.text(base)))
                 .at(base.span)),

@@ -22,9 +22,9 @@ pub mod expr;
 pub mod literal;
 pub mod properties;
 pub mod scope;
-pub mod text;
 #[cfg(test)]
 mod tests;
+pub mod text;
 
 pub use expr::{Binder, Bound};
 pub use scope::Scope;

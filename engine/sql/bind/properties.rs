@@ -94,7 +94,8 @@ impl Properties {
         }
         for side in ["KEY_FORMAT", "VALUE_FORMAT"] {
             if seen.iter().any(|name| name == "FORMAT") && seen.iter().any(|name| name == side) {
-                let at = clause.iter().find(|p| p.name.value.eq_ignore_ascii_case(side)).map_or(Span::default(), |p| p.span);
+                let at =
+                    clause.iter().find(|p| p.name.value.eq_ignore_ascii_case(side)).map_or(Span::default(), |p| p.span);
                 return Err(Error::sql(format!("FORMAT and {side} cannot both be given"))
                     .detail("FORMAT sets the formats of key and value")
                     .hint("Write FORMAT alone, or KEY_FORMAT and VALUE_FORMAT.")
@@ -205,8 +206,11 @@ impl Properties {
                     .at(*span));
             }
             (ty @ (SqlType::Bigint | SqlType::Timestamp), Some(format)) => {
-                return Err(Error::sql(format!("TIMESTAMP_FORMAT is for a STRING, {} is a {ty}", quote_identifier(name)))
-                    .at(format.span));
+                return Err(Error::sql(format!(
+                    "TIMESTAMP_FORMAT is for a STRING, {} is a {ty}",
+                    quote_identifier(name)
+                ))
+                .at(format.span));
             }
             (ty, _) => {
                 return Err(Error::sql(format!("TIMESTAMP column {} is a {ty}", quote_identifier(name)))
@@ -261,16 +265,20 @@ pub fn check_formats(schema: &Schema, key: &FormatSpec, value: &FormatSpec, span
     ] {
         for column in columns {
             if !holds(format.name, &column.ty) {
-                return Err(Error::sql(format!("the {side} format {} cannot hold a {}", format.name, kind(&column.ty)))
-                    .detail(format!("column {} is {}", quote_identifier(&column.name), column.ty))
-                    .at(span));
+                return Err(Error::sql(format!(
+                    "the {side} format {} cannot hold a {}",
+                    format.name,
+                    kind(&column.ty)
+                ))
+                .detail(format!("column {} is {}", quote_identifier(&column.name), column.ty))
+                .at(span));
             }
         }
     }
     match value.wrap_single {
-        Some(_) if values != 1 => Err(Error::sql("WRAP_SINGLE_VALUE is for a single value column")
-            .detail(format!("found {values}"))
-            .at(span)),
+        Some(_) if values != 1 => {
+            Err(Error::sql("WRAP_SINGLE_VALUE is for a single value column").detail(format!("found {values}")).at(span))
+        }
         Some(true) if value.name != FormatName::Json => {
             Err(Error::sql(format!("the value format {} cannot wrap a single value", value.name)).at(span))
         }

@@ -91,8 +91,7 @@ impl Scope {
     pub fn source(&self, qualifier: &Ident) -> Result<&ScopeSource> {
         self.sources.iter().find(|source| source.alias == qualifier.name).ok_or_else(|| {
             let known = self.sources.iter().map(|source| source.alias.as_str());
-            let error =
-                Error::sql(format!("unknown source {}", quote_identifier(&qualifier.name))).at(qualifier.span);
+            let error = Error::sql(format!("unknown source {}", quote_identifier(&qualifier.name))).at(qualifier.span);
             match nearest(&qualifier.name, known).or(match &self.sources[..] {
                 [only] => Some(only.alias.as_str()),
                 _ => None,

@@ -109,7 +109,10 @@ impl Kernel for Entry {
                 return None;
             }
             // The last of equal keys wins, as when a map is filled in order.
-            (offsets[row] as usize..offsets[row + 1] as usize).rev().find(|at| order(*at, row).is_eq()).map(|at| at as u64)
+            (offsets[row] as usize..offsets[row + 1] as usize)
+                .rev()
+                .find(|at| order(*at, row).is_eq())
+                .map(|at| at as u64)
         });
         take_or_null(map.values(), positions.collect())
     }

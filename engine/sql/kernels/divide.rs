@@ -161,9 +161,9 @@ impl Kernel for Decimal {
         match &self.result {
             DataType::Decimal128(precision, scale) => {
                 let narrow = quotients.iter().enumerate().map(|(row, quotient)| {
-                    let fits = quotient.and_then(|q| q.to_i128()).filter(|q| {
-                        Decimal128Type::validate_decimal_precision(*q, *precision, *scale).is_ok()
-                    });
+                    let fits = quotient
+                        .and_then(|q| q.to_i128())
+                        .filter(|q| Decimal128Type::validate_decimal_precision(*q, *precision, *scale).is_ok());
                     if quotient.is_some() && fits.is_none() {
                         row_errors::report(row, rows, || OVERFLOW.to_string());
                     }

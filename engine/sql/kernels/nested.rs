@@ -40,9 +40,7 @@ impl Kernel for Comparison {
         let equal = equality(left, right)?;
         let result: BooleanArray = match self.op {
             Operator::Eq | Operator::NotEq => (0..rows)
-                .map(|row| {
-                    (left.is_valid(row) && right.is_valid(row)).then(|| equal(row) == (self.op == Operator::Eq))
-                })
+                .map(|row| (left.is_valid(row) && right.is_valid(row)).then(|| equal(row) == (self.op == Operator::Eq)))
                 .collect(),
             Operator::IsDistinctFrom | Operator::IsNotDistinctFrom => (0..rows)
                 .map(|row| {
@@ -72,7 +70,6 @@ fn equality<'a>(left: &'a ArrayRef, right: &'a ArrayRef) -> Result<Box<dyn Fn(us
     Ok(Box::new(move |row| {
         let (l, r) = (from[row] as usize..from[row + 1] as usize, to[row] as usize..to[row + 1] as usize);
         let same = |order: &DynComparator, a, b| order(a, b) == Ordering::Equal;
-        l.len() == r.len()
-            && l.into_iter().all(|a| r.clone().any(|b| same(&keys, a, b) && same(&values, a, b)))
+        l.len() == r.len() && l.into_iter().all(|a| r.clone().any(|b| same(&keys, a, b) && same(&values, a, b)))
     }))
 }

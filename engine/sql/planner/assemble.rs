@@ -32,16 +32,16 @@ pub(super) fn assemble(query: &BoundQuery, items: &[Item]) -> Result<(SourceScan
     let mut schema = scan.read_schema();
     let mut steps = Vec::with_capacity(2);
     if let Some((filter, sql)) = filter {
-        let keep: Vec<usize> =
-            (0..schema.fields().len()).filter(|i| later.contains(schema.field(*i).name())).collect();
+        let keep: Vec<usize> = (0..schema.fields().len()).filter(|i| later.contains(schema.field(*i).name())).collect();
         let predicate = compile::physical(&filter, &df_schema(&schema)?, &SqlType::Boolean, sql.clone())?;
         schema = Arc::new(schema.project(&keep)?);
         steps.push(Step::Filter { predicate, keep });
     }
     let df = df_schema(&schema)?;
-    let columns = items.iter().zip(&exprs).map(|(item, expr)| {
-        Ok((item.name.clone(), compile::physical(expr, &df, &item.ty, item.sql.clone())?))
-    });
+    let columns = items
+        .iter()
+        .zip(&exprs)
+        .map(|(item, expr)| Ok((item.name.clone(), compile::physical(expr, &df, &item.ty, item.sql.clone())?)));
     steps.push(Step::Project(columns.collect::<Result<_>>()?));
     Ok((scan, steps))
 }

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array,
+};
 use datafusion::arrow::datatypes::{Int64Type, Schema as ArrowSchema};
 use datafusion::common::DFSchema;
 
@@ -58,8 +60,9 @@ pub fn insert_values(context: &Context, target: &Ident, columns: &[Ident], value
     }
     for (column, value) in relation.schema.columns.iter().zip(&row) {
         if relation.kind == RelationKind::Table && column.kind == ColumnKind::Key && value.is_null(0) {
-            return Err(Error::sql(format!("the PRIMARY KEY {} needs a value", quote_identifier(&column.name)))
-                .at(target.span));
+            return Err(
+                Error::sql(format!("the PRIMARY KEY {} needs a value", quote_identifier(&column.name))).at(target.span)
+            );
         }
     }
     Ok(InsertRow { relation, columns: row, rowtime })
@@ -169,9 +172,9 @@ fn taken_for(from: &SqlType, to: &SqlType) -> bool {
         (from, SqlType::Decimal(..)) => from.is_numeric() && *from != SqlType::Double,
         (SqlType::Array(from), SqlType::Array(to)) => taken_for(from, to),
         (SqlType::Map(k1, v1), SqlType::Map(k2, v2)) => taken_for(k1, k2) && taken_for(v1, v2),
-        (SqlType::Struct(from), SqlType::Struct(to)) => from.iter().all(|(name, from)| {
-            to.iter().find(|(other, _)| other == name).is_some_and(|(_, to)| taken_for(from, to))
-        }),
+        (SqlType::Struct(from), SqlType::Struct(to)) => from
+            .iter()
+            .all(|(name, from)| to.iter().find(|(other, _)| other == name).is_some_and(|(_, to)| taken_for(from, to))),
         _ => false,
     }
 }

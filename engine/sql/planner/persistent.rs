@@ -92,8 +92,9 @@ pub fn insert_select(
     refuse_limit(query)?;
     let relation = context.catalog.relation(&target.name, target.span)?.clone();
     if relation.kind == RelationKind::Table {
-        return Err(Error::sql(format!("{} is a table, INSERT INTO ... SELECT writes a stream", shown(target)))
-            .at(target.span));
+        return Err(
+            Error::sql(format!("{} is a table, INSERT INTO ... SELECT writes a stream", shown(target))).at(target.span)
+        );
     }
     if relation.read_only {
         return Err(read_only(target));
@@ -152,7 +153,11 @@ fn keys_first(query: &BoundQuery, sink: &str, span: Span) -> Result<Vec<Item>> {
         let name = quote_identifier(&key.name);
         if found.next().is_none() {
             return Err(Error::sql(format!("the key column {name} is missing from the projection"))
-                .detail(format!("{} keeps the key of {}", quote_identifier(sink), quote_identifier(&query.relation.name)))
+                .detail(format!(
+                    "{} keeps the key of {}",
+                    quote_identifier(sink),
+                    quote_identifier(&query.relation.name)
+                ))
                 .hint(format!("Write SELECT {name}, ..."))
                 .at(span));
         }
@@ -202,8 +207,13 @@ fn fit(target: &Relation, items: Vec<Item>, name: &Ident) -> Result<Vec<Item>> {
     for (item, column) in items.iter().zip(&wanted) {
         let is_key = column.kind == ColumnKind::Key;
         if item.name != column.name || is_key != item.key_of.is_some() || !fits_implicitly(&item.ty, &column.ty) {
-            let what = format!("{} {} stands where {} {} is expected", quote_identifier(&item.name), item.ty,
-                quote_identifier(&column.name), column.ty);
+            let what = format!(
+                "{} {} stands where {} {} is expected",
+                quote_identifier(&item.name),
+                item.ty,
+                quote_identifier(&column.name),
+                column.ty
+            );
             return Err(mismatch(item.span, what));
         }
         let expr = widen(item.expr.clone(), Some(&item.ty), &column.ty);

@@ -4,8 +4,8 @@ use super::Context;
 use crate::catalog::{Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::sql::ast::{CreateSource, SourceKind};
-use crate::sql::bind::properties::{Properties, check_formats};
 use crate::sql::bind::columns;
+use crate::sql::bind::properties::{Properties, check_formats};
 use crate::types::FormatSpec;
 
 /// The relation a statement declares. Whether its topic is there, and whether the name is free, is for others to say.

@@ -358,3 +358,6 @@ impl Transactions {
         self.all()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -304,11 +304,6 @@ impl Partition {
         self.inner.lock().producers.active()
     }
 
-    /// Bytes held.
-    pub fn len(&self) -> u64 {
-        self.inner.lock().log.len()
-    }
-
     /// The topic is deleted: every later request fails, waiting readers look again.
     pub fn retire(&self) {
         let mut inner = self.inner.lock();
@@ -331,6 +326,9 @@ impl Partition {
         }
         if let Some(file) = inner.log.active_file() {
             file.sync_data()?;
+        }
+        let (len, path) = (inner.log.active().len, inner.log.active().path().cloned());
+        if path.is_some_and(|path| sidecar::read(&path).is_none_or(|kept| kept.len != len)) {
             inner.keep_sidecar();
         }
         inner.dirty = false;
@@ -390,6 +388,7 @@ impl Inner {
         if let Some(file) = self.log.active_file() {
             file.sync_data().map_err(storage_error)?;
         }
+        self.log.sync_new_file().map_err(storage_error)?;
         self.dirty = false;
         Ok(())
     }
@@ -440,3 +439,6 @@ fn storage_error(error: io::Error) -> ResponseError {
     tracing::warn!(target: "alcedo::broker", "a batch could not be written: {error}");
     ResponseError::KafkaStorageError
 }
+
+#[cfg(test)]
+mod tests;
