@@ -141,7 +141,10 @@ impl Segment {
         self.index.note(entry);
         self.len += header.len as u64;
         self.next = header.next_offset();
-        self.max_timestamp = self.max_timestamp.max(header.max_timestamp);
+        // A marker's time is the broker's and says nothing about the records.
+        if !header.is_control() {
+            self.max_timestamp = self.max_timestamp.max(header.max_timestamp);
+        }
     }
 
     /// The bytes from the batch that holds `offset` (or a little before it) on; of what is in memory, `max` bytes but

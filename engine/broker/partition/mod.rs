@@ -11,6 +11,7 @@ use kafka_protocol::ResponseError;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::alarm::Alarm;
 use super::config::Fsync;
 use super::log::batch::{self, Header, Marker};
 use super::log::{Log, recovery, sidecar};
@@ -33,6 +34,8 @@ pub struct Limits {
     pub in_memory: bool,
     /// Bytes of batches held by all partitions.
     pub held: AtomicU64,
+    /// Hears of failing writes.
+    pub alarm: Arc<Alarm>,
 }
 
 /// What the topic demands of a batch.
@@ -220,7 +223,7 @@ impl Partition {
         if offset < inner.log.start() {
             return ResponseError::OffsetOutOfRange;
         }
-        tracing::warn!(target: "alcedo::broker", "a read at offset {offset} failed: {error}");
+        self.limits.alarm.failed("a batch could not be read", error);
         ResponseError::KafkaStorageError
     }
 
@@ -370,7 +373,7 @@ impl Inner {
                 batch::set_append_time(scratch, timestamp);
             }
             let header = Header::read(scratch).map_err(|_| ResponseError::InvalidRecord)?;
-            self.log.append(scratch, &header).map_err(storage_error)?;
+            self.log.append(scratch, &header).map_err(|error| limits.write_failed(error))?;
             self.dirty = true;
             limits.held.fetch_add(header.len as u64, Ordering::Relaxed);
             if scratch.capacity() > SCRATCH_KEPT {
@@ -386,9 +389,9 @@ impl Inner {
             return Ok(());
         }
         if let Some(file) = self.log.active_file() {
-            file.sync_data().map_err(storage_error)?;
+            file.sync_data().map_err(|error| limits.write_failed(error))?;
         }
-        self.log.sync_new_file().map_err(storage_error)?;
+        self.log.sync_new_file().map_err(|error| limits.write_failed(error))?;
         self.dirty = false;
         Ok(())
     }
@@ -400,7 +403,7 @@ impl Inner {
                 && let Some(file) = self.log.active_file()
                 && let Err(error) = file.sync_data()
             {
-                tracing::warn!(target: "alcedo::broker", "fsync of a finished segment failed: {error}");
+                limits.alarm.failed("a finished segment could not be forced to the disk", &error);
             }
             self.keep_sidecar();
         }
@@ -434,10 +437,12 @@ impl Inner {
     }
 }
 
-/// A failed write: clients try again, and nothing of the batch is left.
-fn storage_error(error: io::Error) -> ResponseError {
-    tracing::warn!(target: "alcedo::broker", "a batch could not be written: {error}");
-    ResponseError::KafkaStorageError
+impl Limits {
+    /// A failed write: clients try again, and nothing of the batch is left.
+    fn write_failed(&self, error: io::Error) -> ResponseError {
+        self.alarm.failed("a batch could not be written", &error);
+        ResponseError::KafkaStorageError
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::broker::log::batch::testing::batch;
 const RULES: Rules = Rules { segment_bytes: 2000, max_message_bytes: 1 << 20, append_time: false };
 
 fn limits(in_memory: bool) -> Arc<Limits> {
-    Arc::new(Limits { fsync: Fsync::Never, in_memory, held: AtomicU64::new(0) })
+    Arc::new(Limits { fsync: Fsync::Never, in_memory, held: AtomicU64::new(0), alarm: Arc::default() })
 }
 
 fn open(dir: &Path) -> Partition {

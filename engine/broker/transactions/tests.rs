@@ -28,10 +28,11 @@ impl Bench {
     }
 
     fn over(dir: Option<tempfile::TempDir>) -> Self {
-        let limits = Limits { fsync: Fsync::Never, in_memory: dir.is_none(), held: AtomicU64::new(0) };
+        let (in_memory, alarm) = (dir.is_none(), Arc::default());
+        let limits = Limits { fsync: Fsync::Never, in_memory, held: AtomicU64::new(0), alarm };
         let journal = match &dir {
             None => Journal::in_memory(),
-            Some(dir) => Journal::open(&dir.path().join("journal"), false).unwrap(),
+            Some(dir) => Journal::open(&dir.path().join("journal"), false, Arc::default()).unwrap(),
         };
         let folder = dir.as_ref().map(|dir| dir.path().join("topics"));
         let (topics, _) = Topics::open(journal.state(), folder, Arc::new(limits), 1 << 20).unwrap();
