@@ -109,7 +109,7 @@ impl Topics {
             cut += torn;
             partitions.push(Arc::new(partition));
         }
-        let rules = topic_config::rules(&meta.configs, self.segment_bytes);
+        let rules = topic_config::rules(&meta.configs, self.segment_bytes, self.limits.in_memory);
         let inner = Inner { partitions, configs: meta.configs.clone(), rules };
         let id = u128::from_str_radix(&meta.id, 16).unwrap_or_default();
         Ok((Topic { name: name.to_string(), id, inner: RwLock::new(inner) }, cut))
@@ -240,7 +240,7 @@ impl Topics {
         let configs = meta.configs.clone();
         journal.lock().record(Event::Topic { name: name.to_string(), meta }).map_err(failed)?;
         let mut inner = topic.inner.write();
-        inner.rules = topic_config::rules(&configs, self.segment_bytes);
+        inner.rules = topic_config::rules(&configs, self.segment_bytes, self.limits.in_memory);
         inner.configs = configs;
         Ok(())
     }

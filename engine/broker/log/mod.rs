@@ -110,6 +110,11 @@ impl Log {
         self.active_mut().append(bytes, header)
     }
 
+    /// Closes the file of the segment being written until it is needed again.
+    pub fn close_active(&mut self) {
+        self.active_mut().close();
+    }
+
     /// The open file of the segment being written, for fsync.
     pub fn active_file(&self) -> Option<Arc<File>> {
         self.active().file()

@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::batch::{self, BatchError, HEADER_LEN, Header};
 use super::index::{Entry, Index};
@@ -20,7 +21,35 @@ const SLACK: u64 = 8192;
 #[derive(Debug)]
 enum Store {
     Memory(Vec<u8>),
-    File { path: PathBuf, open: Option<Arc<File>>, torn: bool },
+    File { path: PathBuf, open: Option<Handle>, torn: bool },
+}
+
+/// How many segments of the process hold their file open.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+/// From this many open files on, a file is closed again after every write: descriptors are scarce, and the clients in
+/// the same process need theirs.
+const MOST_OPEN: usize = 256;
+
+/// An open file, counted.
+#[derive(Debug)]
+struct Handle(Arc<File>);
+
+impl Handle {
+    fn new(file: File) -> Self {
+        OPEN.fetch_add(1, Ordering::Relaxed);
+        Handle(Arc::new(file))
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether files should be closed after use.
+pub fn too_many_open() -> bool {
+    OPEN.load(Ordering::Relaxed) > MOST_OPEN
 }
 
 /// A segment of a partition's log.
@@ -93,15 +122,16 @@ impl Segment {
     /// The open file, when there is one: what an fsync needs.
     pub fn file(&self) -> Option<Arc<File>> {
         match &self.store {
-            Store::File { open, .. } => open.clone(),
+            Store::File { open, .. } => open.as_ref().map(|handle| Arc::clone(&handle.0)),
             Store::Memory(_) => None,
         }
     }
 
-    /// Closes the file; it is opened again when needed.
+    /// Closes the file, which is opened again when needed, or gives back the memory beyond the batches.
     pub fn close(&mut self) {
-        if let Store::File { open, .. } = &mut self.store {
-            *open = None;
+        match &mut self.store {
+            Store::Memory(held) => held.shrink_to_fit(),
+            Store::File { open, .. } => *open = None,
         }
     }
 
@@ -111,14 +141,14 @@ impl Segment {
             Store::Memory(held) => held.extend_from_slice(bytes),
             Store::File { path, open, torn } => {
                 let file = match open {
-                    Some(file) => file,
+                    Some(handle) => &handle.0,
                     None => {
                         if let Some(folder) = path.parent() {
                             std::fs::create_dir_all(folder)?;
                         }
                         let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
                         self.is_new = self.len == 0;
-                        open.insert(Arc::new(file))
+                        &open.insert(Handle::new(file)).0
                     }
                 };
                 let cut = if *torn { file.set_len(self.len) } else { Ok(()) };
@@ -178,8 +208,8 @@ impl Segment {
                 let bytes = rest[..keep.min(rest.len() as u64) as usize].to_vec();
                 Slice { position: 0, end: bytes.len() as u64, source: Source::Copied(bytes) }
             }
-            Store::File { open: Some(file), .. } => {
-                Slice { source: Source::Open(Arc::clone(file)), position, end: self.len }
+            Store::File { open: Some(handle), .. } => {
+                Slice { source: Source::Open(Arc::clone(&handle.0)), position, end: self.len }
             }
             Store::File { path, .. } => Slice { source: Source::Path(path.clone()), position, end: self.len },
         }

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::alarm::Alarm;
 use super::config::Fsync;
 use super::log::batch::{self, Header, Marker};
+use super::log::segment::too_many_open;
 use super::log::{Log, recovery, sidecar};
 use super::producers::{Aborted, Active, Producers, Verdict};
 use super::time::now_ms;
@@ -385,14 +386,20 @@ impl Inner {
 
     /// Forces what was written to the disk, if that is the policy.
     fn sync(&mut self, limits: &Limits) -> Result<(), ResponseError> {
-        if limits.in_memory || limits.fsync != Fsync::EachBatch || !self.dirty {
+        if limits.in_memory || !self.dirty {
             return Ok(());
         }
-        if let Some(file) = self.log.active_file() {
-            file.sync_data().map_err(|error| limits.write_failed(error))?;
+        let close = too_many_open();
+        if limits.fsync == Fsync::EachBatch || (close && limits.fsync != Fsync::Never) {
+            if let Some(file) = self.log.active_file() {
+                file.sync_data().map_err(|error| limits.write_failed(error))?;
+            }
+            self.log.sync_new_file().map_err(|error| limits.write_failed(error))?;
+            self.dirty = false;
         }
-        self.log.sync_new_file().map_err(|error| limits.write_failed(error))?;
-        self.dirty = false;
+        if close {
+            self.log.close_active();
+        }
         Ok(())
     }
 

@@ -335,3 +335,21 @@ fn append_time_replaces_the_producers_times() {
     let found = partition.read(0, 1000, true, false).unwrap();
     assert_eq!(Header::read_checked(&found.records).unwrap().max_timestamp, appended.append_time);
 }
+
+#[test]
+fn hundreds_of_partitions_share_few_open_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let partitions: Vec<Partition> = (0..400).map(|n| open(&dir.path().join(n.to_string()))).collect();
+    for _ in 0..2 {
+        for partition in &partitions {
+            append(partition, &plain(1, 7, 10)).unwrap();
+        }
+    }
+    let held = partitions.iter().filter(|partition| partition.inner.lock().log.active_file().is_some()).count();
+    assert!(held < 300, "{held}");
+    for partition in &partitions {
+        assert_eq!(read_all(partition, 0, 1000), [0, 1]);
+        partition.close().unwrap();
+    }
+    assert_eq!(open(&dir.path().join("399")).bounds().unwrap().end, 2);
+}
