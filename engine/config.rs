@@ -315,12 +315,18 @@ mod tests {
     #[test]
     fn a_higher_layer_wins_and_says_so() {
         let mut settings = Settings::new();
-        assert_eq!((settings.get("commit.interval.ms"), settings.origin("commit.interval.ms")), ("100", Origin::Default));
+        assert_eq!(
+            (settings.get("commit.interval.ms"), settings.origin("commit.interval.ms")),
+            ("100", Origin::Default)
+        );
         settings.set(Origin::Set, "commit.interval.ms", "7").unwrap();
         settings.read_properties("a.conf", "# comment\ncommit.interval.ms = 20\nsasl.username=x\n").unwrap();
         assert_eq!(settings.integer("commit.interval.ms"), 7);
         settings.unset(Origin::Set, "commit.interval.ms").unwrap();
-        assert_eq!((settings.get("commit.interval.ms"), settings.origin("commit.interval.ms")), ("20", Origin::ConfigFile));
+        assert_eq!(
+            (settings.get("commit.interval.ms"), settings.origin("commit.interval.ms")),
+            ("20", Origin::ConfigFile)
+        );
         assert_eq!(settings.kafka()["sasl.username"], "x");
     }
 

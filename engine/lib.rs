@@ -1,7 +1,7 @@
 //! Alcedo: an embedded streaming SQL engine for sensor data, with anomaly detection built in.
 
-pub mod error;
 pub mod config;
+pub mod error;
 pub mod notice;
 
 pub mod record;

@@ -8,7 +8,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::alarm::Alarm;
 use super::state::{Event, State};
 
 const MAGIC: &[u8; 4] = b"ALCJ";
@@ -22,6 +24,7 @@ const SMALL: u64 = 4 << 20;
 pub struct Journal {
     state: State,
     disk: Option<Disk>,
+    alarm: Arc<Alarm>,
 }
 
 #[derive(Debug)]
@@ -54,18 +57,19 @@ impl From<io::Error> for OpenError {
 impl Journal {
     /// A journal without a file.
     pub fn in_memory() -> Self {
-        Journal { state: State::default(), disk: None }
+        Journal { state: State::default(), disk: None, alarm: Arc::default() }
     }
 
-    /// Opens the journal at `path`, or begins one; with `sync_each` every event is forced to the disk.
-    pub fn open(path: &Path, sync_each: bool) -> Result<Self, OpenError> {
+    /// Opens the journal at `path`, or begins one; with `sync_each` every event is forced to the disk. `alarm` hears
+    /// of failing writes.
+    pub fn open(path: &Path, sync_each: bool, alarm: Arc<Alarm>) -> Result<Self, OpenError> {
         let state = match std::fs::read(path) {
             Ok(bytes) => replay(&bytes).ok_or(OpenError::Format)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => State::default(),
             Err(error) => return Err(error.into()),
         };
         let disk = write_anew(path, &state, sync_each)?;
-        Ok(Journal { state, disk: Some(disk) })
+        Ok(Journal { state, disk: Some(disk), alarm })
     }
 
     /// What all events so far amount to.
@@ -76,7 +80,7 @@ impl Journal {
     /// Writes an event, then applies it. On an error nothing has changed.
     pub fn record(&mut self, event: Event) -> io::Result<()> {
         if let Some(disk) = &mut self.disk {
-            disk.write(&event)?;
+            disk.write(&event).inspect_err(|error| self.alarm.failed("the journal could not be written", error))?;
         }
         self.state.apply(event);
         if let Some(disk) = &mut self.disk
@@ -86,7 +90,7 @@ impl Journal {
                 Ok(anew) => *disk = anew,
                 // The old file goes on; the next try comes when it has grown as much again.
                 Err(error) => {
-                    tracing::warn!(target: "alcedo::broker", "the journal could not be compacted: {error}");
+                    self.alarm.failed("the journal could not be compacted", &error);
                     disk.snapshot_len = disk.len;
                 }
             }
@@ -191,19 +195,19 @@ mod tests {
     fn what_was_recorded_is_there_after_opening_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
-        let mut journal = Journal::open(&path, true).unwrap();
+        let mut journal = Journal::open(&path, true, Arc::default()).unwrap();
         journal.record(group(5)).unwrap();
         journal.record(Event::Cluster { id: "c".into() }).unwrap();
         let state = journal.state().clone();
         drop(journal);
-        assert_eq!(*Journal::open(&path, false).unwrap().state(), state);
+        assert_eq!(*Journal::open(&path, false, Arc::default()).unwrap().state(), state);
     }
 
     #[test]
     fn a_tail_torn_at_any_byte_costs_only_the_last_event() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
-        let mut journal = Journal::open(&path, false).unwrap();
+        let mut journal = Journal::open(&path, false, Arc::default()).unwrap();
         journal.record(group(1)).unwrap();
         let whole = std::fs::read(&path).unwrap().len();
         journal.record(group(2)).unwrap();
@@ -220,7 +224,7 @@ mod tests {
         let path = dir.path().join("journal");
         for bytes in [b"ALCJ\x63\x00rest".as_slice(), b"hello there", b"AL"] {
             std::fs::write(&path, bytes).unwrap();
-            assert!(matches!(Journal::open(&path, false), Err(OpenError::Format)));
+            assert!(matches!(Journal::open(&path, false, Arc::default()), Err(OpenError::Format)));
             assert_eq!(std::fs::read(&path).unwrap(), bytes);
         }
     }
@@ -229,7 +233,7 @@ mod tests {
     fn a_journal_that_grows_is_compacted() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
-        let mut journal = Journal::open(&path, false).unwrap();
+        let mut journal = Journal::open(&path, false, Arc::default()).unwrap();
         let id = "x".repeat(100_000);
         for _ in 0..100 {
             journal.record(Event::Cluster { id: id.clone() }).unwrap();
@@ -237,6 +241,6 @@ mod tests {
         assert!(std::fs::metadata(&path).unwrap().len() < 2 * SMALL);
         let state = journal.state().clone();
         drop(journal);
-        assert_eq!(*Journal::open(&path, false).unwrap().state(), state);
+        assert_eq!(*Journal::open(&path, false, Arc::default()).unwrap().state(), state);
     }
 }

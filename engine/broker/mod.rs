@@ -12,6 +12,7 @@
 //! acknowledged (losing power may, by the [`Fsync`] policy); a batch is stored and served as the bytes it came in,
 //! with only its offset filled in; nothing a client sends can make the broker panic or read past a request.
 
+mod alarm;
 mod config;
 mod folder;
 mod journal;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::alarm::Alarm;
 use super::config::{Config, Fsync, Storage};
 use super::folder::Folder;
 use super::groups::Groups;
@@ -53,12 +54,14 @@ impl Node {
     /// Opens the storage.
     pub fn open(config: Config, addr: SocketAddr) -> Result<Self> {
         let in_memory = matches!(config.storage, Storage::Memory { .. });
-        let limits = Arc::new(Limits { fsync: config.fsync, in_memory, held: AtomicU64::new(0) });
+        let alarm = Arc::new(Alarm::new(config.warn.clone()));
+        let limits = Limits { fsync: config.fsync, in_memory, held: AtomicU64::new(0), alarm: Arc::clone(&alarm) };
+        let limits = Arc::new(limits);
         let (folder, mut journal) = match &config.storage {
             Storage::Memory { .. } => (None, Journal::in_memory()),
             Storage::Dir(path) => {
                 let folder = Folder::open(path)?;
-                let journal = open_journal(&folder, config.fsync == Fsync::EachBatch)?;
+                let journal = open_journal(&folder, config.fsync == Fsync::EachBatch, alarm)?;
                 (Some(folder), journal)
             }
         };
@@ -174,9 +177,9 @@ impl Node {
     }
 }
 
-fn open_journal(folder: &Folder, sync_each: bool) -> Result<Journal> {
+fn open_journal(folder: &Folder, sync_each: bool, alarm: Arc<Alarm>) -> Result<Journal> {
     let path = folder.journal();
-    Journal::open(&path, sync_each).map_err(|error| match error {
+    Journal::open(&path, sync_each, alarm).map_err(|error| match error {
         OpenError::Format => Error::external(format!("{} is of an unknown format", path.display()))
             .hint("Use the version of alcedo that wrote it, or name another folder."),
         OpenError::Io(error) => Error::external(format!("cannot open {}", path.display()))

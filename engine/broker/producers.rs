@@ -4,7 +4,7 @@
 //! noticed. The last five batches are kept, as many as a client may have in flight. Everything here follows from the
 //! log alone and is rebuilt from it, except the permits, which the transaction coordinator gives again on start.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use kafka_protocol::ResponseError;
 use serde::{Deserialize, Serialize};
@@ -77,6 +77,8 @@ pub struct Active {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Producers {
     map: HashMap<i64, Producer>,
+    /// First offsets of all open transactions.
+    open: BTreeSet<i64>,
     /// Producers that may begin a transaction here, with the epoch they must have.
     #[serde(skip)]
     permits: HashMap<i64, i16>,
@@ -146,7 +148,7 @@ impl Producers {
             timestamp: header.max_timestamp,
         });
         if header.is_transactional() {
-            producer.open.get_or_insert(header.base_offset);
+            self.open.insert(*producer.open.get_or_insert(header.base_offset));
         }
     }
 
@@ -159,12 +161,20 @@ impl Producers {
             producer.seen.clear();
             producer.epoch = epoch;
         }
-        producer.open.take()
+        let first = producer.open.take()?;
+        self.open.remove(&first);
+        Some(first)
     }
 
     /// Lets a producer begin a transaction here.
     pub fn permit(&mut self, producer_id: i64, epoch: i16) {
         self.permits.insert(producer_id, epoch);
+    }
+
+    /// Takes back a permit.
+    #[cfg(test)]
+    pub fn forbid(&mut self, producer_id: i64) {
+        self.permits.remove(&producer_id);
     }
 
     /// First offset of the producer's open transaction.
@@ -174,7 +184,7 @@ impl Producers {
 
     /// First offset of the oldest open transaction: nothing from there on is stable.
     pub fn first_open(&self) -> Option<i64> {
-        self.map.values().filter_map(|producer| producer.open).min()
+        self.open.first().copied()
     }
 
     /// Every producer known here.

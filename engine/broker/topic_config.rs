@@ -115,11 +115,13 @@ pub fn check(name: &str, value: &str) -> Result<(), String> {
     }
 }
 
-/// What the settings mean for a batch; `segment_bytes` is the broker's own default.
-pub fn rules(configs: &BTreeMap<String, String>, segment_bytes: u64) -> Rules {
+/// What the settings mean for a batch; `segment_bytes` is the broker's own default, and the most there can be in memory,
+/// where a segment is what is given back at a time.
+pub fn rules(configs: &BTreeMap<String, String>, segment_bytes: u64, in_memory: bool) -> Rules {
     let number = |name: &str, default: u64| configs.get(name).and_then(|value| value.parse().ok()).unwrap_or(default);
+    let most = if in_memory { segment_bytes } else { u64::MAX };
     Rules {
-        segment_bytes: number("segment.bytes", segment_bytes),
+        segment_bytes: number("segment.bytes", segment_bytes).min(most),
         max_message_bytes: number("max.message.bytes", 1_048_588) as usize,
         append_time: configs.get("message.timestamp.type").is_some_and(|value| value == "LogAppendTime"),
     }

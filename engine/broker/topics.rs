@@ -26,8 +26,6 @@ pub struct Topic {
     pub name: String,
     /// Its id; a topic made again has another.
     pub id: u128,
-    /// The replication factor it was asked for.
-    pub replicas: i16,
     inner: RwLock<Inner>,
 }
 
@@ -111,10 +109,10 @@ impl Topics {
             cut += torn;
             partitions.push(Arc::new(partition));
         }
-        let rules = topic_config::rules(&meta.configs, self.segment_bytes);
+        let rules = topic_config::rules(&meta.configs, self.segment_bytes, self.limits.in_memory);
         let inner = Inner { partitions, configs: meta.configs.clone(), rules };
         let id = u128::from_str_radix(&meta.id, 16).unwrap_or_default();
-        Ok((Topic { name: name.to_string(), id, replicas: meta.replicas, inner: RwLock::new(inner) }, cut))
+        Ok((Topic { name: name.to_string(), id, inner: RwLock::new(inner) }, cut))
     }
 
     fn open_partition(&self, name: &str, meta: &TopicMeta, index: i32) -> io::Result<(Partition, u64)> {
@@ -242,7 +240,7 @@ impl Topics {
         let configs = meta.configs.clone();
         journal.lock().record(Event::Topic { name: name.to_string(), meta }).map_err(failed)?;
         let mut inner = topic.inner.write();
-        inner.rules = topic_config::rules(&configs, self.segment_bytes);
+        inner.rules = topic_config::rules(&configs, self.segment_bytes, self.limits.in_memory);
         inner.configs = configs;
         Ok(())
     }

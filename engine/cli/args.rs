@@ -166,7 +166,8 @@ mod tests {
     fn a_cluster_and_a_folder_exclude_each_other() {
         assert!(Arguments::try_parse_from(["alcedo", "run", "a.sql", "-b", "h:9092", "--data", "d"]).is_err());
         assert!(Arguments::try_parse_from(["alcedo", "run"]).is_err());
-        let parsed = Arguments::try_parse_from(["alcedo", "run", "a.sql", "--define", "a=b=c", "--memory-topics", "1MB"]);
+        let parsed =
+            Arguments::try_parse_from(["alcedo", "run", "a.sql", "--define", "a=b=c", "--memory-topics", "1MB"]);
         let Some(Command::Run(run)) = parsed.unwrap().command else { panic!("run was typed") };
         assert_eq!(run.session.define, [("a".to_string(), "b=c".to_string())]);
         assert_eq!(run.session.memory_topics, Some(1 << 20));

@@ -16,7 +16,11 @@ pub fn produce(node: &Node, request: ProduceRequest) -> ProduceResponse {
         let mut partitions = Vec::with_capacity(topic.partition_data.len());
         for data in &topic.partition_data {
             let answer = PartitionProduceResponse::default().with_index(data.index);
-            partitions.push(match append(node, topic.name.as_str(), data) {
+            let appended = match request.acks {
+                -1..=1 => append(node, topic.name.as_str(), data),
+                _ => Err(ResponseError::InvalidRequiredAcks),
+            };
+            partitions.push(match appended {
                 Ok(appended) => answer
                     .with_base_offset(appended.base_offset)
                     .with_log_append_time_ms(appended.append_time)

@@ -8,6 +8,9 @@ pub mod group;
 pub mod member;
 pub mod offsets;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use bytes::Bytes;
@@ -179,7 +182,7 @@ impl Groups {
         change()
     }
 
-    /// Runs `change` with the group held still, unless a member's subscription may use the topic's offsets.
+    /// The group as tools see it; none if it has no members.
     pub fn describe(&self, group: &str) -> Option<Description> {
         let map = self.map.lock();
         let group = map.get(group)?;

@@ -110,9 +110,26 @@ impl Log {
         self.active_mut().append(bytes, header)
     }
 
+    /// Closes the file of the segment being written until it is needed again.
+    pub fn close_active(&mut self) {
+        self.active_mut().close();
+    }
+
     /// The open file of the segment being written, for fsync.
     pub fn active_file(&self) -> Option<Arc<File>> {
         self.active().file()
+    }
+
+    /// Forces the folders of a file that was just made to the disk: without them the file could be lost with power.
+    pub fn sync_new_file(&mut self) -> io::Result<()> {
+        let active = self.active_mut();
+        let Some(path) = active.path().filter(|_| active.is_new) else { return Ok(()) };
+        // The partition's folder, the topic's, and the one of all topics.
+        for folder in path.ancestors().skip(1).take(3) {
+            File::open(folder)?.sync_all()?;
+        }
+        active.is_new = false;
+        Ok(())
     }
 
     /// A slice from the batch that holds `offset` on; `offset` is at least [`Log::start`].

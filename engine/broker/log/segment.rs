@@ -9,8 +9,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::batch::{self, HEADER_LEN, Header};
+use super::batch::{self, BatchError, HEADER_LEN, Header};
 use super::index::{Entry, Index};
 
 /// Bytes read beyond what was asked for, to reach the wanted batch from the index entry before it.
@@ -20,7 +21,35 @@ const SLACK: u64 = 8192;
 #[derive(Debug)]
 enum Store {
     Memory(Vec<u8>),
-    File { path: PathBuf, open: Option<Arc<File>>, torn: bool },
+    File { path: PathBuf, open: Option<Handle>, torn: bool },
+}
+
+/// How many segments of the process hold their file open.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+/// From this many open files on, a file is closed again after every write: descriptors are scarce, and the clients in
+/// the same process need theirs.
+const MOST_OPEN: usize = 256;
+
+/// An open file, counted.
+#[derive(Debug)]
+struct Handle(Arc<File>);
+
+impl Handle {
+    fn new(file: File) -> Self {
+        OPEN.fetch_add(1, Ordering::Relaxed);
+        Handle(Arc::new(file))
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether files should be closed after use.
+pub fn too_many_open() -> bool {
+    OPEN.load(Ordering::Relaxed) > MOST_OPEN
 }
 
 /// A segment of a partition's log.
@@ -38,6 +67,8 @@ pub struct Segment {
     pub stamp: u64,
     /// Its sparse index.
     pub index: Index,
+    /// Its file was made by the last append that needed one, and its folders may not be on the disk yet.
+    pub is_new: bool,
     store: Store,
 }
 
@@ -68,7 +99,16 @@ impl Segment {
     }
 
     fn new(base: i64, stamp: u64, store: Store) -> Self {
-        Segment { base, next: base, len: 0, max_timestamp: i64::MIN, stamp, index: Index::default(), store }
+        Segment {
+            base,
+            next: base,
+            len: 0,
+            max_timestamp: i64::MIN,
+            stamp,
+            index: Index::default(),
+            is_new: false,
+            store,
+        }
     }
 
     /// The file, when there is one.
@@ -82,15 +122,16 @@ impl Segment {
     /// The open file, when there is one: what an fsync needs.
     pub fn file(&self) -> Option<Arc<File>> {
         match &self.store {
-            Store::File { open, .. } => open.clone(),
+            Store::File { open, .. } => open.as_ref().map(|handle| Arc::clone(&handle.0)),
             Store::Memory(_) => None,
         }
     }
 
-    /// Closes the file; it is opened again when needed.
+    /// Closes the file, which is opened again when needed, or gives back the memory beyond the batches.
     pub fn close(&mut self) {
-        if let Store::File { open, .. } = &mut self.store {
-            *open = None;
+        match &mut self.store {
+            Store::Memory(held) => held.shrink_to_fit(),
+            Store::File { open, .. } => *open = None,
         }
     }
 
@@ -100,23 +141,24 @@ impl Segment {
             Store::Memory(held) => held.extend_from_slice(bytes),
             Store::File { path, open, torn } => {
                 let file = match open {
-                    Some(file) => file,
+                    Some(handle) => &handle.0,
                     None => {
                         if let Some(folder) = path.parent() {
                             std::fs::create_dir_all(folder)?;
                         }
                         let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
-                        open.insert(Arc::new(file))
+                        self.is_new = self.len == 0;
+                        &open.insert(Handle::new(file)).0
                     }
                 };
-                if *torn {
-                    file.set_len(self.len)?;
-                    *torn = false;
-                }
-                if let Err(error) = file.write_all_at(bytes, self.len) {
+                let cut = if *torn { file.set_len(self.len) } else { Ok(()) };
+                if let Err(error) = cut.and_then(|()| file.write_all_at(bytes, self.len)) {
                     *torn = file.set_len(self.len).is_err();
+                    // The next try opens the file again, in case something is wrong with the handle.
+                    *open = None;
                     return Err(error);
                 }
+                *torn = false;
             }
         }
         self.applied(header);
@@ -129,7 +171,10 @@ impl Segment {
         self.index.note(entry);
         self.len += header.len as u64;
         self.next = header.next_offset();
-        self.max_timestamp = self.max_timestamp.max(header.max_timestamp);
+        // A marker's time is the broker's and says nothing about the records.
+        if !header.is_control() {
+            self.max_timestamp = self.max_timestamp.max(header.max_timestamp);
+        }
     }
 
     /// The bytes from the batch that holds `offset` (or a little before it) on; of what is in memory, `max` bytes but
@@ -163,8 +208,8 @@ impl Segment {
                 let bytes = rest[..keep.min(rest.len() as u64) as usize].to_vec();
                 Slice { position: 0, end: bytes.len() as u64, source: Source::Copied(bytes) }
             }
-            Store::File { open: Some(file), .. } => {
-                Slice { source: Source::Open(Arc::clone(file)), position, end: self.len }
+            Store::File { open: Some(handle), .. } => {
+                Slice { source: Source::Open(Arc::clone(&handle.0)), position, end: self.len }
             }
             Store::File { path, .. } => Slice { source: Source::Path(path.clone()), position, end: self.len },
         }
@@ -180,7 +225,7 @@ impl Slice {
         let mut end;
         loop {
             // Skip what lies before; the index keeps this within a few kilobytes unless one batch is large.
-            let Ok(header) = Header::read(&bytes[start..]) else {
+            let Some(header) = header_at(&bytes, start)? else {
                 if !self.extend(&mut bytes, &file, start + HEADER_LEN)? {
                     return Ok(Vec::new());
                 }
@@ -225,7 +270,7 @@ impl Slice {
         let (mut bytes, file) = self.start(1 << 16)?;
         let mut start = 0;
         loop {
-            let Ok(header) = Header::read(&bytes[start..]) else {
+            let Some(header) = header_at(&bytes, start)? else {
                 if !self.extend(&mut bytes, &file, start + (1 << 16))? {
                     return Ok(None);
                 }
@@ -280,5 +325,14 @@ impl Slice {
         bytes.resize(wanted, 0);
         file.read_exact_at(&mut bytes[held..], self.position + held as u64)?;
         Ok(true)
+    }
+}
+
+/// The header at `start`, none if the bytes end within it. Something else there means that the file was damaged.
+fn header_at(bytes: &[u8], start: usize) -> io::Result<Option<Header>> {
+    match Header::read(bytes.get(start..).unwrap_or_default()) {
+        Ok(header) => Ok(Some(header)),
+        Err(BatchError::Truncated) => Ok(None),
+        Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "a batch in the log is damaged")),
     }
 }

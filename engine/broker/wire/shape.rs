@@ -28,7 +28,11 @@ const fn shape(key: ApiKey, compact: i16, fields: &'static str) -> Shape {
 /// The body of every request that is answered (Kafka protocol guide, "The Messages").
 const SHAPES: &[Shape] = &[
     shape(ApiKey::Produce, 9, "s 2 4 {s {4 b}}"),
-    shape(ApiKey::Fetch, 12, "4 4 4 4 1 4@7-12 4@7-12 {s {4 4@9-12 8 4@12-12 8@5-12 4}} {s@7-12 [4]@7-12}@7-12 s@11-12"),
+    shape(
+        ApiKey::Fetch,
+        12,
+        "4 4 4 4 1 4@7-12 4@7-12 {s {4 4@9-12 8 4@12-12 8@5-12 4}} {s@7-12 [4]@7-12}@7-12 s@11-12",
+    ),
     shape(ApiKey::ListOffsets, 6, "4 1@2-8 {s {4 4@4-8 8}}"),
     shape(ApiKey::Metadata, 9, "{16@10-12 s} 1@4-12 1@8-10 1@8-12"),
     shape(ApiKey::OffsetCommit, 8, "s 4 s s@7-9 8@2-4 {s {4 8 4@6-9 s}}"),

@@ -17,11 +17,13 @@ pub fn rows(
 ) -> io::Result<()> {
     let label_field = (!label.is_empty()).then(|| field(label));
     if with_header {
-        let names = label_field.iter().map(|_| "query".to_string()).chain(columns.iter().map(|column| field(&column.name)));
+        let names =
+            label_field.iter().map(|_| "query".to_string()).chain(columns.iter().map(|column| field(&column.name)));
         writeln!(out, "{}", names.collect::<Vec<_>>().join(","))?;
     }
     for row in 0..batch.num_rows() {
-        let cells = batch.columns().iter().map(|column| text_of(column, row).map_or_else(String::new, |text| field(&text)));
+        let cells =
+            batch.columns().iter().map(|column| text_of(column, row).map_or_else(String::new, |text| field(&text)));
         writeln!(out, "{}", label_field.clone().into_iter().chain(cells).collect::<Vec<_>>().join(","))?;
     }
     Ok(())

@@ -30,12 +30,8 @@ pub fn rows(out: &mut impl Write, label: &str, columns: &[RowColumn], batch: &Re
 /// Writes a listing, one object a row.
 pub fn listing(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
     for row in &listing.rows {
-        let object: Map<String, Value> = listing
-            .columns
-            .iter()
-            .zip(row)
-            .map(|(name, cell)| (name.clone(), Value::String(cell.clone())))
-            .collect();
+        let object: Map<String, Value> =
+            listing.columns.iter().zip(row).map(|(name, cell)| (name.clone(), Value::String(cell.clone()))).collect();
         writeln!(out, "{}", Value::Object(object))?;
     }
     Ok(())
@@ -61,7 +57,11 @@ pub fn value_of(column: &ArrayRef, row: usize) -> Value {
         DataType::Struct(fields) => {
             let columns = column.as_struct().columns();
             Value::Object(
-                fields.iter().zip(columns).map(|(field, values)| (field.name().clone(), value_of(values, row))).collect(),
+                fields
+                    .iter()
+                    .zip(columns)
+                    .map(|(field, values)| (field.name().clone(), value_of(values, row)))
+                    .collect(),
             )
         }
         DataType::Map(_, _) => {

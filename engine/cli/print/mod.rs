@@ -87,7 +87,12 @@ impl<W: Write> RowPrinter<W> {
                     writeln!(self.out, "{}", serde_json::json!({ "query": label, "line": line }))?;
                 }
                 (_, true) => writeln!(self.out, "{line}")?,
-                (_, false) => writeln!(self.out, "{} {} {line}", self.paint.faint(&self.streams[stream].label), self.paint.faint("│"))?,
+                (_, false) => writeln!(
+                    self.out,
+                    "{} {} {line}",
+                    self.paint.faint(&self.streams[stream].label),
+                    self.paint.faint("│")
+                )?,
             }
         }
         self.out.flush()

@@ -11,8 +11,10 @@ use kafka_protocol::ResponseError;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::alarm::Alarm;
 use super::config::Fsync;
 use super::log::batch::{self, Header, Marker};
+use super::log::segment::too_many_open;
 use super::log::{Log, recovery, sidecar};
 use super::producers::{Aborted, Active, Producers, Verdict};
 use super::time::now_ms;
@@ -33,6 +35,8 @@ pub struct Limits {
     pub in_memory: bool,
     /// Bytes of batches held by all partitions.
     pub held: AtomicU64,
+    /// Hears of failing writes.
+    pub alarm: Arc<Alarm>,
 }
 
 /// What the topic demands of a batch.
@@ -220,7 +224,7 @@ impl Partition {
         if offset < inner.log.start() {
             return ResponseError::OffsetOutOfRange;
         }
-        tracing::warn!(target: "alcedo::broker", "a read at offset {offset} failed: {error}");
+        self.limits.alarm.failed("a batch could not be read", error);
         ResponseError::KafkaStorageError
     }
 
@@ -304,11 +308,6 @@ impl Partition {
         self.inner.lock().producers.active()
     }
 
-    /// Bytes held.
-    pub fn len(&self) -> u64 {
-        self.inner.lock().log.len()
-    }
-
     /// The topic is deleted: every later request fails, waiting readers look again.
     pub fn retire(&self) {
         let mut inner = self.inner.lock();
@@ -331,6 +330,9 @@ impl Partition {
         }
         if let Some(file) = inner.log.active_file() {
             file.sync_data()?;
+        }
+        let (len, path) = (inner.log.active().len, inner.log.active().path().cloned());
+        if path.is_some_and(|path| sidecar::read(&path).is_none_or(|kept| kept.len != len)) {
             inner.keep_sidecar();
         }
         inner.dirty = false;
@@ -372,7 +374,7 @@ impl Inner {
                 batch::set_append_time(scratch, timestamp);
             }
             let header = Header::read(scratch).map_err(|_| ResponseError::InvalidRecord)?;
-            self.log.append(scratch, &header).map_err(storage_error)?;
+            self.log.append(scratch, &header).map_err(|error| limits.write_failed(error))?;
             self.dirty = true;
             limits.held.fetch_add(header.len as u64, Ordering::Relaxed);
             if scratch.capacity() > SCRATCH_KEPT {
@@ -384,13 +386,20 @@ impl Inner {
 
     /// Forces what was written to the disk, if that is the policy.
     fn sync(&mut self, limits: &Limits) -> Result<(), ResponseError> {
-        if limits.in_memory || limits.fsync != Fsync::EachBatch || !self.dirty {
+        if limits.in_memory || !self.dirty {
             return Ok(());
         }
-        if let Some(file) = self.log.active_file() {
-            file.sync_data().map_err(storage_error)?;
+        let close = too_many_open();
+        if limits.fsync == Fsync::EachBatch || (close && limits.fsync != Fsync::Never) {
+            if let Some(file) = self.log.active_file() {
+                file.sync_data().map_err(|error| limits.write_failed(error))?;
+            }
+            self.log.sync_new_file().map_err(|error| limits.write_failed(error))?;
+            self.dirty = false;
         }
-        self.dirty = false;
+        if close {
+            self.log.close_active();
+        }
         Ok(())
     }
 
@@ -401,7 +410,7 @@ impl Inner {
                 && let Some(file) = self.log.active_file()
                 && let Err(error) = file.sync_data()
             {
-                tracing::warn!(target: "alcedo::broker", "fsync of a finished segment failed: {error}");
+                limits.alarm.failed("a finished segment could not be forced to the disk", &error);
             }
             self.keep_sidecar();
         }
@@ -435,8 +444,13 @@ impl Inner {
     }
 }
 
-/// A failed write: clients try again, and nothing of the batch is left.
-fn storage_error(error: io::Error) -> ResponseError {
-    tracing::warn!(target: "alcedo::broker", "a batch could not be written: {error}");
-    ResponseError::KafkaStorageError
+impl Limits {
+    /// A failed write: clients try again, and nothing of the batch is left.
+    fn write_failed(&self, error: io::Error) -> ResponseError {
+        self.alarm.failed("a batch could not be written", &error);
+        ResponseError::KafkaStorageError
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,10 +98,7 @@ impl Transactions {
     }
 
     fn record(&self, event: Event) -> Result<(), ResponseError> {
-        self.journal.lock().record(event).map_err(|error| {
-            tracing::warn!(target: "alcedo::broker", "the journal could not be written: {error}");
-            ResponseError::CoordinatorNotAvailable
-        })
+        self.journal.lock().record(event).map_err(|_| ResponseError::CoordinatorNotAvailable)
     }
 
     fn keep(&self, id: &str, txn: &Txn) -> Result<(), ResponseError> {
@@ -358,3 +355,6 @@ impl Transactions {
         self.all()
     }
 }
+
+#[cfg(test)]
+mod tests;
