@@ -27,7 +27,7 @@ macro_rules! ensure {
         }
     };
 }
-pub(super) use ensure;
+pub(crate) use ensure;
 
 /// Names the step that failed.
 pub trait Step<T> {

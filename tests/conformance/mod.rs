@@ -11,10 +11,10 @@
 //! `ALCEDO_TEST_CHECK=text` keeps the Kafka run to the checks whose name holds the text;
 //! `ALCEDO_TEST_BACKLOG_MB=500` sets the size of the backlog in `byte_limits_hold_over_a_backlog`.
 
-mod apache;
-mod client;
-mod embedded;
-mod handle;
+pub mod apache;
+pub mod client;
+pub mod embedded;
+pub mod handle;
 mod wire;
 
 mod durability;
