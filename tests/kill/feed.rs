@@ -120,8 +120,13 @@ impl Follower {
     /// Reads until all events below `sent` are there, as long as new ones come.
     pub fn await_all(&mut self, sent: usize) -> Outcome {
         while self.seen.len() < sent {
-            let progress = self.look(Instant::now() + PATIENCE, 0)?;
-            ensure!(progress, "no new event within {PATIENCE:?}, {} of {sent} have come", self.seen.len());
+            if self.look(Instant::now() + PATIENCE, 0)? {
+                continue;
+            }
+            let missing: Vec<usize> = (0..sent).filter(|id| !self.seen.contains(id)).collect();
+            let first = &missing[..missing.len().min(5)];
+            let count = missing.len();
+            return Err(format!("no new event within {PATIENCE:?}, {count} of {sent} are missing, first {first:?}"));
         }
         Ok(())
     }
