@@ -3,5 +3,8 @@
 /// What a Kafka broker must do, asked of the embedded one and of Apache Kafka alike.
 mod conformance;
 
+/// A persistent query that is killed again and again loses nothing and repeats nothing.
+mod kill;
+
 /// The source checks itself.
 mod tidy;

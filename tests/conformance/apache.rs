@@ -43,7 +43,7 @@ impl BrokerHandle for ApacheKafka {
     }
 
     fn stop(&mut self) -> Result<(), String> {
-        self.process.take().map_or(Ok(()), |mut process| process.stop(Duration::from_secs(20)))
+        self.process.take().map_or(Ok(()), |mut process| process.stop(Duration::from_secs(20)).map(drop))
     }
 
     fn keeps_the_whole_window(&self) -> bool {

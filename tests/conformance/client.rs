@@ -17,7 +17,7 @@ use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 pub type Outcome<T = ()> = Result<T, String>;
 
 /// The longest that any single step may take. Only a broken broker needs it.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Fails the check with a formatted text unless the condition holds.
 macro_rules! ensure {
@@ -27,7 +27,7 @@ macro_rules! ensure {
         }
     };
 }
-pub(super) use ensure;
+pub(crate) use ensure;
 
 /// Names the step that failed.
 pub trait Step<T> {
@@ -236,10 +236,14 @@ impl Producer {
     /// Waits until everything is acknowledged; fails when a record was not.
     pub fn flush(&self) -> Outcome<Vec<Report>> {
         // The client's own flush looks ten times a second; this one returns with the last report.
-        let deadline = Instant::now() + PATIENCE;
-        while self.inner.in_flight_count() > 0 {
-            ensure!(Instant::now() < deadline, "flush: {} records are not acknowledged", self.inner.in_flight_count());
+        let (mut left, mut deadline) = (self.inner.in_flight_count(), Instant::now() + PATIENCE);
+        while left > 0 {
             self.inner.poll(Duration::from_millis(1));
+            if self.inner.in_flight_count() < left {
+                deadline = Instant::now() + PATIENCE;
+            }
+            left = self.inner.in_flight_count();
+            ensure!(Instant::now() < deadline, "flush: {left} records are not acknowledged");
         }
         let reports = self.inner.context().take();
         match reports.iter().find_map(|report| report.error) {

@@ -41,7 +41,9 @@ impl BrokerHandle for EmbeddedBroker {
     }
 
     fn stop(&mut self) -> Result<(), String> {
-        self.process.take().map_or(Ok(()), |mut process| process.stop(Duration::from_secs(10)))
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        let status = process.stop(Duration::from_secs(10))?;
+        if status.success() { Ok(()) } else { Err(format!("SIGTERM ended it with {status}")) }
     }
 
     fn last_words(&self) -> String {

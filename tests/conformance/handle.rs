@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -45,7 +45,14 @@ const KEPT_LINES: usize = 30;
 
 impl Process {
     /// Starts `command` and waits until it prints a line that contains `ready`.
-    pub fn start(mut command: Command, ready: &str, within: Duration) -> Result<Process, String> {
+    pub fn start(command: Command, ready: &str, within: Duration) -> Result<Process, String> {
+        let mut process = Process::spawn(command)?;
+        process.wait_for_line(ready, within)?;
+        Ok(process)
+    }
+
+    /// Starts `command` and does not wait.
+    pub fn spawn(mut command: Command) -> Result<Process, String> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|e| format!("cannot start {:?}: {e}", command.get_program()))?;
         let (sender, lines) = channel();
@@ -56,9 +63,7 @@ impl Process {
         if let Some(stderr) = child.stderr.take() {
             drain(stderr, sender, kept.clone());
         }
-        let mut process = Process { child, lines, kept };
-        process.wait_for_line(ready, within)?;
-        Ok(process)
+        Ok(Process { child, lines, kept })
     }
 
     fn wait_for_line(&mut self, ready: &str, within: Duration) -> Result<(), String> {
@@ -79,25 +84,32 @@ impl Process {
 
     /// SIGKILL, then waits.
     pub fn kill(&mut self) -> Result<(), String> {
-        self.child.kill().map_err(|e| format!("cannot kill the broker: {e}"))?;
-        self.child.wait().map(drop).map_err(|e| format!("cannot wait for the broker: {e}"))
+        self.child.kill().map_err(|e| format!("cannot kill the process: {e}"))?;
+        self.child.wait().map(drop).map_err(|e| format!("cannot wait for the process: {e}"))
     }
 
-    /// SIGTERM, then waits up to `within`.
-    pub fn stop(&mut self, within: Duration) -> Result<(), String> {
+    /// Its exit status, when it has ended by itself.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>, String> {
+        self.child.try_wait().map_err(|e| format!("cannot look at the process: {e}"))
+    }
+
+    /// SIGTERM, then waits up to `within` for its exit status.
+    pub fn stop(&mut self, within: Duration) -> Result<ExitStatus, String> {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").arg(&pid).status().map_err(|e| format!("cannot run kill: {e}"))?;
         if !sent.success() {
             return Err(format!("cannot send SIGTERM to {pid}"));
         }
         let deadline = Instant::now() + within;
-        while self.child.try_wait().map_err(|e| format!("cannot wait for the broker: {e}"))?.is_none() {
+        loop {
+            if let Some(status) = self.ended()? {
+                return Ok(status);
+            }
             if Instant::now() > deadline {
                 return Err(format!("it did not end within {within:?} after SIGTERM"));
             }
             std::thread::sleep(Duration::from_millis(5)); // The interval between two looks, not a wait for luck.
         }
-        Ok(())
     }
 
     /// The newest lines of both outputs.

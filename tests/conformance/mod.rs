@@ -6,17 +6,18 @@
 //! the test runs only when `ALCEDO_TEST_KAFKA` names the folder with Kafka's jars (`tests/scripts/kafka.sh fetch`).
 //!
 //! In reading order: `handle` (a broker as a process), `embedded` and `apache` (the two of them), `client` (librdkafka in
-//! few words), `wire` (frames by hand), then the checks, grouped by topic.
+//! few words), `wire` (frames by hand), then the checks, grouped by topic; `clients` runs other people's clients.
 //!
 //! `ALCEDO_TEST_CHECK=text` keeps the Kafka run to the checks whose name holds the text;
 //! `ALCEDO_TEST_BACKLOG_MB=500` sets the size of the backlog in `byte_limits_hold_over_a_backlog`.
 
-mod apache;
-mod client;
-mod embedded;
-mod handle;
+pub mod apache;
+pub mod client;
+pub mod embedded;
+pub mod handle;
 mod wire;
 
+mod clients;
 mod durability;
 mod fencing;
 mod fetch;
@@ -80,7 +81,7 @@ checks! {
         deleted_records_move_the_low_watermark
         configs_are_set_altered_and_described
         partitions_are_added
-        impossible_topics_are_refused
+        impossible_names_are_refused
         sixty_four_partitions
     }
     groups {
@@ -124,6 +125,20 @@ checks! {
     }
 }
 
+/// kcat and Kafka's console tools; not in `ALL`, because they need Kafka's jars on both brokers.
+const OTHER_CLIENTS: (&str, Check) = ("clients::kcat_and_the_console_tools", clients::kcat_and_the_console_tools);
+
+/// The same tools against the embedded broker.
+#[test]
+fn other_clients() {
+    if std::env::var_os("ALCEDO_TEST_KAFKA").is_none_or(|jars| jars.is_empty()) {
+        let line = "skipped: kcat and Kafka's console tools (ALCEDO_TEST_KAFKA is not set)";
+        let _ = writeln!(std::io::stderr(), "{line}");
+        return;
+    }
+    on_the_embedded_broker(OTHER_CLIENTS.1);
+}
+
 /// Runs one check over a broker process of its own; its last lines belong to the failure.
 fn on_the_embedded_broker(check: Check) {
     let mut broker = embedded::EmbeddedBroker::new().unwrap_or_else(|error| panic!("{error}"));
@@ -138,7 +153,7 @@ fn on_the_embedded_broker(check: Check) {
 fn apache_kafka() {
     // Written directly: the harness shows captured output only of tests that fail.
     let mut log = std::io::stderr();
-    let Some(jars) = std::env::var_os("ALCEDO_TEST_KAFKA") else {
+    let Some(jars) = std::env::var_os("ALCEDO_TEST_KAFKA").filter(|jars| !jars.is_empty()) else {
         let _ = writeln!(log, "skipped: Apache Kafka (ALCEDO_TEST_KAFKA is not set), {} checks", ALL.len());
         return;
     };
@@ -147,7 +162,7 @@ fn apache_kafka() {
     let mut broker = apache::ApacheKafka::new(Path::new(&jars)).unwrap_or_else(|error| panic!("{error}"));
     broker.start().unwrap_or_else(|error| panic!("{error}"));
     let (mut run, mut failures) = (0, Vec::new());
-    for (name, check) in ALL.iter().filter(|(name, _)| name.contains(&only)) {
+    for (name, check) in ALL.iter().chain([&OTHER_CLIENTS]).filter(|(name, _)| name.contains(&only)) {
         let check_began = Instant::now();
         let outcome = check(&mut broker);
         let seconds = check_began.elapsed().as_secs_f64();

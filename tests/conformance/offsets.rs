@@ -23,7 +23,7 @@ pub fn offset_by_timestamp(broker: &mut dyn BrokerHandle) -> Outcome {
     batching.flush()?;
 
     let consumer = reader(&boot, &[])?;
-    let mut ask = |time: i64| -> Outcome<Offset> {
+    let ask = |time: i64| -> Outcome<Offset> {
         let mut times = TopicPartitionList::new();
         times.add_partition_offset(&topic, 0, Offset::Offset(time)).step("time")?;
         let answer = consumer.offsets_for_times(times, PATIENCE).step("offsets for times")?;

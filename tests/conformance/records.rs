@@ -87,7 +87,13 @@ fn compressed(broker: &mut dyn BrokerHandle, name: &str, codec: i16) -> Outcome 
     let mut wire = Wire::connect(&boot)?;
     let fetched = wire.fetch(&topic, &Wanted::default())?;
     let batches = fetched.iter().flat_map(|part| part.batches()).collect::<Vec<_>>();
-    ensure!(!batches.is_empty(), "a raw fetch found no batch");
+    let mut next = 0;
+    for batch in &batches {
+        ensure!(batch.base_offset == next, "a batch at offset {}, wanted {next}", batch.base_offset);
+        ensure!(batch.last_offset - next + 1 == i64::from(batch.records), "offsets are not records: {batch:?}");
+        next = batch.last_offset + 1;
+    }
+    ensure!(next == 500, "the batches hold {next} of 500 records");
     ensure!(batches.iter().all(|b| b.codec() == codec), "a batch lost its codec: {batches:?}");
 
     // In the middle of a compressed batch: the broker sends the whole batch, the client skips to the offset.

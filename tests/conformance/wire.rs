@@ -14,6 +14,7 @@ pub mod code {
     pub const OFFSET_OUT_OF_RANGE: i16 = 1;
     pub const CORRUPT_MESSAGE: i16 = 2;
     pub const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+    pub const NOT_LEADER_OR_FOLLOWER: i16 = 6;
     pub const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
     pub const COORDINATOR_NOT_AVAILABLE: i16 = 15;
     pub const NOT_COORDINATOR: i16 = 16;
@@ -79,16 +80,20 @@ impl Wire {
         })
     }
 
-    /// Produces one batch with acks from all: error code and base offset.
+    /// Produces one batch with acks from all: error code and base offset. A broker that has just started may not lead the
+    /// partition yet; that is waited for.
     pub fn produce(&mut self, topic: &str, partition: i32, batch: &[u8]) -> Outcome<(i16, i64)> {
-        let body = Body::default().string(None).i16(-1).i32(10_000);
-        let body = body.array(1).string(Some(topic)).array(1).i32(partition).bytes(batch);
-        let mut answer = self.call(0, 3, false, body)?;
-        answer.array()?;
-        answer.string()?;
-        answer.array()?;
-        answer.i32()?;
-        Ok((answer.i16()?, answer.i64()?))
+        until("a leader", || {
+            let body = Body::default().string(None).i16(-1).i32(10_000);
+            let body = body.array(1).string(Some(topic)).array(1).i32(partition).bytes(batch);
+            let mut answer = self.call(0, 3, false, body)?;
+            answer.array()?;
+            answer.string()?;
+            answer.array()?;
+            answer.i32()?;
+            let (error, offset) = (answer.i16()?, answer.i64()?);
+            Ok((error != code::NOT_LEADER_OR_FOLLOWER).then_some((error, offset)))
+        })
     }
 
     /// Fetches partitions of one topic.

@@ -13,7 +13,8 @@ CLUSTER_ID=MkU3OEVBNTcwNTJENDM2Qg
 
 usage() {
     cat <<EOF
-usage: kafka.sh dir                                  print the default jar folder
+usage: kafka.sh dir                                  print the default jar folder, there or not
+       kafka.sh jars                                 print the jar folder in use; an error when it is not there
        kafka.sh fetch [JARS]                         copy the jars into JARS, unless they are there; print the folder
        kafka.sh run PORT DATA [CONTROLLER_PORT]      run the node in the foreground (this process becomes java)
        kafka.sh start PORT DATA [CONTROLLER_PORT]    run it in the background, return when it serves requests; print its pid
@@ -193,6 +194,7 @@ tool() {
 
 case "${1:-} $#" in
     "dir 1") default_jars ;;
+    "jars 1") jars ;;
     "fetch 1" | "fetch 2") fetch "${2:-}" ;;
     "run 3" | "run 4" | "start 3" | "start 4" | "stop 2") "$@" ;;
     "tool "*) [ $# -ge 2 ] || { usage >&2; exit 2; }; "$@" ;;
