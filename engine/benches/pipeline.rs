@@ -21,7 +21,10 @@ const DEVICES: u64 = 1000;
 fn main() {
     let options = Options::from_arguments();
     let broker = BrokerProcess::start();
-    println!("events {}, about 110 bytes each, {PARTITIONS} partitions; CPU seconds per million events", options.events);
+    println!(
+        "events {}, about 110 bytes each, {PARTITIONS} partitions; CPU seconds per million events",
+        options.events
+    );
 
     produce_sensor_events(&broker.address, options.events);
     // The floor twice, the lower one counts: the first run also warms the page cache.
@@ -41,7 +44,12 @@ fn main() {
         let expected = options.events / 10;
         assert_eq!(written, expected, "filter and project wrote another number of rows than pass the filter");
         let per_million = cpu / options.events as f64 * 1e6;
-        row(&format!("filter + project, {guarantee}"), per_million, floor, &format!("{written} rows out, {seconds:.1} s wall"));
+        row(
+            &format!("filter + project, {guarantee}"),
+            per_million,
+            floor,
+            &format!("{written} rows out, {seconds:.1} s wall"),
+        );
     }
 
     let messages = (options.events / 20).clamp(1024, 100_000);
@@ -113,12 +121,17 @@ fn produce(address: &str, count: u64, topic: &str, mut record: impl FnMut(u64, &
     let new_topic = rdkafka::admin::NewTopic::new(topic, PARTITIONS, rdkafka::admin::TopicReplication::Fixed(1));
     let created = admin.create_topics([&new_topic], &rdkafka::admin::AdminOptions::new());
     tokio::runtime::Runtime::new().expect("a runtime").block_on(created).expect("the topic is created");
-    let producer: BaseProducer =
-        client(address).set("linger.ms", "20").set("queue.buffering.max.messages", "1000000").create().expect("a producer");
+    let producer: BaseProducer = client(address)
+        .set("linger.ms", "20")
+        .set("queue.buffering.max.messages", "1000000")
+        .create()
+        .expect("a producer");
     let (mut key, mut value) = (String::new(), String::new());
     for id in 0..count {
         record(id, &mut key, &mut value);
-        while let Err((error, _)) = producer.send(BaseRecord::to(topic).key(&key).payload(&value).timestamp(1_700_000_000_000 + id as i64)) {
+        while let Err((error, _)) =
+            producer.send(BaseRecord::to(topic).key(&key).payload(&value).timestamp(1_700_000_000_000 + id as i64))
+        {
             assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull));
             producer.poll(Duration::from_millis(10));
         }

@@ -193,17 +193,16 @@ mod tests {
     #[test]
     fn a_corrupt_entry_is_named_and_the_rest_lives() {
         let mut log = empty();
-        let good = serde_json::to_vec(&Entry {
-            version: 1,
-            sequence: 1,
-            statement: "s".into(),
-            canonical: "s".into(),
-        });
+        let good = serde_json::to_vec(&Entry { version: 1, sequence: 1, statement: "s".into(), canonical: "s".into() });
         let mut named = Vec::new();
         let mut corrupt = |key: &str| named.push(key.to_string());
         log.apply(Some(b"relation/A"), good.ok().as_deref(), &mut corrupt);
         log.apply(Some(b"relation/B"), Some(b"{not json"), &mut corrupt);
-        log.apply(Some(b"relation/C"), Some(br#"{"version":9,"sequence":1,"statement":"","canonical":""}"#), &mut corrupt);
+        log.apply(
+            Some(b"relation/C"),
+            Some(br#"{"version":9,"sequence":1,"statement":"","canonical":""}"#),
+            &mut corrupt,
+        );
         assert_eq!(named, ["relation/B", "relation/C"]);
         assert!(log.get("relation/A").is_some());
     }

@@ -25,7 +25,13 @@ pub enum End {
 /// Writes the rows of `streams` until all have ended, the user interrupts or the output is closed.
 ///
 /// The first query that fails ends the others; its error is returned.
-pub fn drive(streams: Vec<RowStream>, out: impl Write, format: OutputFormat, paint: Paint, interrupts: &Interrupts) -> Result<End> {
+pub fn drive(
+    streams: Vec<RowStream>,
+    out: impl Write,
+    format: OutputFormat,
+    paint: Paint,
+    interrupts: &Interrupts,
+) -> Result<End> {
     let labels: Vec<_> = streams.iter().map(|stream| (stream.label.clone(), stream.columns.clone())).collect();
     let cancels: Vec<_> = streams.iter().map(RowStream::cancel_handle).collect();
     let mut printer = RowPrinter::new(out, format, paint, &labels);

@@ -52,12 +52,18 @@ pub fn builder(args: &SessionArgs) -> Result<EngineBuilder> {
         ("", Some(folder)) => Storage::Folder(folder.clone()),
         ("", None) => Storage::Memory(args.memory_topics),
         (_, Some(_)) => {
-            return Err(Error::usage("--data keeps the embedded broker's topics, and bootstrap.servers names a cluster")
-                .hint("Give one of the two."));
+            return Err(Error::usage(
+                "--data keeps the embedded broker's topics, and bootstrap.servers names a cluster",
+            )
+            .hint("Give one of the two."));
         }
         (address, None) => Storage::Cluster(address.to_string()),
     };
-    let mut builder = Engine::builder().storage(storage).settings(settings).allow_remote(args.allow_remote).notices(notices::to_stderr());
+    let mut builder = Engine::builder()
+        .storage(storage)
+        .settings(settings)
+        .allow_remote(args.allow_remote)
+        .notices(notices::to_stderr());
     if let Some(listen) = args.listen {
         builder = builder.listen(listen);
     }

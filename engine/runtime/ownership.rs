@@ -71,7 +71,9 @@ impl Ownership {
         let Some(last) = batch.offsets.last() else { return Ok(()) };
         let task = match self.tasks.entry(batch.partition) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Task::new(&self.spec.plan, batch.partition)?),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(Task::new(&self.spec.plan, batch.partition)?)
+            }
         };
         task.process(batch, &mut self.output)?;
         let counters = &self.shared.counters;
@@ -107,7 +109,8 @@ impl Ownership {
 
     /// Commits outputs and positions together. With `release`, also takes our id off the partitions.
     pub fn commit(&mut self, group: &Group, release: bool) -> Result<()> {
-        let owner = if release || self.spec.guarantee == Guarantee::AtLeastOnce { "" } else { &self.spec.transactional_id };
+        let owner =
+            if release || self.spec.guarantee == Guarantee::AtLeastOnce { "" } else { &self.spec.transactional_id };
         let moved = |partition: &i32, next: &i64| self.committed.get(partition) != Some(next);
         let offsets: Vec<PartitionOffset> = self
             .positions

@@ -150,7 +150,10 @@ fn turn(spec: &Arc<QuerySpec>, shared: &Arc<Shared>) -> Result<()> {
     let mut ownership = Ownership::new(Arc::clone(spec), Arc::clone(shared))?;
     let options = ReaderOptions { headers: true, ends: true, reset: spec.reset, ..ReaderOptions::default() };
     let mut client = spec.client.clone();
-    client.properties.entry("session.timeout.ms".into()).or_insert_with(|| spec.session_timeout.as_millis().to_string());
+    client
+        .properties
+        .entry("session.timeout.ms".into())
+        .or_insert_with(|| spec.session_timeout.as_millis().to_string());
     let mut reader = Reader::group(&client, options, &spec.group, &[&spec.topic])?;
     shared.set_waker(reader.waker());
     let worked = work(spec, shared, &mut reader, &mut ownership);
@@ -227,8 +230,9 @@ fn is_finished(ends: &[i64], ownership: &Ownership, shared: &Shared) -> Result<b
     if owned.iter().any(|(partition, next)| !reached(*partition as usize, *next)) {
         return Ok(false);
     }
-    let others: Vec<i32> =
-        (0..ends.len() as i32).filter(|partition| !owned.contains_key(partition) && ends[*partition as usize] > 0).collect();
+    let others: Vec<i32> = (0..ends.len() as i32)
+        .filter(|partition| !owned.contains_key(partition) && ends[*partition as usize] > 0)
+        .collect();
     if others.is_empty() {
         return Ok(true);
     }

@@ -96,7 +96,10 @@ pub(super) fn start(shared: &Arc<Shared>, name: &str, config: ListenerConfig) ->
             notices.warning(&subject, format!("no rule matches MQTT topic {topic}; its messages are dropped"));
         }
         Notice::Undelivered { client, error } => {
-            notices.warning(&subject, format!("messages of device {client} could not be delivered, it is to send again: {error}"));
+            notices.warning(
+                &subject,
+                format!("messages of device {client} could not be delivered, it is to send again: {error}"),
+            );
         }
         Notice::Refused { client, error } => {
             notices.warning(&subject, format!("a message of device {client} was dropped: {error}"));

@@ -86,11 +86,21 @@ impl Session {
                 Outcome::Done(counted("Terminated", &ids))
             }
             Action::Pause(ids) => {
-                shared.queries.lock().iter().filter(|(id, _)| ids.contains(id)).for_each(|(_, q)| q.shared().request_pause(true));
+                shared
+                    .queries
+                    .lock()
+                    .iter()
+                    .filter(|(id, _)| ids.contains(id))
+                    .for_each(|(_, q)| q.shared().request_pause(true));
                 Outcome::Done(counted("Paused", &ids))
             }
             Action::Resume(ids) => {
-                shared.queries.lock().iter().filter(|(id, _)| ids.contains(id)).for_each(|(_, q)| q.shared().request_pause(false));
+                shared
+                    .queries
+                    .lock()
+                    .iter()
+                    .filter(|(id, _)| ids.contains(id))
+                    .for_each(|(_, q)| q.shared().request_pause(false));
                 Outcome::Done(counted("Resumed", &ids))
             }
             Action::CreateConnector { connector, config } => {
@@ -151,7 +161,9 @@ impl Session {
         let query = shared.catalog.change(|catalog| catalog.drop_query(id, Default::default()))?;
         let mut log = shared.log.lock();
         log.remove(&query_key(id));
-        if let Some(sink) = shared.catalog.snapshot().find_relation(&query.sink).filter(|r| r.sink_of.as_deref() == Some(id)) {
+        if let Some(sink) =
+            shared.catalog.snapshot().find_relation(&query.sink).filter(|r| r.sink_of.as_deref() == Some(id))
+        {
             let statement = describe::create_statement(sink);
             log.put(&relation_key(&sink.name), &statement, &statement);
         }

@@ -98,7 +98,8 @@ fn format_of(bytes: Option<&[u8]>) -> &'static str {
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.chars().any(|c| c.is_control() && !c.is_whitespace()) => {
             let trimmed = text.trim_start();
-            let is_json = trimmed.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+            let is_json =
+                trimmed.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
             if is_json { "JSON" } else { "KAFKA_STRING or DELIMITED" }
         }
         _ => match bytes.len() {

@@ -87,7 +87,13 @@ pub(super) fn stop(shared: &Shared, id: &str) -> Result<()> {
 }
 
 /// Starts a push query.
-pub(super) fn start_push(shared: &Shared, plan: QueryPlan, policy: StartPolicy, shown: &str, rows: usize) -> Result<RowStream> {
+pub(super) fn start_push(
+    shared: &Shared,
+    plan: QueryPlan,
+    policy: StartPolicy,
+    shown: &str,
+    rows: usize,
+) -> Result<RowStream> {
     let topic = plan.source.topic.clone();
     let start = start::by_policy(&shared.admin, &topic, policy)?;
     shared.notices.info(&plan.query_id, start.describe(&topic, policy));

@@ -34,20 +34,48 @@ pub(super) struct Planned {
 pub(super) enum Action {
     /// Nothing to do; the text says why.
     Nothing(String),
-    CreateRelation { relation: Relation, replace: bool },
-    StartQuery { plan: Box<PersistentPlan>, replace: bool, policy: StartPolicy, settings: Box<Settings> },
-    Push { plan: Box<QueryPlan>, policy: StartPolicy },
-    Print { topic: String, policy: StartPolicy, interval: i64, limit: Option<i64> },
+    CreateRelation {
+        relation: Relation,
+        replace: bool,
+    },
+    StartQuery {
+        plan: Box<PersistentPlan>,
+        replace: bool,
+        policy: StartPolicy,
+        settings: Box<Settings>,
+    },
+    Push {
+        plan: Box<QueryPlan>,
+        policy: StartPolicy,
+    },
+    Print {
+        topic: String,
+        policy: StartPolicy,
+        interval: i64,
+        limit: Option<i64>,
+    },
     Insert(Box<InsertRow>),
-    DropRelation { name: String, delete_topic: bool },
+    DropRelation {
+        name: String,
+        delete_topic: bool,
+    },
     Terminate(Vec<String>),
     Pause(Vec<String>),
     Resume(Vec<String>),
-    CreateConnector { connector: Connector, config: Box<ListenerConfig> },
+    CreateConnector {
+        connector: Connector,
+        config: Box<ListenerConfig>,
+    },
     DropConnector(String),
-    Set { name: String, value: String },
+    Set {
+        name: String,
+        value: String,
+    },
     Unset(String),
-    Define { name: String, value: String },
+    Define {
+        name: String,
+        value: String,
+    },
     Undefine(String),
     Show(Show),
     Describe(Describe),
@@ -111,7 +139,8 @@ impl<'a> Planner<'a> {
     fn action(&mut self, statement: &Statement, shown: &str, canonical: &str) -> Result<Action> {
         let span = statement.span;
         let defaults = Defaults {
-            key_format: FormatName::parse(self.settings.get("persistence.default.format.key")).unwrap_or(FormatName::Kafka),
+            key_format: FormatName::parse(self.settings.get("persistence.default.format.key"))
+                .unwrap_or(FormatName::Kafka),
             value_format: FormatName::parse(self.settings.get("persistence.default.format.value")),
             wrap_single_values: None,
         };
@@ -126,7 +155,8 @@ impl<'a> Planner<'a> {
                 let relation = planner::create_source(&context, create)?;
                 refuse_timestamp_format(relation.timestamp.as_ref(), span)?;
                 self.compare_with_log(&relation_key(&relation.name), canonical, create.or_replace, create.name.span)?;
-                topics::check_source(self.shared(), &relation, &mut self.topics).map_err(|e| e.or_at(create.name.span))?;
+                topics::check_source(self.shared(), &relation, &mut self.topics)
+                    .map_err(|e| e.or_at(create.name.span))?;
                 self.catalog.add_relation(relation.clone(), create.or_replace, create.name.span)?;
                 Action::CreateRelation { relation, replace: create.or_replace }
             }
@@ -157,16 +187,23 @@ impl<'a> Planner<'a> {
             StatementKind::Print { topic, from_beginning, interval, limit } => {
                 let policy = if *from_beginning { StartPolicy::Earliest } else { self.print_policy()? };
                 topics::check_printed(self.shared(), &topic.name, &self.topics).map_err(|e| e.or_at(topic.span))?;
-                Action::Print { topic: topic.name.clone(), policy, interval: interval.unwrap_or(1).max(1), limit: *limit }
+                Action::Print {
+                    topic: topic.name.clone(),
+                    policy,
+                    interval: interval.unwrap_or(1).max(1),
+                    limit: *limit,
+                }
             }
             StatementKind::DropSource { kind, if_exists, name, delete_topic } => {
                 let Some(relation) = self.catalog.find_relation(&name.name).cloned() else {
                     if *if_exists {
                         return Ok(Action::Nothing(format!("There is no {} to drop.", quote_identifier(&name.name))));
                     }
-                    return Err(self.catalog.relation(&name.name, name.span).err().unwrap_or_else(|| {
-                        Error::internal("a relation is there and is not")
-                    }));
+                    return Err(self
+                        .catalog
+                        .relation(&name.name, name.span)
+                        .err()
+                        .unwrap_or_else(|| Error::internal("a relation is there and is not")));
                 };
                 let wanted = match kind {
                     SourceKind::Stream => RelationKind::Stream,
@@ -364,7 +401,8 @@ fn difference(before: &str, after: &str) -> String {
     let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
     let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
     let tail = old[head..].iter().rev().zip(new[head..].iter().rev()).take_while(|(a, b)| a == b).count();
-    let part = |lines: &[&str]| lines[head..lines.len() - tail].iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    let part =
+        |lines: &[&str]| lines[head..lines.len() - tail].iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
     format!("it was `{}`, it is now `{}`", part(&old), part(&new))
 }
 

@@ -34,7 +34,9 @@ pub(super) fn check_source(shared: &Shared, relation: &Relation, made: &mut BTre
             Ok(())
         }
         None => Err(Error::sql(format!("topic {} does not exist", spec.name))
-            .detail("the cluster has no topic of this name, and the statement does not say how many partitions to create")
+            .detail(
+                "the cluster has no topic of this name, and the statement does not say how many partitions to create",
+            )
             .hint("Create the topic, correct KAFKA_TOPIC, or add PARTITIONS = n to have it created.")),
     }
 }
@@ -60,7 +62,8 @@ pub(super) fn check_printed(shared: &Shared, name: &str, made: &BTreeMap<String,
     if partitions_of(shared, name, made)?.is_some() {
         return Ok(());
     }
-    let known: Vec<String> = shared.admin.topics(ANSWER)?.into_iter().map(|topic| topic.name).chain(made.keys().cloned()).collect();
+    let known: Vec<String> =
+        shared.admin.topics(ANSWER)?.into_iter().map(|topic| topic.name).chain(made.keys().cloned()).collect();
     let error = Error::sql(format!("topic {name} does not exist"));
     // A bare name keeps its case here; a stream's topic is upper case unless it was named.
     let same_but_case = known.iter().find(|other| other.eq_ignore_ascii_case(name)).map(String::as_str);
@@ -99,7 +102,9 @@ pub(super) fn ensure(shared: &Shared, spec: &TopicSpec, like: Option<&str>, subj
     let mut replicas = asked.or(like.as_ref().map(|topic| topic.replicas)).unwrap_or(-1);
     if shared.is_embedded() {
         if replicas > 1 {
-            shared.notices.info(subject, format!("topic {} gets 1 replica: the embedded broker is one node", spec.name));
+            shared
+                .notices
+                .info(subject, format!("topic {} gets 1 replica: the embedded broker is one node", spec.name));
         }
         replicas = 1;
     }

@@ -64,8 +64,7 @@ impl Input {
             wanted[position] = true;
         }
         let side = |kind: ColumnKind, format: &FormatSpec, is_key: bool| -> Result<Side> {
-            let of_side: Vec<usize> =
-                (0..wanted.len()).filter(|i| scan.schema.columns[*i].kind == kind).collect();
+            let of_side: Vec<usize> = (0..wanted.len()).filter(|i| scan.schema.columns[*i].kind == kind).collect();
             let columns: Vec<Column> = of_side.iter().map(|i| scan.schema.columns[*i].clone()).collect();
             let projection: Vec<bool> = of_side.iter().map(|i| wanted[*i]).collect();
             // A key nobody reads need not be decoded; a value is, so that a broken record is reported whatever is read.
@@ -103,7 +102,8 @@ impl Input {
         let timestamp = timestamp_column.map(|position| {
             let in_key = scan.schema.columns[position].kind == ColumnKind::Key;
             // Decoded key columns stand before decoded value columns in `extract`'s list.
-            let keys = (0..wanted.len()).filter(|i| wanted[*i] && scan.schema.columns[*i].kind == ColumnKind::Key).count();
+            let keys =
+                (0..wanted.len()).filter(|i| wanted[*i] && scan.schema.columns[*i].kind == ColumnKind::Key).count();
             let at = if in_key { place(position) } else { keys + place(position) };
             (at, scan.schema.columns[position].ty.clone())
         });

@@ -30,11 +30,7 @@ impl Output {
         let (key_columns, value_columns) = (of(ColumnKind::Key), of(ColumnKind::Value));
         let side = |positions: &[usize]| -> Vec<Column> { positions.iter().map(|i| columns[*i].clone()).collect() };
         let key_format = if key_columns.is_empty() { Format::None } else { format_of(&sink.key_format)? };
-        let key = Encoder::new(
-            key_format,
-            &side(&key_columns),
-            options_of(&sink.key_format, key_columns.len(), true),
-        )?;
+        let key = Encoder::new(key_format, &side(&key_columns), options_of(&sink.key_format, key_columns.len(), true))?;
         let value = Encoder::new(
             format_of(&sink.value_format)?,
             &side(&value_columns),

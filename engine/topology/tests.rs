@@ -15,7 +15,8 @@ fn plan(sql: &str) -> QueryPlan {
     let functions = FunctionRegistry::builtin();
     let mut last = None;
     for statement in crate::sql::parse_statements(sql).expect("it parses") {
-        let context = Context { catalog: &catalog, functions: &functions, defaults: Defaults::default(), statement: sql };
+        let context =
+            Context { catalog: &catalog, functions: &functions, defaults: Defaults::default(), statement: sql };
         match &statement.kind {
             StatementKind::CreateSource(create) => {
                 let relation = planner::create_source(&context, create).expect("it binds");
@@ -53,7 +54,8 @@ fn run(sql: &str, rows: &[(Option<&str>, Option<&str>)]) -> TaskOutput {
     output
 }
 
-const EVENTS: &str = "CREATE STREAM s (k VARCHAR KEY, id BIGINT, temp DOUBLE) WITH (kafka_topic='t', value_format='JSON');";
+const EVENTS: &str =
+    "CREATE STREAM s (k VARCHAR KEY, id BIGINT, temp DOUBLE) WITH (kafka_topic='t', value_format='JSON');";
 
 #[test]
 fn a_filtered_projection_keeps_keys_times_and_headers_of_the_records_that_pass() {

@@ -50,7 +50,9 @@ pub fn leave(engine: &Engine) -> Result<()> {
     let running = engine.running_queries();
     if !running.is_empty() {
         let keeps = match engine.storage() {
-            Storage::Cluster(address) => format!("`alcedo run FILE -b {address}` with their statements keeps them running"),
+            Storage::Cluster(address) => {
+                format!("`alcedo run FILE -b {address}` with their statements keeps them running")
+            }
             Storage::Folder(folder) => format!("`alcedo repl --data {}` brings them back", folder.display()),
             Storage::Memory(_) => "`alcedo run FILE` with their statements keeps them running".to_string(),
         };
@@ -65,7 +67,8 @@ fn from_pipe(session: &mut Session, format: OutputFormat, interrupts: &Interrupt
         .map_err(|error| Error::external("standard input cannot be read").with_source(error))?;
     for piece in &split(&text).pieces {
         let outcomes = session.execute(piece.text);
-        let shown = outcomes.and_then(|outcomes| outcomes.into_iter().try_for_each(|outcome| show(outcome, format, interrupts)));
+        let shown = outcomes
+            .and_then(|outcomes| outcomes.into_iter().try_for_each(|outcome| show(outcome, format, interrupts)));
         if let Err(error) = shown {
             complain(&error, piece.text, "");
             return Ok(error.exit_code());
