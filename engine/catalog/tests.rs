@@ -1,3 +1,5 @@
+//! Names are unique, things in use stay, a change that fails leaves no trace.
+
 use super::*;
 use crate::types::{Column, FormatName, FormatSpec, Schema, TopicSpec};
 

@@ -1,3 +1,5 @@
+//! A model is checked when it is loaded: shapes, precision, what tract would change.
+
 use tract_onnx::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto, TypeProto, ValueInfoProto,
     attribute_proto::AttributeType,

@@ -1,3 +1,5 @@
+//! Scores agree with the seed's, whatever the batch.
+
 use std::path::Path;
 
 use super::*;

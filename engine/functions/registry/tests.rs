@@ -1,3 +1,5 @@
+//! Calls find their form, declared examples hold, user functions join in.
+
 use datafusion::arrow::array::{AsArray, Float32Array};
 use datafusion::arrow::datatypes::{DataType, Field, Float64Type};
 use datafusion::common::{ScalarValue, config::ConfigOptions};

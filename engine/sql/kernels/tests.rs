@@ -1,3 +1,5 @@
+//! Kernels that differ from DataFusion's.
+
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, AsArray, Int32Array, Int64Array, RecordBatch};

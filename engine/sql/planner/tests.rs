@@ -1,3 +1,5 @@
+//! Statements become plans, or are refused where and for what they are wrong.
+
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray};

@@ -1,0 +1,191 @@
+//! Queries: what is selected, from what, how it is windowed and emitted.
+
+use super::{Expr, Ident};
+use crate::error::Span;
+
+/// A query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    /// What is selected.
+    pub items: Vec<SelectItem>,
+    /// What it is selected from.
+    pub from: Relation,
+    /// `WINDOW ...`.
+    pub window: Option<Window>,
+    /// `WHERE ...`.
+    pub filter: Option<Expr>,
+    /// `GROUP BY ...`.
+    pub group_by: Option<ExprList>,
+    /// `PARTITION BY ...`.
+    pub partition_by: Option<ExprList>,
+    /// `HAVING ...`.
+    pub having: Option<Expr>,
+    /// `EMIT CHANGES | FINAL`.
+    pub emit: Option<Emit>,
+    /// `LIMIT n`.
+    pub limit: Option<Limit>,
+    /// Its place.
+    pub span: Span,
+}
+
+/// Expressions of a `GROUP BY` or `PARTITION BY` clause.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExprList {
+    /// The expressions.
+    pub exprs: Vec<Expr>,
+    /// The place of the clause.
+    pub span: Span,
+}
+
+/// `LIMIT n`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// How many rows.
+    pub rows: i64,
+    /// Its place.
+    pub span: Span,
+}
+
+/// `EMIT ...`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Emit {
+    /// `FINAL` (else `CHANGES`).
+    pub is_final: bool,
+    /// Its place.
+    pub span: Span,
+}
+
+/// One item of a select list.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SelectItem {
+    /// `*` or `source.*`.
+    Wildcard {
+        /// The source before the dot.
+        source: Option<Ident>,
+        /// Its place.
+        span: Span,
+    },
+    /// `expr->*`: all fields of a struct.
+    StructAll {
+        /// The struct.
+        base: Expr,
+        /// Its place.
+        span: Span,
+    },
+    /// `expr [[AS] alias]`.
+    Expr {
+        /// The expression.
+        expr: Expr,
+        /// The alias.
+        alias: Option<Ident>,
+    },
+}
+
+/// What a query reads.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Relation {
+    /// `name [[AS] alias]`.
+    Source {
+        /// The stream or table.
+        name: Ident,
+        /// The alias.
+        alias: Option<Ident>,
+        /// Its place.
+        span: Span,
+    },
+    /// `left JOIN right [WITHIN ...] ON ...`.
+    Join(Box<Join>),
+}
+
+/// A join.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Join {
+    /// The left side.
+    pub left: Relation,
+    /// The right side.
+    pub right: Relation,
+    /// Its kind.
+    pub kind: JoinKind,
+    /// `WITHIN ...`.
+    pub within: Option<Within>,
+    /// `ON ...`.
+    pub on: Expr,
+    /// Its place.
+    pub span: Span,
+}
+
+/// Kind of a join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinKind {
+    /// `[INNER] JOIN`.
+    Inner,
+    /// `LEFT [OUTER] JOIN`.
+    Left,
+    /// `RIGHT [OUTER] JOIN`.
+    Right,
+    /// `FULL [OUTER] JOIN`.
+    Full,
+}
+
+/// `WITHIN n unit | (before, after) [GRACE PERIOD n unit]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Within {
+    /// How much earlier the right row may be.
+    pub before: Duration,
+    /// How much later the right row may be.
+    pub after: Duration,
+    /// `GRACE PERIOD`.
+    pub grace: Option<Duration>,
+    /// Its place.
+    pub span: Span,
+}
+
+/// `n unit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Duration {
+    /// How many.
+    pub n: i64,
+    /// Of what.
+    pub unit: TimeUnit,
+    /// Its place.
+    pub span: Span,
+}
+
+/// Unit of a duration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TimeUnit {
+    /// `DAY | DAYS`.
+    Day,
+    /// `HOUR | HOURS`.
+    Hour,
+    /// `MINUTE | MINUTES`.
+    Minute,
+    /// `SECOND | SECONDS`.
+    Second,
+    /// `MILLISECOND | MILLISECONDS`.
+    Millisecond,
+}
+
+/// `WINDOW ...`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Its kind and size.
+    pub kind: WindowKind,
+    /// `RETENTION n unit`.
+    pub retention: Option<Duration>,
+    /// `GRACE PERIOD n unit`.
+    pub grace: Option<Duration>,
+    /// Its place.
+    pub span: Span,
+}
+
+/// Kind and size of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowKind {
+    /// `TUMBLING (SIZE n unit)`.
+    Tumbling(Duration),
+    /// `HOPPING (SIZE n unit, ADVANCE BY n unit)`.
+    Hopping(Duration, Duration),
+    /// `SESSION (n unit)`: the gap.
+    Session(Duration),
+}
