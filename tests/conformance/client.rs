@@ -13,6 +13,8 @@ use rdkafka::message::{BorrowedMessage, DeliveryResult, Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, NoCustomPartitioner, Producer as _, ProducerContext};
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 
+use super::wire::Wire;
+
 /// What a check comes to: nothing, or what was wrong.
 pub type Outcome<T = ()> = Result<T, String>;
 
@@ -181,6 +183,8 @@ impl ProducerContext for Reports {
 pub struct Producer {
     /// The client itself, for calls that need no help.
     pub inner: BaseProducer<Reports, NoCustomPartitioner>,
+    bootstrap: String,
+    transactional_id: Option<String>,
 }
 
 /// A record to send; its number comes back in the report.
@@ -200,7 +204,9 @@ impl Producer {
             config.set(*name, *value);
         }
         let inner = config.create_with_context(Reports::default()).step("producer")?;
-        Ok(Producer { inner })
+        let transactional_id =
+            extra.iter().find(|(name, _)| *name == "transactional.id").map(|(_, id)| (*id).to_owned());
+        Ok(Producer { inner, bootstrap: bootstrap.to_owned(), transactional_id })
     }
 
     /// A transactional producer, initialised.
@@ -265,16 +271,28 @@ impl Producer {
         self.inner.begin_transaction().step("begin transaction")
     }
 
-    /// Commits the transaction; every record must have been acknowledged.
+    /// Commits the transaction; every record must have been acknowledged. Returns when readers can see it.
     pub fn commit(&self) -> Outcome {
         self.flush()?;
-        self.inner.commit_transaction(PATIENCE).step("commit transaction")
+        self.inner.commit_transaction(PATIENCE).step("commit transaction")?;
+        self.await_markers()
     }
 
     /// Aborts the transaction. What is queued is sent first: librdkafka would wait for reports that nobody serves.
     pub fn abort(&self) -> Outcome {
         self.flush()?;
-        self.inner.abort_transaction(PATIENCE).step("abort transaction")
+        self.inner.abort_transaction(PATIENCE).step("abort transaction")?;
+        self.await_markers()
+    }
+
+    /// A commit is decided, and its call returns, before its markers are in the partitions.
+    fn await_markers(&self) -> Outcome {
+        let id = self.transactional_id.as_deref().ok_or("not a transactional producer")?;
+        let mut wire = Wire::connect(&self.bootstrap)?;
+        until("the end of a transaction", || {
+            let state = wire.transaction_state(id)?;
+            Ok(state.filter(|state| state.starts_with("Complete") || state == "Empty").map(drop))
+        })
     }
 }
 

@@ -15,7 +15,7 @@ pub mod apache;
 pub mod client;
 pub mod embedded;
 pub mod handle;
-mod wire;
+pub mod wire;
 
 mod clients;
 mod durability;

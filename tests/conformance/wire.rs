@@ -221,6 +221,18 @@ impl Wire {
         answer.compact_string()?;
         Ok((answer.i16()?, offset))
     }
+
+    /// The state of a transactional id by DescribeTransactions, such as `Ongoing` or `CompleteCommit`; none while its
+    /// coordinator cannot say.
+    pub fn transaction_state(&mut self, id: &str) -> Outcome<Option<String>> {
+        let mut answer = self.call(65, 0, true, Body::default().compact_array(1).compact_string(id).no_tags())?;
+        answer.i32()?;
+        ensure!(answer.compact_length()? == Some(1), "DescribeTransactions: not one transaction");
+        let error = answer.i16()?;
+        answer.compact_string()?;
+        let state = answer.compact_string()?;
+        Ok((error == code::NONE).then_some(state))
+    }
 }
 
 /// What a fetch asks for.
@@ -431,9 +443,10 @@ impl Answer {
             ensure!(shift < 32, "a length of more than five bytes");
         }
     }
-    fn compact_string(&mut self) -> Outcome {
+    /// An absent string is read as an empty one.
+    fn compact_string(&mut self) -> Outcome<String> {
         let length = self.compact_length()?.unwrap_or(0);
-        self.take(length).map(drop)
+        Ok(String::from_utf8_lossy(self.take(length)?).into_owned())
     }
     fn tags(&mut self) -> Outcome {
         let [count] = self.fixed()?;

@@ -12,7 +12,8 @@ use rdkafka::producer::Producer as _;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::verify::Output;
-use crate::conformance::client::{Outcome, PATIENCE, Producer, Step, ensure, out, read_with, reader};
+use crate::conformance::client::{Outcome, PATIENCE, Producer, Step, ensure, out, read_with, reader, until};
+use crate::conformance::wire::Wire;
 
 /// Partitions of input and output.
 pub const PARTITIONS: i32 = 4;
@@ -132,8 +133,15 @@ impl Follower {
     }
 }
 
-/// Everything that a `read_committed` reader sees in the output, by partition in order.
+/// Everything that a `read_committed` reader sees in the output once no transaction is open, by partition in order.
 pub fn read_output(bootstrap: &str, topic: &str) -> Outcome<Vec<Output>> {
+    let mut wire = Wire::connect(bootstrap)?;
+    for partition in 0..PARTITIONS {
+        until("the end of every transaction", || {
+            let (stable, end) = (wire.end_offset(topic, partition, true)?, wire.end_offset(topic, partition, false)?);
+            Ok((stable == end).then_some(()))
+        })?;
+    }
     let (mut outputs, mut bad) = (Vec::new(), None);
     read_with(bootstrap, topic, PARTITIONS, 0, &[("isolation.level", "read_committed")], |message| {
         match output(message) {
