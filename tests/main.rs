@@ -6,5 +6,8 @@ mod conformance;
 /// A persistent query that is killed again and again loses nothing and repeats nothing.
 mod kill;
 
+/// The demo, as a newcomer runs it.
+mod demo;
+
 /// The source checks itself.
 mod tidy;
