@@ -9,5 +9,8 @@ mod kill;
 /// The demo, as a newcomer runs it.
 mod demo;
 
+/// Every code block of the README is run, and the examples with them.
+mod readme;
+
 /// The source checks itself.
 mod tidy;
