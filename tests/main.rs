@@ -6,5 +6,11 @@ mod conformance;
 /// A persistent query that is killed again and again loses nothing and repeats nothing.
 mod kill;
 
+/// The demo, as a newcomer runs it.
+mod demo;
+
+/// Every code block of the README is run, and the examples with them.
+mod readme;
+
 /// The source checks itself.
 mod tidy;

@@ -100,7 +100,7 @@ pub struct DemoArgs {
     #[arg(long)]
     pub shell: bool,
     /// Car messages to publish, besides the demo's own line
-    #[arg(long, default_value_t = 3000, value_name = "N")]
+    #[arg(long, default_value_t = 3000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub messages: u32,
 }
 

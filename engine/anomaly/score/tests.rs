@@ -6,7 +6,7 @@ use super::*;
 use crate::anomaly::{Separators, car_autoencoder, parse_row};
 
 /// The demo's own line, row 1 of the model's training set, and the score its Java original prints.
-pub(crate) const DEMO_LINE: &str = include_str!("demo_line.txt");
+pub(crate) const DEMO_LINE: &str = include_str!("../../../models/demo_line.txt");
 const DEMO_SCORE: f64 = 1.2104138026620321;
 
 fn score_lines(model: &Model, lines: &[&str]) -> Scores {

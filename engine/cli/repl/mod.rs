@@ -62,7 +62,7 @@ pub fn leave(engine: &Engine) -> Result<()> {
 }
 
 /// Statements from a pipe: no prompt, and the first error ends it.
-fn from_pipe(session: &mut Session, format: OutputFormat, interrupts: &Interrupts) -> Result<u8> {
+pub fn from_pipe(session: &mut Session, format: OutputFormat, interrupts: &Interrupts) -> Result<u8> {
     let text = io::read_to_string(io::stdin())
         .map_err(|error| Error::external("standard input cannot be read").with_source(error))?;
     for piece in &split(&text).pieces {

@@ -205,7 +205,7 @@ mod tests {
     use crate::functions::row_errors::{RowError, with_sink};
     use crate::functions::scalar::testing::{call, call_constant, resolve};
 
-    const LINE: &str = include_str!("../../anomaly/score/demo_line.txt");
+    const LINE: &str = include_str!("../../../models/demo_line.txt");
     const SCORE: f64 = 1.2104138026620321;
 
     fn close(score: f64, tolerance: f64) -> bool {

@@ -1,0 +1,32 @@
+//! The engine inside a program: topics in memory, one stream, a push query.
+
+use std::time::Duration;
+
+use alcedo::{Engine, Outcome, RowEvent};
+
+fn main() -> alcedo::Result<()> {
+    let engine = Engine::builder().start()?;
+    let mut session = engine.session();
+    session.execute(
+        "CREATE STREAM readings (id INT, celsius DOUBLE) WITH (kafka_topic='readings', value_format='JSON');
+         INSERT INTO readings VALUES (1, 31.5);
+         INSERT INTO readings VALUES (2, 19.0);
+         INSERT INTO readings VALUES (3, 40.0);",
+    )?;
+    let sql = "SELECT id, celsius * 1.8 + 32 AS fahrenheit FROM readings WHERE celsius > 30 EMIT CHANGES LIMIT 2;";
+    for outcome in session.execute(sql)? {
+        let Outcome::Rows(rows) = outcome else { continue };
+        while let Some(event) = rows.next(Duration::from_secs(10)) {
+            match event {
+                // An Arrow record batch: columns `id` and `fahrenheit`.
+                RowEvent::Batch(batch) => println!("{batch:?}"),
+                RowEvent::Lines(_) => {}
+                RowEvent::End(reason) => {
+                    println!("{reason:?}");
+                    break;
+                }
+            }
+        }
+    }
+    engine.shutdown(Duration::from_secs(5))
+}
