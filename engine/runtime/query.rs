@@ -187,6 +187,7 @@ fn turn(spec: &Arc<QuerySpec>, shared: &Arc<Shared>) -> Result<()> {
 fn work(spec: &QuerySpec, shared: &Shared, reader: &mut Reader, ownership: &mut Ownership) -> Result<()> {
     let mut silence = Silence::new(spec);
     let mut paused = false;
+    let mut suspended: Vec<TopicPartition> = Vec::new();
     loop {
         if shared.stop_requested() {
             return Ok(());
@@ -224,11 +225,20 @@ fn work(spec: &QuerySpec, shared: &Shared, reader: &mut Reader, ownership: &mut 
             shared.set_state(QueryState::Running);
         }
         silence.check(seen);
+        let owned: Vec<TopicPartition> = match shared.pause_requested() || paused {
+            true => reader.positions().into_iter().map(|(at, _)| at).collect(),
+            false => Vec::new(),
+        };
+        // Partitions that come while the query is suspended are suspended too.
+        if shared.pause_requested() && paused && owned != suspended {
+            reader.pause(&owned)?;
+            suspended.clone_from(&owned);
+        }
         if shared.pause_requested() != paused {
             paused = !paused;
-            let owned: Vec<TopicPartition> = reader.positions().into_iter().map(|(at, _)| at).collect();
             if paused {
                 reader.pause(&owned)?;
+                suspended = owned;
                 shared.set_state(QueryState::Paused);
             } else {
                 reader.resume(&owned)?;

@@ -5,13 +5,19 @@
 //! - [`until_end`]: process what there is, in order, and end
 //! - [`resume`]: a file run again on the same topics
 //! - [`live`]: signals, closed outputs, several processes, brokers that come and go
+//! - [`sharing`]: several processes of one service
+//! - [`statements`]: statements about running queries
+//! - [`devices`]: MQTT
 //! - [`shell`]: statements from a pipe
 
+mod devices;
 mod errors;
 mod live;
 mod resume;
 mod settings;
+mod sharing;
 mod shell;
+mod statements;
 mod until_end;
 
 /// A chain of two queries over one stream, with three rows: two pass the first, one passes both.
