@@ -257,15 +257,20 @@ impl Settings {
     }
 }
 
-fn unknown_setting(name: &str) -> Error {
-    let nearest = SETTINGS
+/// The setting whose name is nearest to a misspelt one, if one is near.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let near = SETTINGS
         .iter()
         .map(|setting| (strsim::jaro_winkler(setting.name, name), setting.name))
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .filter(|(similarity, _)| *similarity > 0.8);
+    near.map(|(_, name)| name)
+}
+
+fn unknown_setting(name: &str) -> Error {
     let error = Error::sql(format!("there is no setting '{name}'"));
-    match nearest {
-        Some((_, nearest)) => error.hint(format!("Did you mean '{nearest}'?")),
+    match nearest(name) {
+        Some(nearest) => error.hint(format!("Did you mean '{nearest}'?")),
         None => error.hint("SHOW PROPERTIES lists the settings."),
     }
 }

@@ -1,5 +1,11 @@
 //! The one test binary: modules in reading order.
 
+/// Runs the binary in a folder of its own.
+mod harness;
+
+/// The binary as its users see it.
+mod cli;
+
 /// What a Kafka broker must do, asked of the embedded one and of Apache Kafka alike.
 mod conformance;
 

@@ -46,6 +46,8 @@ pub fn command(args: &RunArgs) -> Result<u8> {
     }
     let code = live(&engine, streams, args, &interrupts);
     if args.stats == Some(StatsFormat::Json) {
+        // The last commit counts too.
+        engine.stop_queries(SHUTDOWN_PATIENCE / 2);
         stats(&engine);
     }
     let stopped = engine.shutdown(SHUTDOWN_PATIENCE);

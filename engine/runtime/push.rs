@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use datafusion::arrow::record_batch::RecordBatch;
 
-use super::query::nothing_comes;
+use super::query::{STACK, guarded, nothing_comes};
 use super::reports::Reporter;
 use super::start::Start;
 use super::status::{Counters, Shared, one_line};
@@ -112,7 +112,7 @@ pub fn start<T: Send + 'static>(
         let end = if already_at_limit {
             Pushed::Limit
         } else {
-            match read(&spec, &shared, &mut reader, &sender, &mut process) {
+            match guarded(|| read(&spec, &shared, &mut reader, &sender, &mut process)) {
                 Ok(end) => end,
                 Err(error) => Pushed::Failed(error),
             }
@@ -122,6 +122,7 @@ pub fn start<T: Send + 'static>(
     };
     std::thread::Builder::new()
         .name(name)
+        .stack_size(STACK)
         .spawn(body)
         .map(drop)
         .map_err(|error| Error::external("the thread of a query cannot be started").with_source(error))

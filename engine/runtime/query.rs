@@ -15,6 +15,9 @@ use crate::kafka::{ClientConfig, Event, Reader, ReaderOptions, Reset, TopicParti
 use crate::notice::Notices;
 use crate::plan::QueryPlan;
 
+/// Stack of a query's thread, in bytes: expressions are evaluated by recursion, as deep as the parser lets them nest.
+pub(super) const STACK: usize = 16 << 20;
+
 /// How sure outputs are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guarantee {
@@ -75,6 +78,7 @@ impl QueryHandle {
         let (of_thread, shared_with_thread) = (Arc::clone(&spec), Arc::clone(&shared));
         let thread = std::thread::Builder::new()
             .name(spec.plan.query_id.clone())
+            .stack_size(STACK)
             .spawn(move || live(&of_thread, &shared_with_thread))
             .map_err(|error| Error::external("the thread of a query cannot be started").with_source(error))?;
         Ok(QueryHandle { spec, shared, thread: Some(thread) })
@@ -120,7 +124,7 @@ fn live(spec: &Arc<QuerySpec>, shared: &Arc<Shared>) {
     while !shared.stop_requested() {
         shared.set_state(QueryState::Starting);
         let commits_before = super::status::Counters::get(&shared.counters.commits);
-        match turn(spec, shared) {
+        match guarded(|| turn(spec, shared)) {
             Ok(()) => break,
             Err(error) => {
                 failures += 1;
@@ -143,6 +147,17 @@ fn live(spec: &Arc<QuerySpec>, shared: &Arc<Shared>) {
         }
     }
     shared.set_state(QueryState::Stopped);
+}
+
+/// Does a part of a query's work; a panic in it becomes a failure like any other: told, counted, tried again.
+///
+/// What the work held is thrown away either way, so nothing half done is seen afterwards.
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(Error::internal("the query panicked").detail(text.unwrap_or_else(|| "without a text".to_string())))
+    })
 }
 
 /// One turn: join, process, commit, until told to stop (`Ok`) or until something fails.
@@ -172,6 +187,7 @@ fn turn(spec: &Arc<QuerySpec>, shared: &Arc<Shared>) -> Result<()> {
 fn work(spec: &QuerySpec, shared: &Shared, reader: &mut Reader, ownership: &mut Ownership) -> Result<()> {
     let mut silence = Silence::new(spec);
     let mut paused = false;
+    let mut suspended: Vec<TopicPartition> = Vec::new();
     loop {
         if shared.stop_requested() {
             return Ok(());
@@ -209,11 +225,20 @@ fn work(spec: &QuerySpec, shared: &Shared, reader: &mut Reader, ownership: &mut 
             shared.set_state(QueryState::Running);
         }
         silence.check(seen);
+        let owned: Vec<TopicPartition> = match shared.pause_requested() || paused {
+            true => reader.positions().into_iter().map(|(at, _)| at).collect(),
+            false => Vec::new(),
+        };
+        // Partitions that come while the query is suspended are suspended too.
+        if shared.pause_requested() && paused && owned != suspended {
+            reader.pause(&owned)?;
+            suspended.clone_from(&owned);
+        }
         if shared.pause_requested() != paused {
             paused = !paused;
-            let owned: Vec<TopicPartition> = reader.positions().into_iter().map(|(at, _)| at).collect();
             if paused {
                 reader.pause(&owned)?;
+                suspended = owned;
                 shared.set_state(QueryState::Paused);
             } else {
                 reader.resume(&owned)?;
@@ -281,4 +306,16 @@ pub fn nothing_comes(topic: &str) -> String {
         "no new record in 2 s; topic {topic} holds earlier ones, which `--from earliest` or \
          SET 'auto.offset.reset' = 'earliest'; before the query would read"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_a_query_is_a_failure_that_says_so() {
+        let error = guarded::<()>(|| panic!("a broken invariant")).unwrap_err();
+        assert_eq!(error.to_string(), "the query panicked: a broken invariant");
+        assert_eq!(guarded(|| Ok(7)).unwrap(), 7);
+    }
 }

@@ -118,7 +118,13 @@ impl EngineBuilder {
         };
         let mut client = ClientConfig::new(address);
         client.properties = settings.kafka().clone();
-        client.check()?;
+        client.check().map_err(|error| {
+            let near = settings.kafka().keys().find(|name| error.message().contains(&format!("`{name}`")));
+            match near.and_then(|name| crate::config::nearest(name)) {
+                Some(near) => error.hint(format!("Did you mean '{near}'?")),
+                None => error,
+            }
+        })?;
         let admin = Admin::connect(&client, REACHABLE_WITHIN)?;
         let service = settings.get("service.id").to_string();
         let corrupt_to = notices.clone();
@@ -329,6 +335,17 @@ impl Engine {
             ordered.push((id.clone(), Arc::clone(handle.shared()), handle.spec().topic.to_string()));
         }
         ordered
+    }
+
+    /// Asks every persistent query to commit and end, and waits for them, at most `patience`. They stay listed until
+    /// [`shutdown`](Engine::shutdown), so that their final counts can be read.
+    pub fn stop_queries(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let queries: Vec<_> = self.0.queries.lock().values().map(|handle| Arc::clone(handle.shared())).collect();
+        queries.iter().for_each(|query| query.request_stop());
+        for query in queries {
+            query.wait_stopped(deadline);
+        }
     }
 
     /// Ends everything within `patience`: connectors first, then every query with a commit, then the broker.

@@ -392,8 +392,16 @@ fn refuse_timestamp_format(timestamp: Option<&crate::types::TimestampSpec>, span
 }
 
 /// The canonical form of a statement's shown text. A text with `${env:NAME}` outside of a string stays as it is.
+///
+/// `OR REPLACE` and `IF NOT EXISTS` say what to do with an earlier one, not what is made; they are no part of it.
 fn canonical(shown: &str) -> String {
-    crate::sql::parse_statement(shown).map_or_else(|_| shown.trim().to_string(), |statement| statement.to_string())
+    let Ok(mut statement) = crate::sql::parse_statement(shown) else { return shown.trim().to_string() };
+    match &mut statement.kind {
+        StatementKind::CreateSource(create) => (create.or_replace, create.if_not_exists) = (false, false),
+        StatementKind::CreateAsSelect(create) => (create.or_replace, create.if_not_exists) = (false, false),
+        _ => {}
+    }
+    statement.to_string()
 }
 
 /// What changed between two statements: from the first to the last line that differs, of each.
@@ -421,5 +429,9 @@ mod tests {
     fn layout_and_case_of_keywords_do_not_change_the_canonical_form() {
         assert_eq!(canonical("show   streams"), canonical("SHOW STREAMS"));
         assert_ne!(canonical("SHOW STREAMS"), canonical("SHOW TABLES"));
+        assert_eq!(
+            canonical("CREATE OR REPLACE STREAM a AS SELECT * FROM s"),
+            canonical("CREATE STREAM a AS SELECT * FROM s")
+        );
     }
 }

@@ -14,7 +14,7 @@ use super::rows::{self, End};
 use super::signals::Interrupts;
 use super::style::Paint;
 use super::{SHUTDOWN_PATIENCE, complain, print, setup};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Span};
 use crate::session::{Engine, Outcome, Session, Storage};
 use crate::sql::split::split;
 use words::Word;
@@ -70,7 +70,13 @@ pub fn from_pipe(session: &mut Session, format: OutputFormat, interrupts: &Inter
         let shown = outcomes
             .and_then(|outcomes| outcomes.into_iter().try_for_each(|outcome| show(outcome, format, interrupts)));
         if let Err(error) = shown {
-            complain(&error, piece.text, "");
+            // The place counts from the start of the pipe, as in a file.
+            let offset = piece.span.start;
+            let error = match error.span() {
+                Some(span) => error.at(Span::new(span.start + offset, span.end + offset)),
+                None => error,
+            };
+            complain(&error, &text, "");
             return Ok(error.exit_code());
         }
     }

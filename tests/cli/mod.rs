@@ -1,0 +1,31 @@
+//! The binary as its users see it: standard output, standard error, exit code.
+//!
+//! - [`errors`]: mistakes in files and flags, found before anything starts
+//! - [`settings`]: where a value comes from
+//! - [`until_end`]: process what there is, in order, and end
+//! - [`resume`]: a file run again on the same topics
+//! - [`live`]: signals, closed outputs, several processes, brokers that come and go
+//! - [`sharing`]: several processes of one service
+//! - [`statements`]: statements about running queries
+//! - [`devices`]: MQTT
+//! - [`shell`]: statements from a pipe
+
+mod devices;
+mod errors;
+mod live;
+mod resume;
+mod settings;
+mod sharing;
+mod shell;
+mod statements;
+mod until_end;
+
+/// A chain of two queries over one stream, with three rows: two pass the first, one passes both.
+const CHAIN: &str = "\
+CREATE STREAM s (id INTEGER, v DOUBLE) WITH (kafka_topic='s', value_format='JSON', partitions=2);
+CREATE STREAM big AS SELECT id, v * 2 AS w FROM s WHERE v > 1 EMIT CHANGES;
+CREATE STREAM bigger AS SELECT id, w FROM big WHERE w > 5 EMIT CHANGES;
+INSERT INTO s (id, v) VALUES (1, 1.5);
+INSERT INTO s (id, v) VALUES (2, 3.5);
+INSERT INTO s (id, v) VALUES (3, 0.5);
+";

@@ -1,0 +1,119 @@
+//! Statements about running queries, and what a file does when one of them fails outside.
+
+use crate::harness::Case;
+
+const STREAM: &str = "CREATE STREAM s (id INTEGER) WITH (kafka_topic='s', value_format='JSON');\n";
+
+#[test]
+fn a_failure_at_a_statement_stops_the_earlier_ones_and_names_the_later_ones() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let text = format!(
+        "{STREAM}CREATE STREAM t AS SELECT id FROM s;
+CREATE SOURCE CONNECTOR c WITH ('connector.class'='mqtt-listener', 'listeners'='{address}', 'topic.regex.list'='s:.*');
+INSERT INTO s (id) VALUES (1);
+SELECT * FROM t EMIT CHANGES;"
+    );
+    let ran = Case::new().file("a.sql", &text).run(&["run", "a.sql"]).expect(3);
+    assert_eq!(ran.out, "");
+    ran.says("is taken")
+        .says("not reached: INSERT INTO s (id) VALUES (1)\nnot reached: SELECT * FROM t EMIT CHANGES\n")
+        .says("stopped what was started before, with a commit");
+}
+
+#[test]
+fn a_paused_query_goes_on_where_it_was() {
+    let text = format!(
+        "{STREAM}CREATE STREAM t AS SELECT id FROM s;
+PAUSE CSAS_T;
+INSERT INTO s (id) VALUES (1);
+RESUME CSAS_T;
+INSERT INTO s (id) VALUES (2);
+SELECT id FROM t EMIT CHANGES LIMIT 2;
+"
+    );
+    let ran = Case::new().pipe(&["repl", "--output", "csv"], &text).expect(0);
+    assert_eq!(ran.out, "id\n1\n2\n".to_uppercase());
+}
+
+#[test]
+fn what_is_in_use_is_not_dropped_and_the_place_counts_from_the_start_of_the_pipe() {
+    let text = format!("{STREAM}CREATE STREAM t AS SELECT id FROM s;\nDROP STREAM s;\n");
+    Case::new()
+        .pipe(&["repl"], &text)
+        .expect(1)
+        .says("cannot drop stream S")
+        .says("line 3, column 13")
+        .says("TERMINATE");
+}
+
+#[test]
+fn quoted_names_keep_their_case_and_others_are_folded() {
+    let text = "CREATE STREAM \"s\" (\"id\" INTEGER, iD INTEGER) WITH (kafka_topic='q', value_format='JSON');
+INSERT INTO \"s\" (\"id\", ID) VALUES (3, 4);
+SELECT \"id\", id FROM \"s\" EMIT CHANGES LIMIT 1;
+SELECT id FROM S EMIT CHANGES;
+";
+    let ran = Case::new().pipe(&["repl", "--output", "csv"], text).expect(1);
+    assert_eq!(ran.out, "id,ID\n3,4\n");
+    ran.says("unknown stream or table S").says("line 4, column 16");
+}
+
+#[test]
+fn one_query_can_feed_the_sink_of_another() {
+    let text = format!(
+        "{STREAM}CREATE STREAM t AS SELECT id FROM s;
+INSERT INTO t SELECT id + 10 AS id FROM s;
+INSERT INTO s (id) VALUES (1);
+SELECT id FROM t EMIT CHANGES;
+"
+    );
+    let case = Case::new().file("a.sql", &text);
+    let ran = case.run(&["run", "a.sql", "--until-end", "--output", "json"]).expect(0);
+    assert_eq!(ran.sorted(), ["{\"ID\":11}", "{\"ID\":1}"]);
+}
+
+#[test]
+fn at_least_once_gives_the_same_rows_when_nothing_fails() {
+    let text = format!(
+        "SET 'processing.guarantee' = 'at_least_once';
+{STREAM}CREATE STREAM t AS SELECT id FROM s;
+INSERT INTO s (id) VALUES (1);
+INSERT INTO s (id) VALUES (2);
+SELECT id FROM t EMIT CHANGES;
+"
+    );
+    let case = Case::new().file("a.sql", &text);
+    let run = || case.run(&["run", "a.sql", "--until-end", "--output", "json", "--data", "d"]).expect(0);
+    assert_eq!(run().sorted(), ["{\"ID\":1}", "{\"ID\":2}"]);
+    assert_eq!(run().sorted(), ["{\"ID\":1}", "{\"ID\":1}", "{\"ID\":2}", "{\"ID\":2}"]);
+}
+
+#[test]
+fn at_least_once_emits_before_it_commits() {
+    let text = format!(
+        "SET 'processing.guarantee' = 'at_least_once';
+SET 'commit.interval.ms' = '3600000';
+{STREAM}CREATE STREAM t AS SELECT id FROM s;
+INSERT INTO s (id) VALUES (1);
+SELECT id FROM t EMIT CHANGES LIMIT 1;
+"
+    );
+    let ran = Case::new().pipe(&["repl", "--output", "csv"], &text).expect(0);
+    assert_eq!(ran.out, "ID\n1\n");
+}
+
+#[test]
+fn a_deep_expression_is_evaluated_on_a_query_thread() {
+    let sum = vec!["id"; 400].join(" + ");
+    let nested = format!("{}id{}", "(".repeat(90), ")".repeat(90));
+    let text = format!(
+        "{STREAM}CREATE STREAM t AS SELECT {sum} AS a, {nested} AS b FROM s;
+INSERT INTO s (id) VALUES (1);
+SELECT a, b FROM t EMIT CHANGES;
+"
+    );
+    let case = Case::new().file("a.sql", &text);
+    let ran = case.run(&["run", "a.sql", "--until-end", "--output", "csv"]).expect(0);
+    assert_eq!(ran.out, "A,B\n400,1\n");
+}
