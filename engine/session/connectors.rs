@@ -104,7 +104,6 @@ pub(super) fn start(shared: &Arc<Shared>, name: &str, config: ListenerConfig) ->
         Notice::Refused { client, error } => {
             notices.warning(&subject, format!("a message of device {client} was dropped: {error}"));
         }
-        other => notices.warning(&subject, format!("{other:?}")),
     });
     let listener = MqttListener::start(config, deliver, runtime.handle())?;
     for address in listener.addrs() {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, Float64Array, Float64Builder, GenericStringArray, OffsetSizeTrait, StringBuilder,
-    StringViewArray,
+    Array, ArrayRef, AsArray, Float64Array, GenericStringArray, OffsetSizeTrait, StringBuilder, StringViewArray,
 };
 use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer};
 use datafusion::arrow::compute::cast;
@@ -277,7 +276,7 @@ mod tests {
     #[test]
     fn lists_of_any_layout_are_scored_and_longer_ones_accepted() {
         let readings = readings();
-        let mut list = ListBuilder::new(Float64Builder::new());
+        let mut list = ListBuilder::new(datafusion::arrow::array::Float64Builder::new());
         list.values().append_slice(&readings);
         list.append(true);
         list.append(false);
