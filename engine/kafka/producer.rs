@@ -220,10 +220,10 @@ impl Inner {
                 continue;
             };
             if event.kind() != ffi::RD_KAFKA_EVENT_DR {
-                if let Err(fault) = event.error() {
-                    if fault.code != Code::AllBrokersDown {
-                        self.client.shared.health.note(&fault.text);
-                    }
+                if let Err(fault) = event.error()
+                    && fault.code != Code::AllBrokersDown
+                {
+                    self.client.shared.health.note(&fault.text);
                 }
                 continue;
             }

@@ -138,10 +138,7 @@ pub fn a_record_above_the_limit_is_refused(broker: &mut dyn BrokerHandle) -> Out
     let producer = Producer::new(&boot, &[("message.max.bytes", "4000000")])?;
     for (topic, size, stored) in [(&small, 9_000, true), (&small, 11_000, false), (&large, 2_000_000, true)] {
         producer.send(out(topic, 0, 0).payload(&vec![b'x'; size]))?;
-        let error = match producer.flush() {
-            Ok(_) => None,
-            Err(error) => Some(error),
-        };
+        let error = producer.flush().err();
         ensure!(error.is_none() == stored, "{size} bytes to {topic}: {error:?}");
         if let Some(error) = error {
             let code = RDKafkaErrorCode::MessageSizeTooLarge;

@@ -170,8 +170,8 @@ impl Transactions {
         let before = txn.epoch;
         if txn.phase == Phase::Ongoing {
             txn = self.abort_fencing(&gate, id, txn)?;
-        } else if txn.epoch < i16::MAX {
-            txn.epoch += 1;
+        } else {
+            txn.epoch = txn.epoch.saturating_add(1);
         }
         if txn.epoch == i16::MAX {
             // The last epoch only ever fences; the next producer gets an id of its own.

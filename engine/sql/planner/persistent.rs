@@ -180,7 +180,7 @@ fn fit(target: &Relation, items: Vec<Item>, name: &Ident) -> Result<Vec<Item>> {
     let listed = |columns: Vec<String>| columns.join(", ");
     let mismatch = |span: Span, what: String| {
         let have = items.iter().map(|item| column(item, &item.name)).collect();
-        let want = wanted.iter().map(|column| Column::clone(column)).collect();
+        let want = wanted.iter().copied().cloned().collect();
         Error::sql(format!("the columns of the SELECT are not those of {}", shown(name)))
             .detail(format!("{what}; found ({}), expected ({})", Schema::new(have), Schema::new(want)))
             .at(span)

@@ -22,7 +22,7 @@ struct World {
 
 enum Planned {
     Relation,
-    Query(QueryPlan),
+    Query(Box<QueryPlan>),
     Row(InsertRow),
 }
 
@@ -53,7 +53,7 @@ impl World {
             StatementKind::InsertValues { target, columns, values } => {
                 Ok(Planned::Row(insert_values(&context, &target, &columns, &values)?))
             }
-            StatementKind::Query(query) => Ok(Planned::Query(push_query(&context, &query, "push_1".into())?)),
+            StatementKind::Query(query) => Ok(Planned::Query(Box::new(push_query(&context, &query, "push_1".into())?))),
             _ => Err(Error::unsupported("this statement", span)),
         }
     }
@@ -63,13 +63,13 @@ impl World {
             self.catalog.add_relation(sink, false, Default::default())?;
         }
         self.catalog.add_query(planned.query, false, Default::default())?;
-        Ok(Planned::Query(planned.plan))
+        Ok(Planned::Query(Box::new(planned.plan)))
     }
 
     #[track_caller]
     fn plan(&mut self, text: &str) -> QueryPlan {
         match self.run(text) {
-            Ok(Planned::Query(plan)) => plan,
+            Ok(Planned::Query(plan)) => *plan,
             Ok(_) => panic!("{text} is no query"),
             Err(error) => panic!("{text}: {error}"),
         }
@@ -144,7 +144,7 @@ fn a_persistent_query_reads_only_the_columns_it_needs_and_keeps_the_key() {
                 reads: K, ID, SPEED, NOTE
     ");
     let (out, reports) = run(&plan);
-    let table = pretty_format_batches(&[out.columns.clone()]).unwrap().to_string();
+    let table = pretty_format_batches(std::slice::from_ref(&out.columns)).unwrap().to_string();
     insta::assert_snapshot!(table, @r"
     +---+------------+---+
     | K | KSQL_COL_0 | N |
