@@ -1,5 +1,8 @@
 //! The one test binary: modules in reading order.
 
+#[global_allocator]
+static ALLOCATOR: allocations::Counting = allocations::Counting;
+
 /// Runs the binary in a folder of its own.
 mod harness;
 
@@ -17,6 +20,9 @@ mod demo;
 
 /// Every code block of the README is run, and the examples with them.
 mod readme;
+
+/// A batch of ten times the rows costs no more allocations.
+mod allocations;
 
 /// The source checks itself.
 mod tidy;

@@ -49,6 +49,7 @@ impl Ownership {
             }
             Guarantee::AtLeastOnce => Writer::plain(&spec.client)?,
         };
+        shared.set_interrupter(writer.interrupter());
         let admin = Admin::new(&spec.client)?;
         let reporter = Reporter::new(&spec.plan.query_id, &spec.plan.source.topic, spec.notices.clone());
         Ok(Ownership {

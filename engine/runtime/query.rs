@@ -99,10 +99,19 @@ impl QueryHandle {
         self.shared.request_stop();
     }
 
-    /// Stops it with a commit; false when it had not ended by `deadline`.
+    /// Stops it with a commit; false when it could not commit in time.
+    ///
+    /// A second before the deadline its waits for a broker that is away are ended; what it had not committed then is
+    /// processed again at the next start.
     pub fn stop(mut self, deadline: Instant) -> bool {
         self.shared.request_stop();
-        let stopped = self.shared.wait_stopped(deadline);
+        let early = deadline.checked_sub(Duration::from_secs(1)).unwrap_or(deadline);
+        let mut stopped = self.shared.wait_stopped(early);
+        if !stopped && self.shared.interrupt() {
+            self.shared.wait_stopped(deadline);
+            return false;
+        }
+        stopped = stopped || self.shared.wait_stopped(deadline);
         if stopped && let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::Error;
-use crate::kafka::Waker;
+use crate::kafka::{Interrupter, Waker};
 
 /// Where a persistent query is in its life.
 ///
@@ -75,6 +75,7 @@ pub struct Shared {
     state: Mutex<Inner>,
     changed: Condvar,
     waker: Mutex<Option<Waker>>,
+    interrupter: Mutex<Option<Interrupter>>,
     positions: Mutex<BTreeMap<i32, i64>>,
     asked_group: Mutex<Option<Instant>>,
 }
@@ -161,6 +162,22 @@ impl Shared {
     /// Lets whoever tells the query something wake its reader.
     pub fn set_waker(&self, waker: Waker) {
         *self.waker.lock() = Some(waker);
+    }
+
+    /// Lets whoever cannot wait any longer end the query's waits for a broker.
+    pub fn set_interrupter(&self, interrupter: Interrupter) {
+        *self.interrupter.lock() = Some(interrupter);
+    }
+
+    /// Ends the query's waits for a broker; false when it has not got as far as to have any.
+    pub fn interrupt(&self) -> bool {
+        match &*self.interrupter.lock() {
+            Some(interrupter) => {
+                interrupter.interrupt();
+                true
+            }
+            None => false,
+        }
     }
 
     fn wake(&self) {

@@ -8,7 +8,7 @@
 //! - [`sharing`]: several processes of one service
 //! - [`statements`]: statements about running queries
 //! - [`devices`]: MQTT
-//! - [`shell`]: statements from a pipe
+//! - [`shell`]: statements from a pipe; [`terminal`]: the shell on a terminal
 
 mod devices;
 mod errors;
@@ -18,6 +18,7 @@ mod settings;
 mod sharing;
 mod shell;
 mod statements;
+mod terminal;
 mod until_end;
 
 /// A chain of two queries over one stream, with three rows: two pass the first, one passes both.

@@ -1,0 +1,125 @@
+//! Allocations of a batch: as many for 10,000 rows as for 1,000.
+//!
+//! The test binary counts its allocations per thread. A task that is warm (its buffers have grown to the size of a batch)
+//! allocates the arrays of a batch and nothing per row.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::fmt::Write;
+
+use alcedo::catalog::Catalog;
+use alcedo::functions::FunctionRegistry;
+use alcedo::plan::QueryPlan;
+use alcedo::record::RawBatch;
+use alcedo::sql::ast::StatementKind;
+use alcedo::sql::planner::{self, Context, Defaults};
+use alcedo::topology::{Task, TaskOutput};
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The system's allocator, counting.
+pub struct Counting;
+
+fn count() {
+    // A thread that is ending has no counter any more; nobody asks for it then.
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promises are the system allocator's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+fn plan(source: &str, query: &str) -> QueryPlan {
+    let (mut catalog, functions) = (Catalog::new(), FunctionRegistry::builtin());
+    let statement = alcedo::sql::parse_statement(source).expect("the stream parses");
+    let context = Context { catalog: &catalog, functions: &functions, defaults: Defaults::default(), statement: "" };
+    let StatementKind::CreateSource(create) = &statement.kind else { panic!("a stream was declared") };
+    let relation = planner::create_source(&context, create).expect("the stream binds");
+    catalog.add_relation(relation, false, Default::default()).expect("the stream is new");
+    let statement = alcedo::sql::parse_statement(query).expect("the query parses");
+    let context = Context { catalog: &catalog, functions: &functions, defaults: Defaults::default(), statement: "" };
+    let StatementKind::CreateAsSelect(create) = &statement.kind else { panic!("a query was written") };
+    planner::create_as_select(&context, create).expect("the query plans").plan
+}
+
+fn batch(rows: usize, value: &dyn Fn(usize, &mut String)) -> RawBatch {
+    let mut raw = RawBatch::new("t".into(), 0);
+    let mut text = String::new();
+    for row in 0..rows {
+        text.clear();
+        value(row, &mut text);
+        raw.push(row as i64, 1_700_000_000_000 + row as i64, Some(b"device-0001"), Some(text.as_bytes()));
+    }
+    raw
+}
+
+/// Allocations of one batch by a warm task.
+fn allocations(plan: &QueryPlan, raw: &RawBatch) -> u64 {
+    let mut task = Task::new(plan, 0).expect("a task");
+    let mut output = TaskOutput::default();
+    let mut last = 0;
+    for _ in 0..4 {
+        output.clear();
+        let before = ALLOCATIONS.get();
+        task.process(raw, &mut output).expect("the batch is processed");
+        last = ALLOCATIONS.get() - before;
+        assert_eq!(output.bad, 0, "{:?}", output.reports);
+    }
+    last
+}
+
+fn does_not_grow(plan: &QueryPlan, value: &dyn Fn(usize, &mut String), run_of_the_model: u64) {
+    let (small, large) = (1_000, 10_000);
+    let (few, many) = (allocations(plan, &batch(small, value)), allocations(plan, &batch(large, value)));
+    // Buffers whose size is not known beforehand double while they fill: a step more for each doubling of the rows.
+    let doublings = (large as f64 / small as f64).log2().ceil() as u64;
+    // The model runs over 1,024 rows at a time, and each run makes its own tensors.
+    let runs = (large as u64).div_ceil(1024) - (small as u64).div_ceil(1024);
+    let allowed = few + 8 * doublings + run_of_the_model * runs;
+    assert!(many <= allowed, "{few} allocations for {small} rows, {many} for {large}, more than {allowed}");
+}
+
+#[test]
+fn filter_and_project_over_json_allocate_nothing_per_row() {
+    let plan = plan(
+        "CREATE STREAM s (k VARCHAR KEY, id BIGINT, temp DOUBLE, site VARCHAR) WITH (kafka_topic='t', value_format='JSON')",
+        "CREATE STREAM hot AS SELECT k, id, temp * 1.8e0 + 32 AS f, site FROM s WHERE temp >= 20.0e0",
+    );
+    let value = |row: usize, text: &mut String| {
+        let _ = write!(text, r#"{{"id":{row},"temp":{}.5,"site":"plant-{}","other":[1,2]}}"#, row % 40, row % 20);
+    };
+    does_not_grow(&plan, &value, 0);
+}
+
+#[test]
+fn scoring_text_allocates_per_run_of_the_model_and_not_per_row() {
+    let plan = plan(
+        "CREATE STREAM cars (k VARCHAR KEY, id INTEGER, input VARCHAR) WITH (kafka_topic='t', value_format='DELIMITED')",
+        "CREATE STREAM scores AS SELECT k, id, CAST(ANOMALY(input) AS DOUBLE) AS anomaly FROM cars",
+    );
+    let value = |row: usize, text: &mut String| {
+        let _ = write!(text, "{row},");
+        for reading in 0..210 {
+            let _ = write!(text, "{}{}.{:02}", if reading == 0 { "" } else { "#" }, 2 + (row + reading) % 8, row % 100);
+        }
+    };
+    does_not_grow(&plan, &value, 64);
+}
