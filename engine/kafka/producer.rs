@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
 use rdkafka::bindings as ffi;
@@ -208,8 +208,35 @@ impl Inner {
         Ok((name, Arc::clone(handle)))
     }
 
+    /// Makes librdkafka ask for the producer's id as soon as it can.
+    ///
+    /// It asks when an answer with the cluster's brokers comes while one of them is connected. The first answer comes over the
+    /// connection it started with, before the broker named in it is connected, and then it would look again only after
+    /// half a second. So we ask until the answer comes from a broker of the cluster.
+    fn hurry_the_producer_id(&self) {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while Instant::now() < deadline && !self.stop.load(Ordering::Acquire) {
+            let mut metadata: *const ffi::rd_kafka_metadata = std::ptr::null();
+            // SAFETY: the handle is alive; without topics the answer holds brokers only, and it is destroyed here.
+            let answered_by = unsafe {
+                let wait = millis(Duration::from_secs(1));
+                let code = ffi::rd_kafka_metadata(self.client.rk(), 0, std::ptr::null_mut(), &mut metadata, wait);
+                if check(code).is_err() {
+                    return;
+                }
+                let answered_by = (*metadata).orig_broker_id;
+                ffi::rd_kafka_metadata_destroy(metadata);
+                answered_by
+            };
+            if answered_by >= 0 {
+                return;
+            }
+        }
+    }
+
     /// Takes delivery reports until told to stop, and then those that are left.
     fn serve(&self) {
+        self.hurry_the_producer_id();
         loop {
             let stopping = self.stop.load(Ordering::Acquire);
             let wait = if stopping { Duration::ZERO } else { Duration::from_secs(1) };
