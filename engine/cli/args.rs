@@ -45,7 +45,7 @@ pub struct SessionArgs {
     /// Let the embedded broker listen beyond this machine (it has no authentication)
     #[arg(long)]
     pub allow_remote: bool,
-    /// Bound of all topics kept in memory together; the oldest records go first, after a warning
+    /// Bound of all topics kept in memory together (512MB when not said); the oldest records go first, after a warning
     #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "data")]
     pub memory_topics: Option<u64>,
     /// Processes with one service id share the work of each query
@@ -116,10 +116,13 @@ pub struct BrokerArgs {
     /// Listen beyond this machine (there is no authentication)
     #[arg(long)]
     pub allow_remote: bool,
-    /// Bound of all topics kept in memory together
+    /// Bound of all topics kept in memory together (512MB when not said); the oldest records go first, after a warning
     #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "data")]
     pub memory_topics: Option<u64>,
 }
+
+/// Bound of topics in memory when nothing is said.
+pub const MEMORY_TOPICS_BYTES: u64 = 512 << 20;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

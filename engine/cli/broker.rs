@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::BrokerArgs;
+use super::args::{BrokerArgs, MEMORY_TOPICS_BYTES};
 use super::signals::Interrupts;
 use crate::broker::{Broker, Config, Storage};
 use crate::error::Result;
@@ -14,7 +14,7 @@ pub fn command(args: &BrokerArgs) -> Result<u8> {
     let interrupts = Interrupts::listen(|| std::process::exit(130))?;
     let storage = match &args.data {
         Some(folder) => Storage::Dir(folder.clone()),
-        None => Storage::Memory { max_bytes: args.memory_topics },
+        None => Storage::Memory { max_bytes: Some(args.memory_topics.unwrap_or(MEMORY_TOPICS_BYTES)) },
     };
     let config = Config {
         listen: args.listen,

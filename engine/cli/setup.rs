@@ -1,6 +1,6 @@
 //! From arguments to an engine: settings in their order, storage, notices.
 
-use crate::cli::args::SessionArgs;
+use crate::cli::args::{MEMORY_TOPICS_BYTES, SessionArgs};
 use crate::cli::notices;
 use crate::config::{Origin, Settings};
 use crate::error::{Error, Result};
@@ -50,7 +50,7 @@ pub fn builder(args: &SessionArgs) -> Result<EngineBuilder> {
     let settings = settings(args)?;
     let storage = match (settings.get("bootstrap.servers"), &args.data) {
         ("", Some(folder)) => Storage::Folder(folder.clone()),
-        ("", None) => Storage::Memory(args.memory_topics),
+        ("", None) => Storage::Memory(Some(args.memory_topics.unwrap_or(MEMORY_TOPICS_BYTES))),
         (_, Some(_)) => {
             return Err(Error::usage(
                 "--data keeps the embedded broker's topics, and bootstrap.servers names a cluster",

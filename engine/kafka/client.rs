@@ -192,6 +192,17 @@ mod tests {
     }
 
     #[test]
+    fn tls_sasl_and_every_compression_are_in_the_build() {
+        let version = rdkafka::util::get_rdkafka_version().1;
+        let config = ClientConfig::new("127.0.0.1:9092").conf(Role::Producer, &[]).expect("the defaults hold");
+        let features = config.get("builtin.features").expect("librdkafka says what it was built with");
+        let has = |feature: &str| features.split(',').any(|built| built.trim() == feature);
+        for feature in ["gzip", "snappy", "ssl", "sasl_plain", "sasl_scram", "lz4", "zstd", "sasl_oauthbearer"] {
+            assert!(has(feature), "librdkafka {version} lacks {feature}: {features}");
+        }
+    }
+
+    #[test]
     fn any_other_property_of_librdkafka_is_taken() {
         for (name, value) in [("linger.ms", "20"), ("sasl.username", "u"), ("fetch.min.bytes", "10")] {
             assert!(with(name, value).is_ok(), "{name}");

@@ -102,6 +102,21 @@ impl Conf {
         }
     }
 
+    /// The value of one property.
+    #[cfg(test)]
+    pub(super) fn get(&self, name: &str) -> Option<String> {
+        let name = CString::new(name).ok()?;
+        let mut text = [0 as c_char; 512];
+        let mut size = text.len();
+        // SAFETY: all pointers outlive the call, the buffer's size is given; a value that fits is terminated.
+        unsafe {
+            match ffi::rd_kafka_conf_get(self.0, name.as_ptr(), text.as_mut_ptr(), &mut size) {
+                ffi::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK => Some(text_of(text.as_ptr())),
+                _ => None,
+            }
+        }
+    }
+
     /// The names of all properties librdkafka knows.
     pub(super) fn names(&self) -> Vec<String> {
         let mut count = 0;

@@ -7,11 +7,13 @@
 //! - [`live`]: signals, closed outputs, several processes, brokers that come and go
 //! - [`sharing`]: several processes of one service
 //! - [`statements`]: statements about running queries
+//! - [`full_disk`]: no space left, and space again
 //! - [`devices`]: MQTT
 //! - [`shell`]: statements from a pipe; [`terminal`]: the shell on a terminal
 
 mod devices;
 mod errors;
+mod full_disk;
 mod live;
 mod resume;
 mod settings;
