@@ -58,6 +58,7 @@ struct Inner {
     hint: Option<String>,
     span: Option<Span>,
     retryable: bool,
+    hopeless: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -71,6 +72,7 @@ impl Error {
             hint: None,
             span: None,
             retryable: false,
+            hopeless: false,
             source: None,
         }))
     }
@@ -135,6 +137,12 @@ impl Error {
         self
     }
 
+    /// Marks a failure that stays until a person changes something, such as a missing permission.
+    pub fn hopeless(mut self) -> Self {
+        self.0.hopeless = true;
+        self
+    }
+
     /// Keeps the error behind this one.
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
@@ -169,6 +177,11 @@ impl Error {
     /// Whether trying again may help.
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
+    }
+
+    /// Whether it stays until a person changes something.
+    pub fn is_hopeless(&self) -> bool {
+        self.0.hopeless
     }
 
     /// The process exit code this error ends in.

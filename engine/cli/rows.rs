@@ -24,13 +24,14 @@ pub enum End {
 
 /// Writes the rows of `streams` until all have ended, the user interrupts or the output is closed.
 ///
-/// The first query that fails ends the others; its error is returned.
+/// The first query that fails ends the others; its error is returned, as is one of `check`, which is asked all the time.
 pub fn drive(
     streams: Vec<RowStream>,
     out: impl Write,
     format: OutputFormat,
     paint: Paint,
     interrupts: &Interrupts,
+    check: &dyn Fn() -> Result<()>,
 ) -> Result<End> {
     let labels: Vec<_> = streams.iter().map(|stream| (stream.label.clone(), stream.columns.clone())).collect();
     let cancels: Vec<_> = streams.iter().map(RowStream::cancel_handle).collect();
@@ -85,6 +86,10 @@ pub fn drive(
         }
         if interrupts.requested() {
             end = Ok(End::Interrupted);
+            break;
+        }
+        if let Err(error) = check() {
+            end = Err(error);
             break;
         }
     }

@@ -71,8 +71,9 @@ fn live(engine: &Engine, streams: Vec<RowStream>, args: &RunArgs, interrupts: &I
         let (engine, interrupts) = (engine.clone(), interrupts.clone());
         std::thread::spawn(move || engine.finish(&|| !interrupts.requested()))
     });
+    let healthy = || engine.failure().map_or(Ok(()), Err);
     if !streams.is_empty() {
-        match rows::drive(streams, std::io::stdout(), args.output, Paint::stdout(), interrupts)? {
+        match rows::drive(streams, std::io::stdout(), args.output, Paint::stdout(), interrupts, &healthy)? {
             End::Done => {}
             End::Interrupted | End::OutputClosed => return Ok(0),
         }
@@ -87,7 +88,9 @@ fn live(engine: &Engine, streams: Vec<RowStream>, args: &RunArgs, interrupts: &I
     }
     let what = if running.is_empty() { "connectors".to_string() } else { running.join(", ") };
     eprintln!("{}", Paint::stderr().faint(&format!("running: {what}; Ctrl-C stops with a commit")));
-    while !interrupts.wait(Duration::from_secs(3600)) {}
+    while !interrupts.wait(Duration::from_millis(200)) {
+        healthy()?;
+    }
     Ok(0)
 }
 

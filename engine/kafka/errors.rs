@@ -30,7 +30,13 @@ impl Fault {
             Some(hint) => error.hint(hint),
             None => error,
         };
-        if (self.retriable || is_transient(self.code)) && !self.fatal { error.retryable() } else { error }
+        if needs_a_person(self.code) {
+            error.hopeless()
+        } else if (self.retriable || is_transient(self.code)) && !self.fatal {
+            error.retryable()
+        } else {
+            error
+        }
     }
 
     /// Whether another producer with the same transactional id has taken over, or the broker forgot ours.
@@ -73,6 +79,20 @@ fn is_transient(code: Code) -> bool {
             | Code::PollExceeded
             | Code::QueueFull
             | Code::Retry
+    )
+}
+
+/// Whether the same call fails until somebody grants a permission, corrects a setting or upgrades a broker.
+fn needs_a_person(code: Code) -> bool {
+    matches!(
+        code,
+        Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed
+            | Code::UnsupportedVersion
+            | Code::UnsupportedFeature
+            | Code::InvalidTransactionTimeout
     )
 }
 
@@ -166,7 +186,7 @@ mod tests {
         let hint = error.hint_text().unwrap_or_default();
         assert!(hint.contains("Write and Describe on the transactional id"), "{hint}");
         assert!(hint.contains("'processing.guarantee' = 'at_least_once'"), "{hint}");
-        assert!(!error.is_retryable());
+        assert!(!error.is_retryable() && error.is_hopeless());
     }
 
     #[test]

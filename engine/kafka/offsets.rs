@@ -1,7 +1,7 @@
 //! Positions as the cluster knows them: ends of partitions, offsets by time, and what groups have committed.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::bindings as ffi;
 use rdkafka::bindings::rd_kafka_IsolationLevel_t as Isolation;
@@ -13,6 +13,9 @@ use super::errors::Fault;
 use super::native::{PartitionList, Queue, check, committed_of, cstring, elements, partition_of, text_of};
 use super::{PartitionOffset, TopicPartition};
 use crate::error::{Error, Result};
+
+/// Pause before a question is asked again.
+const AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// The ends of one partition; each is the next offset to read there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +114,15 @@ impl Admin {
         partitions: &[TopicPartition],
         wait: Duration,
     ) -> Result<Vec<Option<PartitionOffset>>> {
+        patiently(wait, || self.committed_once(group, partitions, wait))
+    }
+
+    fn committed_once(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+        wait: Duration,
+    ) -> Result<Vec<Option<PartitionOffset>>> {
         let what = format!("fetch the committed offsets of group `{group}`");
         if partitions.is_empty() {
             return Ok(Vec::new());
@@ -142,6 +154,10 @@ impl Admin {
 
     /// Commits offsets for a group that has no members, such as the start positions of a query not yet started.
     pub fn set_committed(&self, group: &str, offsets: &[PartitionOffset], wait: Duration) -> Result<()> {
+        patiently(wait, || self.set_committed_once(group, offsets, wait))
+    }
+
+    fn set_committed_once(&self, group: &str, offsets: &[PartitionOffset], wait: Duration) -> Result<()> {
         if offsets.is_empty() {
             return Ok(());
         }
@@ -170,6 +186,10 @@ impl Admin {
 
     /// Deletes a group without members, with its offsets; gives false when there is none.
     pub fn delete_group(&self, group: &str, wait: Duration) -> Result<bool> {
+        patiently(wait, || self.delete_group_once(group, wait))
+    }
+
+    fn delete_group_once(&self, group: &str, wait: Duration) -> Result<bool> {
         let what = format!("delete group `{group}`");
         let name = cstring(group)?;
         // SAFETY: as in `committed`.
@@ -193,6 +213,10 @@ impl Admin {
 
     /// Deletes what a group has committed for some partitions; gives false when there is no such group.
     pub fn delete_committed(&self, group: &str, partitions: &[TopicPartition], wait: Duration) -> Result<bool> {
+        patiently(wait, || self.delete_committed_once(group, partitions, wait))
+    }
+
+    fn delete_committed_once(&self, group: &str, partitions: &[TopicPartition], wait: Duration) -> Result<bool> {
         let what = format!("delete offsets of group `{group}`");
         let list = PartitionList::of(partitions)?;
         let name = cstring(group)?;
@@ -251,4 +275,18 @@ unsafe fn group_partitions<'a>(
     }
     // SAFETY: the caller's promise.
     unsafe { elements(ffi::rd_kafka_group_result_partitions(*groups)) }
+}
+
+/// Asks again while the answer is that it is too early, such as a group's coordinator that is still loading: a cluster that
+/// has just started says so for a moment.
+fn patiently<T>(wait: Duration, mut ask: impl FnMut() -> Result<T>) -> Result<T> {
+    let deadline = Instant::now() + wait;
+    loop {
+        match ask() {
+            Err(error) if error.is_retryable() && Instant::now() + AGAIN_AFTER < deadline => {
+                std::thread::park_timeout(AGAIN_AFTER);
+            }
+            answer => return answer,
+        }
+    }
 }

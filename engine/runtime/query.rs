@@ -141,12 +141,15 @@ fn live(spec: &Arc<QuerySpec>, shared: &Arc<Shared>) {
                     back_off.reset();
                     failures = 1;
                 }
-                let why = one_line(&error);
-                if spec.tries.is_some_and(|tries| failures >= tries) {
-                    spec.notices.error(subject, format!("{why}; gave up after {failures} tries"));
-                    shared.give_up(why);
+                // What only a person can change ends a query that has done nothing yet; later it may be a permission that
+                // was taken and comes back.
+                let hopeless = error.is_hopeless() && super::status::Counters::get(&shared.counters.commits) == 0;
+                if hopeless || spec.tries.is_some_and(|tries| failures >= tries) {
+                    spec.notices.error(subject, format!("gave up: {}", one_line(&error)));
+                    shared.give_up(error);
                     break;
                 }
+                let why = one_line(&error);
                 let pause = back_off.pause();
                 let seconds = pause.as_secs_f64();
                 spec.notices.warning(subject, format!("{why}; goes on from its last commit in {seconds:.1} s"));

@@ -92,12 +92,12 @@ struct Inner {
     /// given when that query has ended.
     finish_at: Option<Arc<[i64]>>,
     last_error: Option<String>,
-    gave_up: bool,
+    gave_up: Option<Arc<Error>>,
 }
 
 impl Default for Inner {
     fn default() -> Self {
-        Inner { state: QueryState::Starting, finish_at: None, last_error: None, gave_up: false }
+        Inner { state: QueryState::Starting, finish_at: None, last_error: None, gave_up: None }
     }
 }
 
@@ -123,18 +123,17 @@ impl Shared {
     }
 
     /// Ends the query for good after a failure.
-    pub fn give_up(&self, why: String) {
+    pub fn give_up(&self, why: Error) {
         let mut inner = self.state.lock();
-        inner.last_error = Some(why);
-        inner.gave_up = true;
+        inner.last_error = Some(one_line(&why));
+        inner.gave_up = Some(Arc::new(why));
         drop(inner);
         self.request_stop();
     }
 
     /// Why the query ended for good, if it did because of a failure.
-    pub fn gave_up(&self) -> Option<String> {
-        let inner = self.state.lock();
-        inner.gave_up.then(|| inner.last_error.clone().unwrap_or_default())
+    pub fn gave_up(&self) -> Option<Arc<Error>> {
+        self.state.lock().gave_up.clone()
     }
 
     /// Waits until the query has ended; false when the deadline passed first.

@@ -212,6 +212,19 @@ impl Shared {
     }
 }
 
+/// The error of a query that ended for good.
+fn given_up(id: &str, why: &Error) -> Error {
+    let detail = match why.detail_text() {
+        Some(detail) => format!("{}: {detail}", why.message()),
+        None => why.message().to_string(),
+    };
+    let error = Error::external(format!("query {id} gave up")).detail(detail);
+    match why.hint_text() {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
 /// Counts of one persistent query, for a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryStats {
@@ -306,7 +319,7 @@ impl Engine {
                 }
             }
             if let Some(why) = shared.gave_up() {
-                return Err(Error::external(format!("query {id} gave up")).detail(why));
+                return Err(given_up(&id, &why));
             }
         }
         let pushes = std::mem::take(&mut *self.0.pushes.lock());
@@ -314,6 +327,12 @@ impl Engine {
             shared.finish_at(crate::runtime::start::ends(&self.0.admin, &topic)?);
         }
         Ok(())
+    }
+
+    /// The failure of a persistent query that ended for good, if there is one.
+    pub fn failure(&self) -> Option<Error> {
+        let queries = self.0.queries.lock();
+        queries.iter().find_map(|(id, handle)| Some(given_up(id, &*handle.shared().gave_up()?)))
     }
 
     /// The running persistent queries, each behind those that write what it reads.

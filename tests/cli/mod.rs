@@ -8,13 +8,17 @@
 //! - [`sharing`]: several processes of one service
 //! - [`statements`]: statements about running queries
 //! - [`full_disk`]: no space left, and space again
+//! - [`permissions`]: a cluster that refuses transactions
+//! - [`limits`]: bounds and moments
 //! - [`devices`]: MQTT
 //! - [`shell`]: statements from a pipe; [`terminal`]: the shell on a terminal
 
 mod devices;
 mod errors;
 mod full_disk;
+mod limits;
 mod live;
+mod permissions;
 mod resume;
 mod settings;
 mod sharing;

@@ -173,6 +173,25 @@ impl Live {
         self
     }
 
+    /// The exit code, if the process ends in time.
+    pub fn ended_within(&self, wait: Duration) -> Option<i32> {
+        let deadline = Instant::now() + wait;
+        let path = format!("/proc/{}/stat", self.id());
+        loop {
+            // A process that has ended stays as a zombie until it is waited for; field 52 is its exit status then.
+            let stat = std::fs::read_to_string(&path).ok()?;
+            let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+            if fields.first() == Some(&"Z") {
+                let status: i32 = fields.get(49)?.parse().ok()?;
+                return Some(status >> 8);
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Waits until the process ends.
     #[track_caller]
     pub fn finish(mut self) -> Ran {

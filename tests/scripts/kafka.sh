@@ -22,7 +22,7 @@ usage: kafka.sh dir                                  print the default jar folde
        kafka.sh tool NAME ARGUMENT...                one of Kafka's command line tools: topics, console-producer, ...
 
 JARS is also taken from ALCEDO_TEST_KAFKA. CONTROLLER_PORT is PORT + 1 unless given; both must be free.
-KAFKA_HEAP sets the node's heap (512m), KAFKA_OPTS adds options for java. The ready line in its output is "Kafka Server started".
+KAFKA_HEAP sets the node's heap (512m), KAFKA_OPTS adds options for java, KAFKA_PROPERTIES adds lines to the node's properties. The ready line in its output is "Kafka Server started".
 "stop" wants DATA spelt as it was for "start".
 EOF
 }
@@ -102,6 +102,7 @@ log.segment.bytes=268435456
 log.cleaner.dedupe.buffer.size=16777216
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
+${KAFKA_PROPERTIES:-}
 EOF
     cat >"$data/log4j2.properties" <<EOF
 appender.console.type=Console
@@ -176,6 +177,7 @@ tool() {
     shift
     case $name in
         topics) class=org.apache.kafka.tools.TopicCommand ;;
+        acls) class=org.apache.kafka.tools.AclCommand ;;
         configs) class=kafka.admin.ConfigCommand ;;
         console-producer) class=org.apache.kafka.tools.ConsoleProducer ;;
         console-consumer) class=org.apache.kafka.tools.consumer.ConsoleConsumer ;;

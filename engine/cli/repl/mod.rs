@@ -148,7 +148,7 @@ pub fn show(outcome: Outcome, format: OutputFormat, interrupts: &Interrupts) -> 
     match outcome {
         Outcome::Rows(stream) => {
             eprintln!("{}", Paint::stderr().faint("rows follow as they come; Ctrl-C stops the query"));
-            match rows::drive(vec![stream], io::stdout(), format, Paint::stdout(), interrupts)? {
+            match rows::drive(vec![stream], io::stdout(), format, Paint::stdout(), interrupts, &|| Ok(()))? {
                 End::Done => {}
                 End::Interrupted | End::OutputClosed => {
                     interrupts.take();
