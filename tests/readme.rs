@@ -2,7 +2,8 @@
 //!
 //! - `sql` with a first line `-- NAME.sql` is kept under that name and run with `--until-end`; one with a connector, which
 //!   has no end, is started through the library instead, on a free port
-//! - `sh` is run line by line with the built binary; `sh kafka` only on the cluster that `ALCEDO_TEST_BOOTSTRAP` names
+//! - `sh` is run line by line with the built binary; `sh kafka` on a broker in a process of its own, and on
+//!   Apache Kafka when `ALCEDO_TEST_KAFKA` names its jars
 //! - `rust` is, to the letter, a file of `examples/`
 //! - `text demo` is output of the demo; numbers may differ, and `…` stands for lines left out
 
@@ -11,6 +12,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use alcedo::{Engine, SourceText};
+
+use crate::conformance::apache::ApacheKafka;
+use crate::conformance::embedded::EmbeddedBroker;
+use crate::conformance::handle::BrokerHandle;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_alcedo");
 
@@ -101,7 +106,12 @@ fn examples() -> Vec<PathBuf> {
 #[test]
 fn every_block_of_the_readme_works() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (mut ran, mut skipped) = (0, 0);
+    let mut ran = 0;
+    let mut clusters: Vec<Box<dyn BrokerHandle>> = vec![Box::new(EmbeddedBroker::new().expect("a broker"))];
+    match std::env::var_os("ALCEDO_TEST_KAFKA").filter(|jars| !jars.is_empty()) {
+        Some(jars) => clusters.push(Box::new(ApacheKafka::new(Path::new(&jars)).expect("a node"))),
+        None => eprintln!("skipped 1: the README's cluster block on Apache Kafka (ALCEDO_TEST_KAFKA is not set)"),
+    }
     for Block { kind, text } in blocks() {
         match kind.as_str() {
             "sql" => sql(&text, folder.path()),
@@ -115,15 +125,14 @@ fn every_block_of_the_readme_works() {
                     }
                 }
             }
-            "sh kafka" => match std::env::var("ALCEDO_TEST_BOOTSTRAP") {
-                Ok(cluster) => {
-                    text.lines().for_each(|line| drop(run(&line.replace("localhost:9092", &cluster), folder.path())));
+            "sh kafka" => {
+                for cluster in &mut clusters {
+                    cluster.start().expect("the cluster starts");
+                    let address = cluster.bootstrap();
+                    text.lines().for_each(|line| drop(run(&line.replace("localhost:9092", &address), folder.path())));
+                    cluster.stop().expect("the cluster stops");
                 }
-                Err(_) => {
-                    skipped += 1;
-                    continue;
-                }
-            },
+            }
             "rust" => {
                 let same = |path: &PathBuf| std::fs::read_to_string(path).is_ok_and(|example| example == text);
                 assert!(examples().iter().any(same), "no example is the same as\n{text}");
@@ -134,9 +143,6 @@ fn every_block_of_the_readme_works() {
         ran += 1;
     }
     assert!(ran >= 6, "only {ran} blocks were found");
-    if skipped > 0 {
-        eprintln!("skipped {skipped}: no ALCEDO_TEST_BOOTSTRAP");
-    }
 }
 
 /// Cargo builds the examples before it runs the tests, beside the folder of the test binary.
