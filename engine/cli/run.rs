@@ -20,9 +20,6 @@ pub fn command(args: &RunArgs) -> Result<u8> {
     eprintln!("{}", Paint::stderr().faint(&setup::where_topics_live(&engine)));
     let mut session = engine.session();
     setup::define(&mut session, &args.session)?;
-    if let Some(folder) = args.files[0].parent() {
-        session.set_base_folder(folder);
-    }
     let mut streams = Vec::new();
     let ran = session.run(&sources, &mut |_, outcome| match outcome {
         Outcome::Rows(stream) => {

@@ -5,6 +5,7 @@
 //! - [`ownership`]: what a process holds of it: partitions, tasks, one transaction a commit
 //! - [`push`]: a push query: rows to whoever asked, no group, nothing left behind
 //! - [`status`]: what running queries tell and can be told; [`reports`]: bad records, told briefly
+//! - [`watch`]: says when the cluster is lost and when it is back
 
 pub mod ownership;
 pub mod push;
@@ -12,3 +13,4 @@ pub mod query;
 pub mod reports;
 pub mod start;
 pub mod status;
+pub mod watch;

@@ -133,7 +133,15 @@ impl EngineBuilder {
         };
         let log = StatementLog::read(&client, &admin, &service, &mut corrupt)?;
         let producer = Arc::new(Producer::new(&client)?);
+        let alive = Arc::new(());
+        crate::runtime::watch::start(
+            Arc::clone(&client.health),
+            client.bootstrap.clone(),
+            notices.clone(),
+            Arc::downgrade(&alive),
+        )?;
         Ok(Engine(Arc::new(Shared {
+            alive: Mutex::new(Some(alive)),
             storage,
             settings,
             notices,
@@ -192,6 +200,8 @@ pub(super) struct Shared {
     pub(super) producer: Arc<Producer>,
     pub(super) client: ClientConfig,
     broker: Mutex<Option<Broker>>,
+    /// Until the shutdown begins, which ends connections on purpose.
+    alive: Mutex<Option<Arc<()>>>,
 }
 
 impl Shared {
@@ -372,6 +382,7 @@ impl Engine {
     /// # Errors
     /// Names the queries that could not commit in time; what they had not committed is processed again next time.
     pub fn shutdown(&self, patience: Duration) -> Result<()> {
+        self.0.alive.lock().take();
         let deadline = Instant::now() + patience;
         for (shared, _) in self.0.pushes.lock().drain(..) {
             shared.request_stop();

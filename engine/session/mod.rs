@@ -21,8 +21,6 @@ mod show;
 mod statement;
 mod topics;
 
-use std::path::PathBuf;
-
 pub use engine::{Engine, EngineBuilder, QueryStats, Storage};
 pub use outcome::{CancelHandle, EndReason, Listing, Outcome, RowColumn, RowEvent, RowStream};
 pub use script::{ScriptError, SourceText};
@@ -34,18 +32,17 @@ use crate::sql::split::split;
 use crate::sql::variables::Variables;
 use statement::Planner;
 
-/// One user's session: settings, variables, and the folder that relative paths start from.
+/// One user's session: settings and variables.
 pub struct Session {
     engine: Engine,
     settings: Settings,
     variables: Variables,
-    base_folder: PathBuf,
 }
 
 impl Session {
     pub(super) fn new(engine: Engine) -> Session {
         let settings = engine.0.settings.clone();
-        Session { engine, settings, variables: Variables::default(), base_folder: PathBuf::from(".") }
+        Session { engine, settings, variables: Variables::default() }
     }
 
     /// The engine behind the session.
@@ -66,11 +63,6 @@ impl Session {
     /// The settings in force.
     pub fn settings(&self) -> &Settings {
         &self.settings
-    }
-
-    /// The folder that relative paths in statements start from.
-    pub fn set_base_folder(&mut self, folder: impl Into<PathBuf>) {
-        self.base_folder = folder.into();
     }
 
     /// Carries out statements in order, each before the next is looked at; stops at the first that fails.

@@ -7,6 +7,7 @@ use super::outcome::Listing;
 use crate::catalog::RelationKind;
 use crate::config::Settings;
 use crate::error::{Error, Result, Span};
+use crate::kafka::Connection;
 use crate::runtime::status::Counters;
 use crate::sql::ast::Show;
 use crate::sql::variables::Variables;
@@ -100,7 +101,11 @@ fn queries(shared: &Shared) -> Listing {
         let count = |pick: &dyn Fn(&Counters) -> u64| {
             running.get(&query.id).map_or(String::new(), |handle| pick(&handle.shared().counters).to_string())
         };
-        let state = running.get(&query.id).map_or("STOPPED".to_string(), |handle| handle.shared().state().to_string());
+        let lost = matches!(shared.client.health.connection_state(), Connection::Down { .. });
+        let state = running.get(&query.id).map_or("STOPPED".to_string(), |handle| {
+            let state = handle.shared().state().to_string();
+            if lost { format!("{state}, no broker") } else { state }
+        });
         listing.push([
             query.id.clone(),
             state,

@@ -3,7 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::CHAIN;
-use crate::conformance::client::{Producer, create_with, watermarks};
+use rdkafka::TopicPartitionList;
+use rdkafka::admin::NewPartitions;
+use rdkafka::topic_partition_list::Offset;
+
+use crate::conformance::client::{Producer, admin, create_with, options, wait, watermarks};
 use crate::harness::Case;
 
 #[test]
@@ -95,4 +99,53 @@ fn a_connector_that_is_dropped_frees_its_port() {
     let ran = ran.expect(0);
     assert_eq!(ran.out.lines().count(), 2, "{}", ran.out);
     ran.says("Dropped connector CARS.");
+}
+
+#[test]
+fn an_offset_that_is_gone_is_reported_and_reading_goes_on_at_the_first_that_is_there() {
+    let text = "CREATE STREAM s (id INTEGER) WITH (kafka_topic='s', value_format='JSON', partitions=1);
+CREATE STREAM t AS SELECT id FROM s;
+SELECT id FROM t EMIT CHANGES;
+";
+    let case = Case::new().file("a.sql", text);
+    let broker = case.spawn(&["broker", "--listen", "127.0.0.1:0"]);
+    let address = broker.address("broker listens on ");
+    create_with(&address, "s", 1, &[]).expect("a topic");
+    let producer = Producer::new(&address, &[]).expect("a producer");
+    let run = ["run", "a.sql", "-b", &address, "--until-end", "--output", "json"];
+    producer.put_all("s", 0, &["{\"id\":0}", "{\"id\":1}"]).expect("two records");
+    case.run(&run).expect(0);
+    let more: Vec<String> = (2..6).map(|id| format!("{{\"id\":{id}}}")).collect();
+    producer.put_all("s", 0, &more).expect("four records");
+    let mut before = TopicPartitionList::new();
+    before.add_partition_offset("s", 0, Offset::Offset(4)).expect("an offset");
+    wait(admin(&address).expect("an admin client").delete_records(&before, &options())).expect("records are deleted");
+    let ran = case.run(&run).expect(0);
+    assert_eq!(ran.out, "{\"ID\":0}\n{\"ID\":1}\n{\"ID\":4}\n{\"ID\":5}\n");
+    ran.says("offset 2 of s[0] does not exist any more; goes on at offset 4");
+}
+
+#[test]
+fn a_partition_that_is_added_is_read_from_its_first_record() {
+    let text = "CREATE STREAM s (id INTEGER) WITH (kafka_topic='s', value_format='JSON');
+CREATE STREAM t AS SELECT id FROM s;
+SELECT id FROM t EMIT CHANGES LIMIT 2;
+";
+    let case = Case::new().file("a.sql", text).file("a.conf", "topic.metadata.refresh.interval.ms=300\n");
+    let broker = case.spawn(&["broker", "--listen", "127.0.0.1:0"]);
+    let address = broker.address("broker listens on ");
+    create_with(&address, "s", 1, &[]).expect("a topic");
+    let producer = Producer::new(&address, &[]).expect("a producer");
+    // On a cluster a query starts at the end; the partition that is added is read whole all the same.
+    let live = case.spawn(&["run", "a.sql", "-b", &address, "--config", "a.conf", "--output", "json"]);
+    live.wait_err("SELECT_1: starts at the end");
+    producer.put_all("s", 0, &["{\"id\":1}"]).expect("a record");
+    live.wait_out("{\"ID\":1}");
+    let added = admin(&address).expect("an admin client");
+    wait(added.create_partitions([&NewPartitions::new("s", 2)], &options())).expect("a second partition");
+    let producer = Producer::new(&address, &[]).expect("a producer that knows it");
+    producer.put_all("s", 1, &["{\"id\":2}"]).expect("a record");
+    live.wait_out("{\"ID\":2}");
+    live.signal("INT");
+    live.finish().expect(0);
 }

@@ -78,7 +78,9 @@ fn a_broker_that_comes_back_is_found_again_and_nothing_is_lost_or_repeated() {
     case.run(&feed).expect(0);
     first.signal("KILL");
     first.finish();
+    query.wait_err("lost the broker at ");
     let (_second, _) = broker(&case, &address);
+    query.wait_err("is back");
     case.run(&feed).expect(0);
     let reader = |file| ["run", file, "-b", &address, "--service-id", "see", "--from", "earliest", "--output", "json"];
     let rows = case.run(&reader("wait.sql")).expect(0);
