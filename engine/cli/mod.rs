@@ -14,6 +14,7 @@ mod run;
 mod setup;
 mod signals;
 pub mod style;
+mod test;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ pub fn main() -> ExitCode {
         Some(Command::Run(args)) => run::command(&args),
         Some(Command::Demo(args)) => demo::command(&args),
         Some(Command::Broker(args)) => broker::command(&args),
+        Some(Command::Test(args)) => test::command(&args),
     };
     match done {
         Ok(code) => ExitCode::from(code),

@@ -9,8 +9,10 @@
 //! - [`persistent`]: `CREATE STREAM ... AS SELECT`, `INSERT INTO ... SELECT`
 //! - [`push`]: `SELECT ... EMIT CHANGES`
 //! - [`insert`]: `INSERT INTO ... VALUES`
+//! - [`change`]: types, drops, added columns
 
 mod assemble;
+mod change;
 mod insert;
 mod persistent;
 mod push;
@@ -19,6 +21,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub use change::{alter_source, change_catalog};
 pub use insert::{InsertRow, insert_values};
 pub use persistent::{PersistentPlan, create_as_select, insert_query_id, insert_select};
 pub use push::push_query;
