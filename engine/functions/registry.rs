@@ -7,7 +7,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::declaration::{Category, Declaration, FunctionKind};
 use super::kernel::{ScalarFunction, scalar_udf};
-use super::{describe, foreign, resolve, scalar};
+use super::{describe, foreign, resolve, scalar, table};
 use crate::error::{Error, Result, Span};
 use crate::types::SqlType;
 
@@ -30,7 +30,7 @@ enum Implementation {
     Scalar { function: Arc<dyn ScalarFunction>, udf: Arc<ScalarUDF> },
     /// One that came as DataFusion's.
     Foreign(Arc<ScalarUDF>),
-    /// An aggregate or table function: declared here, run by an operator.
+    /// An aggregate or table function, which an operator runs, or a form that the binder resolves by itself.
     Operator,
 }
 
@@ -70,6 +70,9 @@ impl FunctionRegistry {
             let declaration = Arc::new(function.declare());
             let udf = Arc::new(scalar_udf(function.clone(), declaration.clone()));
             registry.insert(declaration, Implementation::Scalar { function, udf });
+        }
+        for declaration in scalar::special_forms().into_iter().chain(table::declarations()) {
+            registry.insert(Arc::new(declaration), Implementation::Operator);
         }
         registry
     }
@@ -162,6 +165,9 @@ impl FunctionRegistry {
             }
             Implementation::Operator => {
                 let (name, kind) = (&entry.declaration.name, entry.declaration.kind);
+                if kind == FunctionKind::Scalar {
+                    return Err(Error::sql(format!("{name} cannot be called this way")).at(span));
+                }
                 let kind = kind.to_string().to_lowercase();
                 Err(Error::sql(format!("{name} is {} {kind} function, not a scalar one", article(&kind))).at(span))
             }

@@ -166,6 +166,8 @@ fn instance(param: &ParamType, bindings: &Bindings, arg: Option<&SqlType>) -> Op
             };
             SqlType::Map(Box::new(instance(key, bindings, arg_key)?), Box::new(instance(value, bindings, arg_value)?))
         }
+        // The binder resolves calls with lambdas itself; a value is never one.
+        ParamType::Lambda(..) => return None,
     })
 }
 

@@ -3,7 +3,7 @@
 use datafusion::logical_expr::{Expr as LogicalExpr, lit};
 
 use super::scope::Scope;
-use super::{coerce, columns, literal, text};
+use super::{coerce, columns, lambda, literal, text};
 use crate::catalog::{Catalog, nearest};
 use crate::error::{Error, Result, Span};
 use crate::functions::FunctionRegistry;
@@ -46,12 +46,14 @@ pub struct Binder<'a> {
     pub functions: &'a FunctionRegistry,
     /// Columns.
     pub scope: &'a Scope,
+    /// The parameters of the lambdas whose bodies are being bound, the innermost last.
+    pub(super) lambdas: Vec<lambda::Param>,
 }
 
 impl<'a> Binder<'a> {
     /// A binder for one scope.
     pub fn new(catalog: &'a Catalog, functions: &'a FunctionRegistry, scope: &'a Scope) -> Self {
-        Binder { catalog, functions, scope }
+        Binder { catalog, functions, scope, lambdas: Vec::new() }
     }
 
     /// The canonical text of an expression in this scope.
@@ -124,7 +126,9 @@ impl<'a> Binder<'a> {
             ExprKind::Unit(unit) => {
                 return Err(Error::sql(format!("the time unit {unit} cannot stand here")).at(expr.span));
             }
-            ExprKind::Lambda { .. } => return Err(Error::unsupported("a lambda", expr.span)),
+            ExprKind::Lambda { .. } => {
+                return Err(Error::sql("a lambda can only be an argument of TRANSFORM, FILTER or REDUCE").at(expr.span));
+            }
             ExprKind::Array(items) => self.array(items, expr.span)?,
             ExprKind::Map(entries) => self.map(entries, expr.span)?,
             ExprKind::Struct(fields) => self.structure(fields)?,
@@ -163,6 +167,10 @@ impl<'a> Binder<'a> {
     }
 
     fn column(&self, source: Option<&Ident>, name: &Ident) -> Result<Bound> {
+        if let (None, Some(param)) = (source, self.lambdas.iter().rev().find(|param| param.name == name.name)) {
+            let field = datafusion::common::Column::new_unqualified(&param.field);
+            return Ok(Bound::new(LogicalExpr::Column(field), param.ty.clone()));
+        }
         let column = self.scope.resolve(source, name)?;
         let field = datafusion::common::Column::new_unqualified(&column.field);
         Ok(Bound::new(LogicalExpr::Column(field), column.ty.clone()))
@@ -240,6 +248,9 @@ impl<'a> Binder<'a> {
                 return Err(Error::sql(format!("AS_VALUE takes one argument, found {}", args.len())).at(span));
             };
             return self.bind(arg);
+        }
+        if lambda::takes_lambda(&name.name) {
+            return self.lambda_call(name, args, span);
         }
         let argument = |arg: &Expr| match &arg.kind {
             // A function takes a time unit as its name.

@@ -34,6 +34,11 @@ impl Json {
         if reader.at < text.len() { Err(reader.expected("the end")) } else { Ok(value) }
     }
 
+    /// Reads one value; what stands behind it does not matter.
+    pub fn parse_prefix(text: &[u8]) -> Result<Json, String> {
+        Reader { text, at: 0, depth: 0 }.value()
+    }
+
     /// The field of an object by its exact name.
     pub fn get(&self, name: &str) -> Option<&Json> {
         match self {
