@@ -143,6 +143,7 @@ impl<'a> Planner<'a> {
                 .unwrap_or(FormatName::Kafka),
             value_format: FormatName::parse(self.settings.get("persistence.default.format.value")),
             wrap_single_values: None,
+            keys_as_selected: false,
         };
         let catalog = self.catalog.clone();
         let functions = &self.engine.0.functions;
@@ -153,7 +154,6 @@ impl<'a> Planner<'a> {
                     return Ok(nothing);
                 }
                 let relation = planner::create_source(&context, create)?;
-                refuse_timestamp_format(relation.timestamp.as_ref(), span)?;
                 self.compare_with_log(&relation_key(&relation.name), canonical, create.or_replace, create.name.span)?;
                 topics::check_source(self.shared(), &relation, &mut self.topics)
                     .map_err(|e| e.or_at(create.name.span))?;
@@ -307,9 +307,6 @@ impl<'a> Planner<'a> {
     }
 
     fn start_query(&mut self, plan: PersistentPlan, replace: bool, canonical: &str, span: Span) -> Result<Action> {
-        if let crate::plan::QueryKind::Persistent(sink) = &plan.plan.kind {
-            refuse_timestamp_format(sink.timestamp.as_ref(), span)?;
-        }
         self.compare_with_log(&query_key(&plan.query.id), canonical, replace, span)?;
         topics::check_query(self.shared(), &plan.plan, &mut self.topics).map_err(|error| error.or_at(span))?;
         if let Some(sink) = &plan.sink {
@@ -381,13 +378,6 @@ impl<'a> Planner<'a> {
             }
         };
         Ok(explain::explain(&plan))
-    }
-}
-
-fn refuse_timestamp_format(timestamp: Option<&crate::types::TimestampSpec>, span: Span) -> Result<()> {
-    match timestamp {
-        Some(spec) if spec.format.is_some() => Err(Error::unsupported("TIMESTAMP_FORMAT", span)),
-        _ => Ok(()),
     }
 }
 

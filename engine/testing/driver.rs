@@ -15,7 +15,7 @@ use crate::sql::prepare::{Prepared, prepare};
 use crate::sql::split::split;
 use crate::sql::variables::Variables;
 use crate::topology::{Task, TaskOutput, encode_row};
-use crate::types::FormatName;
+use crate::types::{FormatName, SourceWindow};
 
 /// How records are cut into batches. The outputs must not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,6 +85,7 @@ impl Driver {
             "ksql.persistence.wrap.single.values" => {
                 self.defaults.wrap_single_values = value.parse().ok();
             }
+            "ksql.new.query.planner.enabled" => self.defaults.keys_as_selected = value.eq_ignore_ascii_case("true"),
             "ksql.output.topic.name.prefix" => self.topic_prefix = value.to_string(),
             "ksql.timestamp.throw.on.invalid" => self.fail_on_time = value.eq_ignore_ascii_case("true"),
             // The others change what has no place here: threads, stores, the planner of another engine.
@@ -152,6 +153,7 @@ impl Driver {
                     value_format: relation.value_format.clone(),
                     schema: relation.schema.clone(),
                     timestamp: relation.timestamp.clone(),
+                    window: None,
                 };
                 let record = encode_row(&sink, &row.columns, row.rowtime).map_err(|error| error.or_at(span))?;
                 let timestamp = record.timestamp.unwrap_or(0);
@@ -197,7 +199,7 @@ impl Driver {
             key_format: relation.key_format.clone(),
             value_format: relation.value_format.clone(),
             schema: relation.schema.clone(),
-            windowed: None,
+            windowed: relation.window.map(|window| window == SourceWindow::Session),
         });
     }
 

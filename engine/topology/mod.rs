@@ -7,12 +7,14 @@
 //! - [`output`]: columns to bytes
 //! - [`task`]: both, with the operators in between
 
+mod headers;
 mod input;
 mod output;
 mod report;
 mod task;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 pub use output::{SingleRecord, encode_row};
 pub use report::Report;

@@ -119,4 +119,4 @@ pub fn special_forms() -> Vec<Declaration> {
 }
 
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;

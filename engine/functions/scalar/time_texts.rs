@@ -171,13 +171,14 @@ fn parsers() -> Vec<Arc<dyn ScalarFunction>> {
             declare("PARSE_DATE", "A text as a date.")
                 .form(form(SqlType::Date, "The date; a pattern with a time of day is refused."))
                 .example("PARSE_DATE('01-JAN-2022', 'dd-MMM-yyyy')", "2022-01-01"),
-            |call| primitives::<Date32Type>(call, "PARSE_DATE", days(call)),
+            // As in ksqlDB, what stands behind the date does not matter.
+            |call| primitives::<Date32Type>(call, "PARSE_DATE", days(call, false)),
         ),
         Plain::new(
             declare("STRINGTODATE", "A text as days since the epoch; PARSE_DATE gives a DATE.")
                 .form(form(SqlType::Integer, "The days since 1970-01-01; a pattern with a time of day is refused."))
                 .example("STRINGTODATE('1970-01-03', 'yyyy-MM-dd')", "2"),
-            |call| primitives::<Int32Type>(call, "STRINGTODATE", days(call)),
+            |call| primitives::<Int32Type>(call, "STRINGTODATE", days(call, true)),
         ),
         Plain::new(
             declare("PARSE_TIME", "A text as a time of day.")
@@ -210,14 +211,16 @@ fn instant(call: &Call, row: usize, patterns: &mut Last, zones: &mut Last) -> Ce
     Ok(Some(parsed.instant(zone)?))
 }
 
-fn days(call: &Call) -> impl FnMut(usize) -> Cell<i32> {
+fn days(call: &Call, whole: bool) -> impl FnMut(usize) -> Cell<i32> {
     let (inputs, patterns) = (texts(&call.args[0]), texts(&call.args[1]));
     let mut last = Last::default();
     move |row| {
         if inputs.is_null(row) || patterns.is_null(row) {
             return Ok(None);
         }
-        let parsed = last.pattern(patterns.value(row))?.parse(inputs.value(row))?;
+        let pattern = last.pattern(patterns.value(row))?;
+        let text = inputs.value(row);
+        let parsed = if whole { pattern.parse(text)? } else { pattern.parse_prefix(text)?.0 };
         if parsed.has_time() {
             return Err("the pattern of a date has a time".into());
         }
@@ -264,6 +267,7 @@ mod tests {
             ("STRINGTOTIMESTAMP('x', CAST(NULL AS STRING))", "null"),
             ("PARSE_DATE('2018-05-11Lit', 'yyyy-MM-dd''Lit''')", "2018-05-11"),
             ("PARSE_DATE(CAST(NULL AS STRING), 'yyyy')", "null"),
+            ("PARSE_DATE('2018-05-11-01', 'yyyy-MM-dd')", "2018-05-11"),
             ("STRINGTODATE('11/05/2019', 'dd/MM/yyyy')", "18027"),
             ("STRINGTODATE(CAST(NULL AS STRING), 'yyyy')", "null"),
             ("PARSE_TIME('00:01:05Lit', 'HH:mm:ss''Lit''')", "00:01:05"),

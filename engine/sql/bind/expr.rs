@@ -1,12 +1,16 @@
 //! Expressions.
 
+use std::cell::RefCell;
+
 use datafusion::logical_expr::{Expr as LogicalExpr, lit};
 
 use super::scope::Scope;
+use super::tables::BoundTable;
 use super::{coerce, columns, lambda, literal, text};
 use crate::catalog::{Catalog, nearest};
 use crate::error::{Error, Result, Span};
 use crate::functions::FunctionRegistry;
+use crate::functions::table::TableFunction;
 use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident, TypeExpr};
 use crate::sql::kernels;
 use crate::types::cast::can_cast;
@@ -48,12 +52,25 @@ pub struct Binder<'a> {
     pub scope: &'a Scope,
     /// The parameters of the lambdas whose bodies are being bound, the innermost last.
     pub(super) lambdas: Vec<lambda::Param>,
+    /// The calls of table functions so far; `None` where there may be none.
+    pub(super) tables: Option<RefCell<Vec<BoundTable>>>,
 }
 
 impl<'a> Binder<'a> {
     /// A binder for one scope.
     pub fn new(catalog: &'a Catalog, functions: &'a FunctionRegistry, scope: &'a Scope) -> Self {
-        Binder { catalog, functions, scope, lambdas: Vec::new() }
+        Binder { catalog, functions, scope, lambdas: Vec::new(), tables: None }
+    }
+
+    /// Lets expressions call table functions.
+    pub fn with_tables(mut self) -> Self {
+        self.tables = Some(RefCell::default());
+        self
+    }
+
+    /// The table functions that expressions called.
+    pub fn into_tables(self) -> Vec<BoundTable> {
+        self.tables.map(RefCell::into_inner).unwrap_or_default()
     }
 
     /// The canonical text of an expression in this scope.
@@ -248,6 +265,9 @@ impl<'a> Binder<'a> {
                 return Err(Error::sql(format!("AS_VALUE takes one argument, found {}", args.len())).at(span));
             };
             return self.bind(arg);
+        }
+        if let Some(function) = TableFunction::named(&name.name) {
+            return self.table_call(function, args, name.span);
         }
         if lambda::takes_lambda(&name.name) {
             return self.lambda_call(name, args, span);

@@ -53,10 +53,17 @@ pub struct Defaults {
     pub value_format: Option<FormatName>,
     /// `ksql.persistence.wrap.single.values`.
     pub wrap_single_values: Option<bool>,
+    /// `ksql.new.query.planner.enabled`: key columns in the order in which they are selected, not that of the source.
+    pub keys_as_selected: bool,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
-        Defaults { key_format: FormatName::Kafka, value_format: None, wrap_single_values: None }
+        Defaults {
+            key_format: FormatName::Kafka,
+            value_format: None,
+            wrap_single_values: None,
+            keys_as_selected: false,
+        }
     }
 }

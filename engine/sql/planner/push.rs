@@ -9,6 +9,10 @@ use crate::types::{Column, Schema};
 
 /// The plan of a query whose rows go to whoever asked.
 pub fn push_query(context: &Context, query: &Query, query_id: String) -> Result<QueryPlan> {
+    if let Some(partition_by) = &query.partition_by {
+        return Err(Error::sql("PARTITION BY is for a query that writes a topic, a push query has no keys")
+            .at(partition_by.span));
+    }
     let bound = query::bind(context, query, false)?;
     if query.emit.is_none() {
         return Err(Error::unsupported("a SELECT without EMIT CHANGES", query.span)
@@ -25,5 +29,12 @@ pub fn push_query(context: &Context, query: &Query, query_id: String) -> Result<
     };
     let (source, steps) = assemble(&bound, &bound.items)?;
     let output = bound.items.iter().map(|item| Column::value(&item.name, item.ty.clone())).collect();
-    Ok(QueryPlan { query_id, kind: QueryKind::Push { limit }, source, steps, output: Schema::new(output) })
+    Ok(QueryPlan {
+        query_id,
+        kind: QueryKind::Push { limit },
+        source,
+        steps,
+        rekeyed: false,
+        output: Schema::new(output),
+    })
 }

@@ -15,13 +15,19 @@ pub struct Parsed {
 impl Pattern {
     /// Reads a whole text; case does not matter. The error says where it stops fitting.
     pub fn parse(&self, text: &str) -> Result<Parsed, String> {
+        let (parsed, end) = self.parse_prefix(text)?;
+        if end < text.len() {
+            return Err(format!("the text does not fit the pattern from byte {end} on"));
+        }
+        Ok(parsed)
+    }
+
+    /// Reads the start of a text, and says where what it read ends.
+    pub fn parse_prefix(&self, text: &str) -> Result<(Parsed, usize), String> {
         let mut parsed = Parsed::default();
         let mut at = 0;
         read_parts(&self.parts, text, &mut at, &mut parsed, 0)?;
-        if at < text.len() {
-            return Err(format!("the text does not fit the pattern from byte {at} on"));
-        }
-        Ok(parsed)
+        Ok((parsed, at))
     }
 }
 
