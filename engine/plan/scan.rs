@@ -35,6 +35,8 @@ pub struct SourceScan {
     pub timestamp: Option<TimestampSpec>,
     /// The windows in the keys, if they hold some.
     pub window: Option<SourceWindow>,
+    /// Whether it is a table, whose records need a key.
+    pub is_table: bool,
 }
 
 impl SourceScan {

@@ -10,7 +10,7 @@ use crate::types::text::json::Json;
 pub fn json_line(case: &Case, verdict: &Verdict) -> String {
     let text = |value: &str| Json::String(value.to_string());
     let (result, reason) = match &verdict.outcome {
-        Outcome::Pass => ("pass", ""),
+        Outcome::Pass => ("pass", verdict.refusal.as_deref().unwrap_or_default()),
         Outcome::Fail(reason) => ("fail", reason.as_str()),
         Outcome::Skip(reason) => ("skip", reason.as_str()),
     };

@@ -62,11 +62,13 @@ pub struct Verdict {
     pub table: Vec<[String; 2]>,
     /// The row of `table` that differs first.
     pub marked: Option<usize>,
+    /// For a refused case, why and where the last statement was refused.
+    pub refusal: Option<String>,
 }
 
 impl Verdict {
     fn new(kind: Kind, outcome: Outcome) -> Verdict {
-        Verdict { outcome, kind, message_matches: None, table: Vec::new(), marked: None }
+        Verdict { outcome, kind, message_matches: None, table: Vec::new(), marked: None, refusal: None }
     }
 }
 
@@ -169,6 +171,9 @@ fn refused(case: &Case, kind: Kind, mode: Mode) -> Verdict {
     };
     let mut verdict = Verdict::new(kind, outcome);
     verdict.message_matches = Some(shares_words(&exception.message, &error));
+    let last = case.statements.last().map_or("", String::as_str);
+    let place = error.span().and_then(|span| last.get(span.start..span.end)).unwrap_or_default();
+    verdict.refusal = Some(format!("{error}, at `{place}`"));
     verdict
 }
 

@@ -59,7 +59,7 @@ impl Task {
         };
         Ok(Task {
             partition,
-            input: Input::new(&plan.source)?,
+            input: Input::new(&plan.source, plan.rekeyed)?,
             pipeline: Pipeline::new(&plan.steps),
             output,
             sink,

@@ -118,6 +118,12 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 if call.null_at(row) {
                     return Ok(None);
                 }
+                if patterns.value(row).is_empty() {
+                    // As Java's `String.split`: every character by itself.
+                    let mut buffer = [0; 4];
+                    inputs.value(row).chars().for_each(|c| out.append_value(c.encode_utf8(&mut buffer)));
+                    return Ok(Some(()));
+                }
                 let regex = compiled.get(patterns.value(row))?;
                 regex.split(inputs.value(row)).for_each(|part| out.append_value(part));
                 Ok(Some(()))
@@ -198,6 +204,7 @@ mod tests {
             ("REGEXP_REPLACE('a', CAST(NULL AS STRING), 'b')", "null"),
             ("REGEXP_SPLIT_TO_ARRAY('aabdcda', '(ab|cd)')", "[a, d, a]"),
             ("REGEXP_SPLIT_TO_ARRAY('zxy', '(ab|cd)')", "[zxy]"),
+            ("REGEXP_SPLIT_TO_ARRAY('zxy', '')", "[z, x, y]"),
             ("REGEXP_SPLIT_TO_ARRAY(CAST(NULL AS STRING), 'a')", "null"),
         ]);
         sql_fails(&[("REGEXP_REPLACE('a', 'a', '$1')", "group"), ("REGEXP_REPLACE('a', 'a', '$')", "without a group")]);

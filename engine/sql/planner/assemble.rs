@@ -8,7 +8,7 @@ use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::Expr;
 
 use super::query::{BoundQuery, Item};
-use crate::catalog::Relation;
+use crate::catalog::{Relation, RelationKind};
 use crate::error::Result;
 use crate::plan::{SourceScan, Step, TableCall};
 use crate::sql::bind::{BoundTable, compile};
@@ -70,6 +70,7 @@ fn scan(relation: &Relation, read: &HashSet<String>) -> SourceScan {
         projection: Vec::new(),
         timestamp: relation.timestamp.clone(),
         window: relation.window,
+        is_table: relation.kind == RelationKind::Table,
     };
     scan.projection = scan.all_columns().map(|(name, _)| read.contains(name)).collect();
     scan
