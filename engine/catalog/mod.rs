@@ -187,6 +187,22 @@ impl Catalog {
         Ok(connector)
     }
 
+    /// Puts a relation and a query back to what they were in an earlier catalog, for a statement that failed half-way.
+    pub fn put_back(&mut self, before: &Catalog, relation: Option<&str>, query: Option<&str>) {
+        if let Some(name) = relation {
+            match before.relations.get(name) {
+                Some(relation) => self.relations.insert(name.to_string(), Arc::clone(relation)),
+                None => self.relations.remove(name),
+            };
+        }
+        if let Some(id) = query {
+            match before.queries.get(id) {
+                Some(query) => self.queries.insert(id.to_string(), Arc::clone(query)),
+                None => self.queries.remove(id),
+            };
+        }
+    }
+
     fn unknown<'a>(&self, what: &str, name: &str, known: impl Iterator<Item = &'a String>, span: Span) -> Error {
         let error = Error::sql(format!("unknown {what} {}", quote_identifier(name))).at(span);
         match nearest(name, known.map(String::as_str)) {
