@@ -14,7 +14,7 @@ use super::connectors::RunningConnector;
 use crate::broker::{Broker, Config as BrokerConfig, Storage as BrokerStorage};
 use crate::catalog::SharedCatalog;
 use crate::catalog::log::StatementLog;
-use crate::config::{Origin, Settings};
+use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::functions::FunctionRegistry;
 use crate::kafka::{Admin, ClientConfig, Producer};
@@ -403,10 +403,5 @@ impl Engine {
             false => Err(Error::external(format!("no commit in time by {}", late.join(", ")))
                 .detail("what was not committed is processed again at the next start")),
         }
-    }
-
-    /// Value and origin of a setting outside of any session.
-    pub fn setting(&self, name: &str) -> (String, Origin) {
-        (self.0.settings.get(name).to_string(), self.0.settings.origin(name))
     }
 }
