@@ -197,17 +197,15 @@ impl Ownership {
 impl RebalanceHandler for Ownership {
     fn assigned(&mut self, group: &Group, partitions: &[TopicPartition]) -> Result<Vec<i64>> {
         self.forget();
-        let exactly_once = self.spec.guarantee == Guarantee::ExactlyOnce;
-        if exactly_once {
-            self.fence_former_owners(partitions)?;
-        }
+        // Also at least once: the former owner may have run with transactions, and its offsets wait for their end.
+        self.fence_former_owners(partitions)?;
         // A partition without an offset was added after the query was accepted: it is read from its first record.
         let committed = group.committed(partitions, ANSWER)?;
         let starts: Vec<i64> = committed.iter().map(|offset| offset.as_ref().map_or(0, |offset| offset.next)).collect();
         for (at, start) in partitions.iter().zip(&starts) {
             self.positions.insert(at.partition, *start);
         }
-        if exactly_once {
+        if self.spec.guarantee == Guarantee::ExactlyOnce {
             let owner = &self.spec.transactional_id;
             let claim: Vec<_> =
                 self.positions.iter().map(|(partition, next)| self.offset(*partition, *next, owner)).collect();
