@@ -7,7 +7,7 @@
 //! - [`relation`]: one stream or table
 //! - [`query`]: one persistent query, one connector
 //! - [`log`]: the statements topic, from which a session comes back
-//! - [`nearest`]: the name that was probably meant
+//! - [`nearest`](mod@nearest): the name that was probably meant
 
 pub mod log;
 pub mod nearest;

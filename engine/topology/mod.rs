@@ -3,9 +3,9 @@
 //! A [`Task`] is one stage of a query on one partition: a synchronous, deterministic state machine. Raw records in, raw
 //! records (or rows) out; no clock, no thread, no socket. The Kafka runtime, tests and the test driver run the same task.
 //!
-//! - [`input`]: bytes to columns, event time, what could not be read
-//! - [`output`]: columns to bytes
-//! - [`task`]: both, with the operators in between
+//! - `input`: bytes to columns, event time, what could not be read
+//! - `output`: columns to bytes
+//! - `task`: both, with the operators in between
 
 mod input;
 mod output;

@@ -1,6 +1,6 @@
 //! The scalar functions, one a file, each with its declaration and its unit tests.
 //!
-//! [`decimals`] and [`strings`] hold what several of them share.
+//! `decimals` and `strings` hold what several of them share.
 
 mod decimals;
 mod strings;
