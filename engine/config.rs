@@ -87,6 +87,36 @@ pub const SETTINGS: &[Setting] = &[
         doc: "how often a persistent query commits, in milliseconds",
     },
     Setting {
+        name: "logging.processing.rows.include",
+        kind: SettingKind::Choice(&["false", "true"]),
+        default: "false",
+        doc: "whether entries of the processing log hold the values of bad records",
+    },
+    Setting {
+        name: "logging.processing.stream.auto.create",
+        kind: SettingKind::Choice(&["true", "false"]),
+        default: "true",
+        doc: "whether there is a stream over the processing log",
+    },
+    Setting {
+        name: "logging.processing.stream.name",
+        kind: SettingKind::Text,
+        default: "KSQL_PROCESSING_LOG",
+        doc: "name of the stream over the processing log",
+    },
+    Setting {
+        name: "logging.processing.topic.auto.create",
+        kind: SettingKind::Choice(&["true", "false"]),
+        default: "true",
+        doc: "whether the topic of the processing log is made where it is missing; without a topic there is no log",
+    },
+    Setting {
+        name: "logging.processing.topic.name",
+        kind: SettingKind::Text,
+        default: "",
+        doc: "topic of the processing log; <service.id>_ksql_processing_log when not said",
+    },
+    Setting {
         name: "persistence.default.format.key",
         kind: SettingKind::Choice(&["KAFKA", "JSON", "DELIMITED", "NONE"]),
         default: "KAFKA",
@@ -125,7 +155,15 @@ pub const SETTINGS: &[Setting] = &[
 ];
 
 /// Settings that a running engine cannot change: everything it holds already stands on them.
-const FIXED_AT_START: &[&str] = &["bootstrap.servers", "service.id"];
+const FIXED_AT_START: &[&str] = &[
+    "bootstrap.servers",
+    "logging.processing.rows.include",
+    "logging.processing.stream.auto.create",
+    "logging.processing.stream.name",
+    "logging.processing.topic.auto.create",
+    "logging.processing.topic.name",
+    "service.id",
+];
 
 /// Prefixes of ksqlDB and Kafka Streams under which a setting is known too.
 const PREFIXES: &[&str] = &["ksql.streams.", "ksql."];

@@ -5,6 +5,7 @@
 //! - `execute`: the action is carried out; one arm a statement
 //! - `script`: a file: every statement is planned before the first is carried out
 //! - `topics`, `queries`, `insert`, [`print`], `connectors`: what the arms need
+//! - `processing_log`: the stream of reports about bad records
 //! - `show`, `describe`: what there is, as text
 //! - `outcome`: what a statement gave; `batches`: its rows for programs
 
@@ -16,6 +17,7 @@ mod execute;
 mod insert;
 mod outcome;
 mod print;
+mod processing_log;
 mod queries;
 mod script;
 mod show;

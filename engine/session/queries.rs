@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::engine::Shared;
 use super::outcome::{Feed, RowColumn, RowStream};
-use super::topics;
+use super::{processing_log, topics};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::kafka::Reset;
-use crate::plan::{QueryKind, QueryPlan};
+use crate::plan::{OnError, QueryKind, QueryPlan};
 use crate::runtime::push::{PushSpec, start_query};
 use crate::runtime::query::{Guarantee, QueryHandle, QuerySpec};
 use crate::runtime::start::{self as start_at, StartPolicy};
@@ -47,6 +47,10 @@ pub(super) fn prepare(
         None => return Err(Error::external(format!("topic {} does not exist any more", plan.source.topic))),
     };
     topics::ensure(shared, &sink.topic, Some(&plan.source.topic), &plan.query_id)?;
+    if let OnError::DeadLetter(topic) = &plan.on_error {
+        topics::ensure(shared, topic, Some(&plan.source.topic), &plan.query_id)?;
+    }
+    let log = processing_log::open(shared);
     let group = group_of(&shared.service, &plan.query_id);
     let start = start_at::for_group(&shared.admin, &plan.source.topic, &group, policy)?;
     shared.notices.info(&plan.query_id, start.describe(&plan.source.topic, policy));
@@ -68,6 +72,7 @@ pub(super) fn prepare(
         batch_rows: settings.integer("batch.rows") as usize,
         reset: if policy == StartPolicy::Latest { Reset::Latest } else { Reset::Earliest },
         notices: shared.notices.clone(),
+        log,
         tries: shared.until_end.then_some(TRIES_TO_THE_END),
         skips_earlier: start.skipped > 0,
         plan: plan.clone(),

@@ -5,8 +5,10 @@
 //!
 //! - `input`: bytes to columns, event time, what could not be read
 //! - `output`: columns to bytes
-//! - `task`: both, with the operators in between
+//! - `report`, `dead_letter`: what is said of a record that cannot be processed, and where it goes
+//! - `task`: all of it, with the operators in between
 
+mod dead_letter;
 mod input;
 mod output;
 mod report;
@@ -15,5 +17,5 @@ mod task;
 mod tests;
 
 pub use output::{SingleRecord, encode_row};
-pub use report::Report;
+pub use report::{Report, Stage};
 pub use task::{Task, TaskOutput};
