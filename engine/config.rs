@@ -17,8 +17,6 @@ pub enum SettingKind {
     Integer(i64, i64),
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// A size in bytes: digits with `kB`, `MB` or `GB` (powers of 1024) or nothing behind.
-    Bytes,
 }
 
 /// A setting.
@@ -89,6 +87,36 @@ pub const SETTINGS: &[Setting] = &[
         doc: "how often a persistent query commits, in milliseconds",
     },
     Setting {
+        name: "logging.processing.rows.include",
+        kind: SettingKind::Choice(&["false", "true"]),
+        default: "false",
+        doc: "whether entries of the processing log hold the values of bad records",
+    },
+    Setting {
+        name: "logging.processing.stream.auto.create",
+        kind: SettingKind::Choice(&["true", "false"]),
+        default: "true",
+        doc: "whether there is a stream over the processing log",
+    },
+    Setting {
+        name: "logging.processing.stream.name",
+        kind: SettingKind::Text,
+        default: "KSQL_PROCESSING_LOG",
+        doc: "name of the stream over the processing log",
+    },
+    Setting {
+        name: "logging.processing.topic.auto.create",
+        kind: SettingKind::Choice(&["true", "false"]),
+        default: "true",
+        doc: "whether the topic of the processing log is made where it is missing; without a topic there is no log",
+    },
+    Setting {
+        name: "logging.processing.topic.name",
+        kind: SettingKind::Text,
+        default: "",
+        doc: "topic of the processing log; <service.id>_ksql_processing_log when not said",
+    },
+    Setting {
         name: "persistence.default.format.key",
         kind: SettingKind::Choice(&["KAFKA", "JSON", "DELIMITED", "NONE"]),
         default: "KAFKA",
@@ -105,12 +133,6 @@ pub const SETTINGS: &[Setting] = &[
         kind: SettingKind::Choice(&["exactly_once_v2", "at_least_once"]),
         default: "exactly_once_v2",
         doc: "exactly_once_v2 writes outputs and positions in one Kafka transaction; at_least_once flushes outputs first",
-    },
-    Setting {
-        name: "processing.rows.include",
-        kind: SettingKind::Choice(&["false", "true"]),
-        default: "false",
-        doc: "whether reports about bad records may show values from the data",
     },
     Setting {
         name: "service.id",
@@ -130,6 +152,17 @@ pub const SETTINGS: &[Setting] = &[
         default: "60000",
         doc: "after how long the broker aborts the transaction of a process that died, in milliseconds",
     },
+];
+
+/// Settings that a running engine cannot change: everything it holds already stands on them.
+const FIXED_AT_START: &[&str] = &[
+    "bootstrap.servers",
+    "logging.processing.rows.include",
+    "logging.processing.stream.auto.create",
+    "logging.processing.stream.name",
+    "logging.processing.topic.auto.create",
+    "logging.processing.topic.name",
+    "service.id",
 ];
 
 /// Prefixes of ksqlDB and Kafka Streams under which a setting is known too.
@@ -159,6 +192,10 @@ impl Settings {
         let Some(setting) = find(name) else {
             return Err(unknown_setting(name));
         };
+        if origin == Origin::Set && FIXED_AT_START.contains(&setting.name) {
+            return Err(Error::sql(format!("setting '{}' is fixed when the engine starts", setting.name))
+                .hint("Give it as a flag, as an ALCEDO_* variable, or in the file of --config."));
+        }
         let value = check(setting, value.trim())?;
         self.values.insert((setting.name, origin), value);
         Ok(())
@@ -291,10 +328,6 @@ fn check(setting: &Setting, value: &str) -> Result<String> {
             }
             None => Err(refuse(format!("one of {}", words.join(", ")))),
         },
-        SettingKind::Bytes => match parse_bytes(value) {
-            Some(bytes) => Ok(bytes.to_string()),
-            None => Err(refuse("a size such as 512MB".to_string())),
-        },
     }
 }
 
@@ -356,6 +389,15 @@ mod tests {
         assert_eq!(error.message(), "setting 'commit.interval.ms' takes a whole number from 1 to 3600000");
         let error = settings.read_properties("a.conf", "\nnonsense").unwrap_err();
         assert_eq!(error.message(), "a.conf, line 2: expected `name=value`");
+    }
+
+    #[test]
+    fn what_is_fixed_at_the_start_cannot_be_set_later() {
+        let mut settings = Settings::new();
+        settings.set(Origin::Flag, "service.id", "plant").unwrap();
+        let error = settings.set(Origin::Set, "ksql.service.id", "other").unwrap_err();
+        assert_eq!(error.message(), "setting 'service.id' is fixed when the engine starts");
+        assert_eq!(settings.get("service.id"), "plant");
     }
 
     #[test]

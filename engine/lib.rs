@@ -4,7 +4,7 @@
 //! the vectorized `anomaly` function, and writes Kafka topics back. Without a cluster it starts its own small broker.
 //!
 //! ```no_run
-//! use alcedo::{Engine, Outcome, RowEvent};
+//! use alcedo::{Engine, Outcome};
 //!
 //! # fn main() -> alcedo::Result<()> {
 //! let engine = Engine::builder().start()?;
@@ -13,8 +13,8 @@
 //! session.execute("INSERT INTO s VALUES (1, 31.5);")?;
 //! for outcome in session.execute("SELECT * FROM s EMIT CHANGES LIMIT 1;")? {
 //!     let Outcome::Rows(rows) = outcome else { continue };
-//!     while let Some(RowEvent::Batch(batch)) = rows.next(std::time::Duration::from_secs(10)) {
-//!         println!("{batch:?}");
+//!     for batch in rows.batches() {
+//!         println!("{:?}", batch?);
 //!     }
 //! }
 //! engine.shutdown(std::time::Duration::from_secs(5))
@@ -48,6 +48,8 @@
 //! 7. `runtime/ownership.rs`: positions into the same transaction, commit
 //!
 //! `ARCHITECTURE.md` has the invariants and the reasons.
+
+#![forbid(missing_docs)]
 
 pub mod error;
 pub mod config;

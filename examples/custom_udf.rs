@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alcedo::{Engine, Outcome, RowEvent};
+use alcedo::{Engine, Outcome};
 use datafusion::arrow::array::{AsArray, Float64Array};
 use datafusion::arrow::datatypes::{DataType, Float64Type};
 use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
@@ -26,8 +26,8 @@ fn main() -> alcedo::Result<()> {
     )?;
     for outcome in outcomes {
         let Outcome::Rows(rows) = outcome else { continue };
-        if let Some(RowEvent::Batch(batch)) = rows.next(Duration::from_secs(10)) {
-            println!("{:?}", batch.column(0));
+        for batch in rows.batches() {
+            println!("{:?}", batch?.column(0));
         }
     }
     engine.shutdown(Duration::from_secs(5))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alcedo::{Engine, Outcome, RowEvent};
+use alcedo::{Engine, Outcome};
 
 fn main() -> alcedo::Result<()> {
     let engine = Engine::builder().start()?;
@@ -16,16 +16,9 @@ fn main() -> alcedo::Result<()> {
     let sql = "SELECT id, celsius * 1.8 + 32 AS fahrenheit FROM readings WHERE celsius > 30 EMIT CHANGES LIMIT 2;";
     for outcome in session.execute(sql)? {
         let Outcome::Rows(rows) = outcome else { continue };
-        while let Some(event) = rows.next(Duration::from_secs(10)) {
-            match event {
-                // An Arrow record batch: columns `id` and `fahrenheit`.
-                RowEvent::Batch(batch) => println!("{batch:?}"),
-                RowEvent::Lines(_) => {}
-                RowEvent::End(reason) => {
-                    println!("{reason:?}");
-                    break;
-                }
-            }
+        // Each is an Arrow record batch with the columns `ID` and `FAHRENHEIT`; the second row ends the query.
+        for batch in rows.batches() {
+            println!("{:?}", batch?);
         }
     }
     engine.shutdown(Duration::from_secs(5))

@@ -15,6 +15,9 @@ mod conformance;
 /// A persistent query that is killed again and again loses nothing and repeats nothing.
 mod kill;
 
+/// The engine inside a program.
+mod library;
+
 /// The demo, as a newcomer runs it.
 mod demo;
 

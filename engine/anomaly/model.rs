@@ -5,7 +5,7 @@
 //! error. Everything is checked when the model is loaded, so that scoring a batch cannot fail on the graph's account.
 //!
 //! tract runs it. Its plans are fastest with every dimension known, and one call costs about as much as ten rows, so
-//! there is one plan for each of a few batch sizes, made when first needed ([`Model::plan_for`]); the rows of a last,
+//! there is one plan for each of a few batch sizes, made when first needed (`Model::plan_for`); the rows of a last,
 //! short batch are padded. Plans are immutable and shared by all threads; what a run writes lives in that run.
 
 use std::fmt;

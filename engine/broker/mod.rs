@@ -4,9 +4,9 @@
 //! and not a product broker: no replication, no authentication, loopback unless told otherwise. It knows nothing of
 //! the engine and shares only its error type.
 //!
-//! A request's way: [`wire`] reads a frame, [`api`] decodes it and calls on what [`node`] holds: [`topics`] with their
-//! [`partition`]s, each a [`log`] and its [`producers`] under one lock; [`groups`]; [`transactions`]. What is durable
-//! besides records is [`state`], a fold of events in the [`journal`]. [`folder`] guards the files.
+//! A request's way: `wire` reads a frame, `api` decodes it and calls on what `node` holds: `topics` with their
+//! `partition`s, each a `log` and its `producers` under one lock; `groups`; `transactions`. What is durable
+//! besides records is `state`, a fold of events in the `journal`. `folder` guards the files.
 //!
 //! What holds everywhere: a record or a decision is written before it is acknowledged, so `kill -9` loses nothing
 //! acknowledged (losing power may, by the [`Fsync`] policy); a batch is stored and served as the bytes it came in,

@@ -127,6 +127,15 @@ impl StatementLog {
         }
     }
 
+    /// Puts an entry back to what it was, for a statement that failed; not written.
+    pub fn put_back(&mut self, key: &str, before: Option<Entry>) {
+        match before {
+            Some(entry) => self.entries.insert(key.to_string(), entry),
+            None => self.entries.remove(key),
+        };
+        self.unwritten.retain(|unwritten| unwritten != key);
+    }
+
     /// Takes an entry away; written by the next [`flush`](Self::flush).
     pub fn remove(&mut self, key: &str) {
         if self.entries.remove(key).is_some() {

@@ -7,7 +7,7 @@
 //! - [`relation`]: one stream or table
 //! - [`query`]: one persistent query, one connector
 //! - [`log`]: the statements topic, from which a session comes back
-//! - [`nearest`]: the name that was probably meant
+//! - [`nearest`](mod@nearest): the name that was probably meant
 
 pub mod log;
 pub mod nearest;
@@ -185,6 +185,22 @@ impl Catalog {
         let connector = self.connector(name, span)?.clone();
         self.connectors.remove(name);
         Ok(connector)
+    }
+
+    /// Puts a relation and a query back to what they were in an earlier catalog, for a statement that failed half-way.
+    pub fn put_back(&mut self, before: &Catalog, relation: Option<&str>, query: Option<&str>) {
+        if let Some(name) = relation {
+            match before.relations.get(name) {
+                Some(relation) => self.relations.insert(name.to_string(), Arc::clone(relation)),
+                None => self.relations.remove(name),
+            };
+        }
+        if let Some(id) = query {
+            match before.queries.get(id) {
+                Some(query) => self.queries.insert(id.to_string(), Arc::clone(query)),
+                None => self.queries.remove(id),
+            };
+        }
     }
 
     fn unknown<'a>(&self, what: &str, name: &str, known: impl Iterator<Item = &'a String>, span: Span) -> Error {

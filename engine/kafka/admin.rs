@@ -62,7 +62,10 @@ pub struct TopicInfo {
 impl Admin {
     /// Makes a client; connects when first asked something.
     pub fn new(config: &ClientConfig) -> Result<Admin> {
-        Ok(Admin { client: config.client(Role::Consumer, &[])?, bootstrap: config.bootstrap.clone() })
+        // The group is never joined. Without one, librdkafka (2.12) follows a null pointer when a broker answers a question
+        // about any group's offsets with "not coordinator", as a cluster does that has just started (its issue 5040).
+        let client = config.client(Role::Consumer, &[("group.id", &config.client_id)])?;
+        Ok(Admin { client, bootstrap: config.bootstrap.clone() })
     }
 
     /// Makes a client and waits until a broker answers; an error names the address and the last connection error.

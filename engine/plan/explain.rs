@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{QueryKind, QueryPlan, SourceScan, Step};
+use super::{OnError, QueryKind, QueryPlan, SourceScan, Step};
 use crate::types::{FormatSpec, quote_identifier};
 
 /// The whole plan, with its id.
@@ -59,6 +59,11 @@ pub fn body(plan: &QueryPlan) -> String {
         }
     }
     scan(&mut out, &mut depth, &plan.source);
+    match &plan.on_error {
+        OnError::Skip => {}
+        OnError::Fail => detail(&mut out, depth, "bad records", "end the query"),
+        OnError::DeadLetter(topic) => detail(&mut out, depth, "bad records", &format!("into topic {topic}")),
+    }
     out
 }
 

@@ -33,6 +33,21 @@ pub struct QueryPlan {
     pub rekeyed: bool,
     /// The columns of its result; those of a sink, in the sink's order, for a persistent query.
     pub output: Schema,
+    /// What becomes of a record that it cannot process.
+    pub on_error: OnError,
+}
+
+/// What becomes of a record that cannot be read, computed or written. It is reported in any case.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum OnError {
+    /// As in ksqlDB: a record that cannot be read is left out, an expression that fails makes its column null, one that
+    /// fails in `WHERE` drops its row.
+    #[default]
+    Skip,
+    /// The query stops before the record.
+    Fail,
+    /// Nothing of the record is written; the record itself goes to a topic, with headers that say why.
+    DeadLetter(TopicSpec),
 }
 
 /// Where the rows of a query go.

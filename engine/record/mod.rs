@@ -63,6 +63,18 @@ impl RawBatch {
         self.headers.end_row();
     }
 
+    /// A copy of the records below an offset.
+    pub fn before(&self, offset: i64) -> RawBatch {
+        let mut before = RawBatch::new(Arc::clone(&self.topic), self.partition);
+        for row in (0..self.len()).take_while(|row| self.offsets[*row] < offset) {
+            for (name, value) in self.headers.get(row) {
+                before.headers.push(name, value);
+            }
+            before.push(self.offsets[row], self.timestamps[row], self.keys.get(row), self.values.get(row));
+        }
+        before
+    }
+
     /// Removes all records and keeps the buffers.
     pub fn clear(&mut self) {
         self.keys.clear();

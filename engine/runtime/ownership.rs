@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use super::query::{Guarantee, QuerySpec};
 use super::reports::Reporter;
 use super::status::{Counters, Shared};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kafka::{Admin, Group, PartitionOffset, RebalanceHandler, TopicPartition, Writer, fence};
+use crate::plan::OnError;
 use crate::record::RawBatch;
 use crate::topology::{Task, TaskOutput};
 
@@ -38,6 +39,7 @@ pub struct Ownership {
     first_uncommitted: Option<Instant>,
     uncommitted_out: u64,
     output: TaskOutput,
+    failure: Option<Error>,
 }
 
 impl Ownership {
@@ -51,7 +53,9 @@ impl Ownership {
         };
         shared.set_interrupter(writer.interrupter());
         let admin = Admin::new(&spec.client)?;
-        let reporter = Reporter::new(&spec.plan.query_id, &spec.plan.source.topic, spec.notices.clone());
+        let (id, topic) = (&spec.plan.query_id, &spec.plan.source.topic);
+        let log = spec.log.as_ref().and_then(|log| log.of_query(id, topic, &spec.notices));
+        let reporter = Reporter::new(id, topic, spec.notices.clone(), log);
         Ok(Ownership {
             admin,
             writer,
@@ -62,6 +66,7 @@ impl Ownership {
             first_uncommitted: None,
             uncommitted_out: 0,
             output: TaskOutput::default(),
+            failure: None,
             spec,
             shared,
         })
@@ -73,7 +78,9 @@ impl Ownership {
         let task = match self.tasks.entry(batch.partition) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(Task::new(&self.spec.plan, batch.partition)?)
+                let task = entry.insert(Task::new(&self.spec.plan, batch.partition)?);
+                task.keep_values(self.spec.log.as_ref().is_some_and(|log| log.shows_values()));
+                task
             }
         };
         task.process(batch, &mut self.output)?;
@@ -81,16 +88,57 @@ impl Ownership {
         Counters::add(&counters.records_in, batch.len() as u64);
         if self.output.bad > 0 {
             Counters::add(&counters.bad, self.output.bad);
-            self.reporter.take(&mut self.output.reports);
+            if self.spec.plan.on_error == OnError::Fail {
+                return self.fail(batch);
+            }
+            self.reporter.take(&mut self.output.reports, self.output.bad);
         }
+        self.hand_over()?;
+        self.advance(batch.partition, last + 1);
+        Ok(())
+    }
+
+    /// Hands the outputs of the task to the writer.
+    fn hand_over(&mut self) -> Result<()> {
         if !self.output.records.is_empty() {
             self.writer.begin()?;
             self.writer.write(&self.output.records)?;
             self.uncommitted_out += self.output.records.len() as u64;
         }
+        if !self.output.dead.is_empty() {
+            self.writer.begin()?;
+            self.writer.write(&self.output.dead)?;
+        }
         self.output.clear();
-        self.advance(batch.partition, last + 1);
         Ok(())
+    }
+
+    /// Ends the query at the first bad record of a batch: what stands before it is processed, and the failure waits until
+    /// that is committed.
+    fn fail(&mut self, batch: &RawBatch) -> Result<()> {
+        let first = self.output.reports.iter().min_by_key(|report| report.offset).cloned();
+        self.reporter.take(&mut self.output.reports, self.output.bad);
+        self.output.clear();
+        let Some(report) = first else { return Err(Error::internal("a bad record without a report")) };
+        let before = batch.before(report.offset);
+        if !before.is_empty() {
+            let mut task = Task::new(&self.spec.plan, batch.partition)?;
+            task.process(&before, &mut self.output)?;
+            self.hand_over()?;
+        }
+        self.advance(batch.partition, report.offset);
+        let place = format!("topic {}, partition {}, offset {}", batch.topic, batch.partition, report.offset);
+        self.failure.get_or_insert(
+            Error::data(format!("{place}: {}", report.message))
+                .detail("ON_ERROR = 'fail' ends the query before a record that it cannot process")
+                .hint("Mend what writes the topic, or create the query again with ON_ERROR = 'skip' or 'dead_letter'."),
+        );
+        Ok(())
+    }
+
+    /// The failure that ends the query once everything before it is committed.
+    pub fn take_failure(&mut self) -> Option<Error> {
+        self.failure.take()
     }
 
     /// Notes that everything below `next` was read; also over transaction markers and aborted records.
@@ -197,17 +245,15 @@ impl Ownership {
 impl RebalanceHandler for Ownership {
     fn assigned(&mut self, group: &Group, partitions: &[TopicPartition]) -> Result<Vec<i64>> {
         self.forget();
-        let exactly_once = self.spec.guarantee == Guarantee::ExactlyOnce;
-        if exactly_once {
-            self.fence_former_owners(partitions)?;
-        }
+        // Also at least once: the former owner may have run with transactions, and its offsets wait for their end.
+        self.fence_former_owners(partitions)?;
         // A partition without an offset was added after the query was accepted: it is read from its first record.
         let committed = group.committed(partitions, ANSWER)?;
         let starts: Vec<i64> = committed.iter().map(|offset| offset.as_ref().map_or(0, |offset| offset.next)).collect();
         for (at, start) in partitions.iter().zip(&starts) {
             self.positions.insert(at.partition, *start);
         }
-        if exactly_once {
+        if self.spec.guarantee == Guarantee::ExactlyOnce {
             let owner = &self.spec.transactional_id;
             let claim: Vec<_> =
                 self.positions.iter().map(|(partition, next)| self.offset(*partition, *next, owner)).collect();

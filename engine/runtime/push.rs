@@ -62,7 +62,7 @@ pub fn start_query(
     };
     let mut tasks: BTreeMap<i32, Task> = BTreeMap::new();
     let mut output = TaskOutput::default();
-    let mut reporter = Reporter::new(&spec.id, &spec.topic, spec.notices.clone());
+    let mut reporter = Reporter::new(&spec.id, &spec.topic, spec.notices.clone(), None);
     let mut left = limit.unwrap_or(u64::MAX);
     let for_process = Arc::clone(&shared);
     let process = move |batch: &RawBatch| -> Result<Processed<RecordBatch>> {
@@ -73,7 +73,7 @@ pub fn start_query(
         task.process(batch, &mut output)?;
         Counters::add(&for_process.counters.records_in, batch.len() as u64);
         Counters::add(&for_process.counters.bad, output.bad);
-        reporter.take(&mut output.reports);
+        reporter.take(&mut output.reports, output.bad);
         let rows = output.rows.take();
         output.clear();
         let Some(rows) = rows.filter(|rows| rows.num_rows() > 0) else { return Ok(Processed::Nothing) };

@@ -9,8 +9,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::ownership::Ownership;
+use super::processing_log::ProcessingLog;
 use super::status::{BackOff, QueryState, Shared, one_line};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::kafka::{ClientConfig, Event, Reader, ReaderOptions, Reset, TopicPartition};
 use crate::notice::Notices;
 use crate::plan::QueryPlan;
@@ -56,6 +57,8 @@ pub struct QuerySpec {
     pub reset: Reset,
     /// Where it says things.
     pub notices: Notices,
+    /// Where reports about bad records are written, if anywhere.
+    pub log: Option<Arc<ProcessingLog>>,
     /// After how many failures in a row it gives up; `None` is never.
     pub tries: Option<u32>,
     /// Whether it starts behind records that it will not read, and so should say so when nothing comes.
@@ -144,7 +147,9 @@ fn live(spec: &Arc<QuerySpec>, shared: &Arc<Shared>) {
                 // What only a person can change ends a query that has done nothing yet; later it may be a permission that
                 // was taken and comes back.
                 let hopeless = error.is_hopeless() && super::status::Counters::get(&shared.counters.commits) == 0;
-                if hopeless || spec.tries.is_some_and(|tries| failures >= tries) {
+                // `ON_ERROR = 'fail'`: the same record would end the next turn too.
+                let asked_for = error.kind() == Kind::Data;
+                if asked_for || hopeless || spec.tries.is_some_and(|tries| failures >= tries) {
                     spec.notices.error(subject, format!("gave up: {}", one_line(&error)));
                     shared.give_up(error);
                     break;
@@ -215,6 +220,11 @@ fn work(spec: &QuerySpec, shared: &Shared, reader: &mut Reader, ownership: &mut 
         for batch in reader.batches() {
             seen = true;
             ownership.process(batch)?;
+        }
+        if let Some(failure) = ownership.take_failure() {
+            let group = reader.group_handle().clone();
+            ownership.commit(&group, false)?;
+            return Err(failure);
         }
         let mut ends = BTreeMap::new();
         for event in reader.events() {

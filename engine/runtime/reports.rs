@@ -1,7 +1,9 @@
-//! Reports about bad records: counted always, told a few times, never with a value from the data.
+//! Reports about bad records: counted always, told a few times, never with a value from the data; and written to the
+//! processing log, if there is one.
 
 use std::time::{Duration, Instant};
 
+use super::processing_log::QueryLog;
 use crate::notice::Notices;
 use crate::topology::Report;
 
@@ -11,6 +13,7 @@ pub struct Reporter {
     subject: String,
     topic: String,
     notices: Notices,
+    log: Option<QueryLog>,
     told: u64,
     held_back: u64,
     last_told: Instant,
@@ -21,19 +24,23 @@ impl Reporter {
     const INTERVAL: Duration = Duration::from_secs(10);
 
     /// A reporter for a query over one topic.
-    pub fn new(subject: &str, topic: &str, notices: Notices) -> Self {
+    pub fn new(subject: &str, topic: &str, notices: Notices, log: Option<QueryLog>) -> Self {
         Reporter {
             subject: subject.to_string(),
             topic: topic.to_string(),
             notices,
+            log,
             told: 0,
             held_back: 0,
             last_told: Instant::now(),
         }
     }
 
-    /// Takes the reports of a batch.
-    pub fn take(&mut self, reports: &mut Vec<Report>) {
+    /// Takes the reports of a batch; `bad` is how many there were, those not kept included.
+    pub fn take(&mut self, reports: &mut Vec<Report>, bad: u64) {
+        if let Some(log) = &mut self.log {
+            log.write(reports, bad.saturating_sub(reports.len() as u64));
+        }
         for report in reports.drain(..) {
             let fresh = self.told < Self::AT_ONCE || self.last_told.elapsed() >= Self::INTERVAL;
             if !fresh {
@@ -44,7 +51,7 @@ impl Reporter {
                 0 => String::new(),
                 n => format!(" (and {n} more since the last report)"),
             };
-            let Report { partition, offset, message } = report;
+            let Report { partition, offset, message, .. } = report;
             let text = format!("topic {}, partition {partition}, offset {offset}: {message}{held_back}", self.topic);
             self.notices.warning(&self.subject, text);
             self.told += 1;
@@ -67,15 +74,22 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::topology::Stage;
 
     #[test]
     fn a_flood_of_bad_records_is_counted_and_told_briefly() {
         let told = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&told);
         let notices = Notices::new(move |notice| sink.lock().unwrap().push(notice.text));
-        let mut reporter = Reporter::new("Q", "temperature", notices);
-        let report = |offset| Report { partition: 1, offset, message: "field 2 is missing".into() };
-        reporter.take(&mut (0..100).map(report).collect());
+        let mut reporter = Reporter::new("Q", "temperature", notices, None);
+        let report = |offset| Report {
+            partition: 1,
+            offset,
+            stage: Stage::Read,
+            message: "field 2 is missing".into(),
+            value: None,
+        };
+        reporter.take(&mut (0..100).map(report).collect(), 100);
         reporter.finish();
         let told = told.lock().unwrap();
         assert_eq!(told.len(), 6);

@@ -80,7 +80,9 @@ impl Start {
             n if n == self.offsets.len() => format!("goes on in topic {topic} where it was committed"),
             n => format!("goes on in {n} partitions of topic {topic} where it was committed, the others from {policy}"),
         };
-        format!("{where_} ({partitions}, {} offsets ahead)", self.ahead)
+        let ahead =
+            if self.ahead == 1 { "1 offset ahead".to_string() } else { format!("{} offsets ahead", self.ahead) };
+        format!("{where_} ({partitions}, {ahead})")
     }
 }
 

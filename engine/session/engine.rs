@@ -14,11 +14,12 @@ use super::connectors::RunningConnector;
 use crate::broker::{Broker, Config as BrokerConfig, Storage as BrokerStorage};
 use crate::catalog::SharedCatalog;
 use crate::catalog::log::StatementLog;
-use crate::config::{Origin, Settings};
+use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::functions::FunctionRegistry;
 use crate::kafka::{Admin, ClientConfig, Producer};
 use crate::notice::Notices;
+use crate::runtime::processing_log::ProcessingLog;
 use crate::runtime::query::QueryHandle;
 use crate::runtime::status::Shared as QueryShared;
 
@@ -140,7 +141,7 @@ impl EngineBuilder {
             notices.clone(),
             Arc::downgrade(&alive),
         )?;
-        Ok(Engine(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             alive: Mutex::new(Some(alive)),
             storage,
             settings,
@@ -148,6 +149,7 @@ impl EngineBuilder {
             functions,
             catalog: SharedCatalog::default(),
             log: Mutex::new(log),
+            processing_log: Mutex::new(None),
             queries: Mutex::new(BTreeMap::new()),
             pushes: Mutex::new(Vec::new()),
             connectors: Mutex::new(BTreeMap::new()),
@@ -159,7 +161,12 @@ impl EngineBuilder {
             producer,
             client,
             broker: Mutex::new(broker),
-        })))
+        });
+        super::processing_log::declare(&shared)?;
+        if shared.is_embedded() {
+            super::processing_log::open(&shared);
+        }
+        Ok(Engine(shared))
     }
 }
 
@@ -188,6 +195,8 @@ pub(super) struct Shared {
     pub(super) functions: FunctionRegistry,
     pub(super) catalog: SharedCatalog,
     pub(super) log: Mutex<StatementLog>,
+    /// `None` until the first persistent query asks for it.
+    pub(super) processing_log: Mutex<Option<Option<Arc<ProcessingLog>>>>,
     pub(super) queries: Mutex<BTreeMap<String, QueryHandle>>,
     /// Push queries and PRINTs that may still run, with their topics.
     pub(super) pushes: Mutex<Vec<(Arc<QueryShared>, String)>>,
@@ -332,6 +341,8 @@ impl Engine {
                 return Err(given_up(&id, &why));
             }
         }
+        // Entries of the processing log are sent and not waited for; a push query over it is to see them all.
+        self.0.producer.flush(Duration::from_secs(5));
         let pushes = std::mem::take(&mut *self.0.pushes.lock());
         for (shared, topic) in pushes {
             shared.finish_at(crate::runtime::start::ends(&self.0.admin, &topic)?);
@@ -403,10 +414,5 @@ impl Engine {
             false => Err(Error::external(format!("no commit in time by {}", late.join(", ")))
                 .detail("what was not committed is processed again at the next start")),
         }
-    }
-
-    /// Value and origin of a setting outside of any session.
-    pub fn setting(&self, name: &str) -> (String, Origin) {
-        (self.0.settings.get(name).to_string(), self.0.settings.origin(name))
     }
 }

@@ -1,9 +1,11 @@
 //! Actions carried out, one arm each. What can fail outside happens first, the catalog changes last: a statement that fails
 //! leaves no trace.
 
+use super::engine::Shared;
 use super::outcome::{Listing, Outcome};
 use super::statement::{Action, Planned};
 use super::{Session, connectors, describe, insert, print, queries, show, topics};
+use crate::catalog::Catalog;
 use crate::catalog::log::{connector_key, query_key, relation_key};
 use crate::config::Origin;
 use crate::error::{Error, Result};
@@ -20,39 +22,34 @@ impl Session {
             Action::CreateRelation { relation, replace } => {
                 let (name, kind) = (relation.name.clone(), relation.kind.as_str());
                 topics::ensure(shared, &relation.topic, None, &name)?;
-                let mut log = shared.log.lock();
+                let before = shared.catalog.snapshot();
                 shared.catalog.change(|catalog| catalog.add_relation(relation, replace, span))?;
-                log.put(&relation_key(&name), &shown, &canonical);
-                if shared.is_embedded() {
-                    log.flush(&shared.admin, &shared.producer)?;
+                // On a cluster, sessions that only look at topics leave nothing behind; what they declared is written with
+                // their first query.
+                let now = shared.is_embedded();
+                if let Err(error) = keep(shared, &relation_key(&name), &shown, &canonical, now) {
+                    put_back(shared, &before, Some(&name), None)?;
+                    return Err(error);
                 }
                 Outcome::Done(format!("Created {kind} {}.", quote_identifier(&name)))
             }
             Action::StartQuery { plan, replace, policy, settings } => {
                 let id = plan.query.id.clone();
+                let before = shared.catalog.snapshot();
+                // All that can be refused comes before a query that is replaced is stopped.
+                let ready = queries::prepare(shared, &plan, policy, &settings)?;
                 shared.catalog.change(|catalog| {
                     if let Some(sink) = &plan.sink {
                         catalog.add_relation(sink.clone(), replace, span)?;
                     }
                     catalog.add_query(plan.query.clone(), replace, span)
                 })?;
-                let started = queries::stop(shared, &id)
-                    .and_then(|()| queries::start_persistent(shared, &plan, policy, &settings))
-                    .and_then(|()| {
-                        let mut log = shared.log.lock();
-                        log.put(&query_key(&id), &shown, &canonical);
-                        log.flush(&shared.admin, &shared.producer)
-                    });
+                let started = keep(shared, &query_key(&id), &shown, &canonical, true)
+                    .and_then(|()| queries::stop(shared, &id))
+                    .and_then(|()| queries::start(shared, ready));
                 if let Err(error) = started {
-                    let _ = queries::stop(shared, &id);
-                    let undo = shared.catalog.change(|catalog| {
-                        catalog.drop_query(&id, span)?;
-                        if let Some(sink) = &plan.sink {
-                            catalog.drop_relation(&sink.name, span)?;
-                        }
-                        Ok(())
-                    });
-                    return Err(undo.err().unwrap_or(error));
+                    put_back(shared, &before, plan.sink.as_ref().map(|sink| sink.name.as_str()), Some(&id))?;
+                    return Err(error);
                 }
                 Outcome::Done(format!("Created query {id}."))
             }
@@ -106,14 +103,16 @@ impl Session {
             Action::CreateConnector { connector, config } => {
                 let name = connector.name.clone();
                 let running = connectors::start(shared, &name, *config)?;
-                if let Err(error) = shared.catalog.change(|catalog| catalog.add_connector(connector, span)) {
+                let kept = shared.catalog.change(|catalog| catalog.add_connector(connector, span)).and_then(|()| {
+                    keep(shared, &connector_key(&name), &shown, &canonical, true).inspect_err(|_| {
+                        let _ = shared.catalog.change(|catalog| catalog.drop_connector(&name, span));
+                    })
+                });
+                if let Err(error) = kept {
                     running.stop(std::time::Duration::from_secs(1));
                     return Err(error);
                 }
                 shared.connectors.lock().insert(name.clone(), running);
-                let mut log = shared.log.lock();
-                log.put(&connector_key(&name), &shown, &canonical);
-                log.flush(&shared.admin, &shared.producer)?;
                 Outcome::Done(format!("Created connector {}.", quote_identifier(&name)))
             }
             Action::DropConnector(name) => {
@@ -171,6 +170,26 @@ impl Session {
         let group = queries::group_of(&shared.service, id);
         shared.admin.delete_group(&group, std::time::Duration::from_secs(10)).map(drop)
     }
+}
+
+/// Keeps a statement in the statements topic, `now` or with the next that is written at once; a failure keeps nothing.
+fn keep(shared: &Shared, key: &str, shown: &str, canonical: &str, now: bool) -> Result<()> {
+    let mut log = shared.log.lock();
+    let before = log.get(key).cloned();
+    log.put(key, shown, canonical);
+    if now && let Err(error) = log.flush(&shared.admin, &shared.producer) {
+        log.put_back(key, before);
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Takes back what a statement changed in the catalog before it failed.
+fn put_back(shared: &Shared, before: &Catalog, relation: Option<&str>, query: Option<&str>) -> Result<()> {
+    shared.catalog.change(|catalog| {
+        catalog.put_back(before, relation, query);
+        Ok(())
+    })
 }
 
 fn counted(what: &str, ids: &[String]) -> String {

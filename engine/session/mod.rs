@@ -1,13 +1,15 @@
 //! The facade every front end uses: an [`Engine`] that sessions share, and a [`Session`] that takes statements.
 //!
-//! - [`engine`]: where topics live, what runs, how it ends
-//! - [`statement`]: a statement becomes a [`statement::Planned`] action, without touching anything
-//! - [`execute`]: the action is carried out; one arm a statement
-//! - [`script`]: a file: every statement is planned before the first is carried out
-//! - [`topics`], [`queries`], [`insert`], [`print`], [`connectors`]: what the arms need
-//! - [`show`], [`describe`]: what there is, as text
-//! - [`outcome`]: what a statement gave
+//! - `engine`: where topics live, what runs, how it ends
+//! - `statement`: a statement becomes a `statement::Planned` action, without touching anything
+//! - `execute`: the action is carried out; one arm a statement
+//! - `script`: a file: every statement is planned before the first is carried out
+//! - `topics`, `queries`, `insert`, [`print`], `connectors`: what the arms need
+//! - `processing_log`: the stream of reports about bad records
+//! - `show`, `describe`: what there is, as text
+//! - `outcome`: what a statement gave; `batches`: its rows for programs
 
+mod batches;
 mod connectors;
 mod describe;
 mod engine;
@@ -15,6 +17,7 @@ mod execute;
 mod insert;
 mod outcome;
 mod print;
+mod processing_log;
 mod queries;
 mod script;
 mod show;

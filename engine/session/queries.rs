@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use super::engine::Shared;
 use super::outcome::{Feed, RowColumn, RowStream};
-use super::topics;
+use super::{processing_log, topics};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::kafka::Reset;
-use crate::plan::{QueryKind, QueryPlan};
+use crate::plan::{OnError, QueryKind, QueryPlan};
 use crate::runtime::push::{PushSpec, start_query};
 use crate::runtime::query::{Guarantee, QueryHandle, QuerySpec};
-use crate::runtime::start::{self, StartPolicy};
+use crate::runtime::start::{self as start_at, StartPolicy};
 use crate::runtime::status::Shared as QueryShared;
 use crate::sql::planner::PersistentPlan;
 
@@ -31,13 +31,13 @@ pub(super) fn group_of(service: &str, query: &str) -> String {
     format!("alcedo-{service}-{query}")
 }
 
-/// Starts a persistent query: its sink's topic, its start offsets, its thread.
-pub(super) fn start_persistent(
+/// Readies a persistent query: its sink's topic and its start offsets. A query of the same id may still run.
+pub(super) fn prepare(
     shared: &Shared,
     persistent: &PersistentPlan,
     policy: StartPolicy,
     settings: &Settings,
-) -> Result<()> {
+) -> Result<QuerySpec> {
     let plan = &persistent.plan;
     let QueryKind::Persistent(sink) = &plan.kind else {
         return Err(Error::internal("a push query is not persistent"));
@@ -47,15 +47,19 @@ pub(super) fn start_persistent(
         None => return Err(Error::external(format!("topic {} does not exist any more", plan.source.topic))),
     };
     topics::ensure(shared, &sink.topic, Some(&plan.source.topic), &plan.query_id)?;
+    if let OnError::DeadLetter(topic) = &plan.on_error {
+        topics::ensure(shared, topic, Some(&plan.source.topic), &plan.query_id)?;
+    }
+    let log = processing_log::open(shared);
     let group = group_of(&shared.service, &plan.query_id);
-    let start = start::for_group(&shared.admin, &plan.source.topic, &group, policy)?;
+    let start = start_at::for_group(&shared.admin, &plan.source.topic, &group, policy)?;
     shared.notices.info(&plan.query_id, start.describe(&plan.source.topic, policy));
     let guarantee = match settings.get("processing.guarantee") {
         "at_least_once" => Guarantee::AtLeastOnce,
         _ => Guarantee::ExactlyOnce,
     };
     let millis = |name: &str| Duration::from_millis(settings.integer(name).max(1) as u64);
-    let handle = QueryHandle::start(QuerySpec {
+    Ok(QuerySpec {
         topic: Arc::from(plan.source.topic.as_str()),
         partitions,
         transactional_id: format!("{group}-{}", shared.instance),
@@ -68,11 +72,18 @@ pub(super) fn start_persistent(
         batch_rows: settings.integer("batch.rows") as usize,
         reset: if policy == StartPolicy::Latest { Reset::Latest } else { Reset::Earliest },
         notices: shared.notices.clone(),
+        log,
         tries: shared.until_end.then_some(TRIES_TO_THE_END),
         skips_earlier: start.skipped > 0,
         plan: plan.clone(),
-    })?;
-    shared.queries.lock().insert(plan.query_id.clone(), handle);
+    })
+}
+
+/// Starts a query that is ready.
+pub(super) fn start(shared: &Shared, spec: QuerySpec) -> Result<()> {
+    let id = spec.plan.query_id.clone();
+    let handle = QueryHandle::start(spec)?;
+    shared.queries.lock().insert(id, handle);
     Ok(())
 }
 
@@ -95,7 +106,7 @@ pub(super) fn start_push(
     rows: usize,
 ) -> Result<RowStream> {
     let topic = plan.source.topic.clone();
-    let start = start::by_policy(&shared.admin, &topic, policy)?;
+    let start = start_at::by_policy(&shared.admin, &topic, policy)?;
     shared.notices.info(&plan.query_id, start.describe(&topic, policy));
     let columns: Vec<RowColumn> = plan
         .output
@@ -113,7 +124,7 @@ pub(super) fn start_push(
 }
 
 /// What a reader without a group needs.
-pub(super) fn push_spec(shared: &Shared, id: String, topic: &str, start: start::Start, rows: usize) -> PushSpec {
+pub(super) fn push_spec(shared: &Shared, id: String, topic: &str, start: start_at::Start, rows: usize) -> PushSpec {
     PushSpec {
         id,
         topic: Arc::from(topic),

@@ -7,7 +7,7 @@ use super::engine::Shared;
 use crate::catalog::Relation;
 use crate::error::{Error, Result};
 use crate::kafka::NewTopic;
-use crate::plan::{QueryKind, QueryPlan};
+use crate::plan::{OnError, QueryKind, QueryPlan};
 use crate::types::TopicSpec;
 
 /// How long the cluster gets to answer.
@@ -48,6 +48,13 @@ pub(super) fn check_query(shared: &Shared, plan: &QueryPlan, made: &mut BTreeMap
             .hint("It was there when the stream was created; create it again, or drop the stream."));
     };
     let QueryKind::Persistent(sink) = &plan.kind else { return Ok(()) };
+    if let OnError::DeadLetter(topic) = &plan.on_error {
+        if topic.name == plan.source.topic || topic.name == sink.topic.name {
+            return Err(Error::sql(format!("DEAD_LETTER_TOPIC {} is a topic of the query itself", topic.name))
+                .hint("Name a topic of its own."));
+        }
+        made.entry(topic.name.clone()).or_insert(source);
+    }
     match partitions_of(shared, &sink.topic.name, made)? {
         Some(found) => same_partitions(&sink.topic, found),
         None => {
@@ -81,6 +88,20 @@ fn same_partitions(spec: &TopicSpec, found: i32) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether there is a topic of this name.
+pub(super) fn is_there(shared: &Shared, name: &str) -> Result<bool> {
+    Ok(shared.admin.topic(name, ANSWER)?.is_some())
+}
+
+/// Makes a topic of our own that is missing, without a notice.
+pub(super) fn ensure_quietly(shared: &Shared, spec: &TopicSpec) -> Result<()> {
+    if is_there(shared, &spec.name)? {
+        return Ok(());
+    }
+    shared.admin.create_topic(&NewTopic::new(&spec.name, spec.partitions.unwrap_or(DEFAULT_PARTITIONS)), ANSWER)?;
+    Ok(())
 }
 
 /// Makes a topic that is missing; `like` is the topic whose partitions and replicas count when the statement says none.

@@ -2,7 +2,7 @@
 //!
 //! In the order a statement passes through: [`split`] cuts a file or a line of the shell into statements, [`variables`]
 //! fills in `${name}` and `${env:NAME}`, [`tokens`] and [`parser`] make an [`ast`] of it; [`prepare`] does these steps
-//! for one statement and leads errors back to what was typed. [`print`] is the way back, in canonical form. [`bind`]
+//! for one statement and leads errors back to what was typed. [`print`](mod@print) is the way back, in canonical form. [`bind`]
 //! finds what its names mean and types its expressions, with [`kernels`] for the operators that DataFusion does not
 //! compute as ksqlDB does; [`planner`] makes a plan of it, or a change of the catalog. [`diagnostic`] shows any error
 //! over the text it points into.

@@ -3,10 +3,13 @@
 //! A [`Task`] is one stage of a query on one partition: a synchronous, deterministic state machine. Raw records in, raw
 //! records (or rows) out; no clock, no thread, no socket. The Kafka runtime, tests and the test driver run the same task.
 //!
-//! - [`input`]: bytes to columns, event time, what could not be read
-//! - [`output`]: columns to bytes
-//! - [`task`]: both, with the operators in between
+//! - `input`: bytes to columns, event time, what could not be read
+//! - `output`: columns to bytes
+//! - `report`, `dead_letter`: what is said of a record that cannot be processed, and where it goes
+//! - `headers`, `windows`: what records and keys hold besides
+//! - `task`: all of it, with the operators in between
 
+mod dead_letter;
 mod headers;
 mod input;
 mod output;
@@ -17,5 +20,5 @@ mod tests;
 mod windows;
 
 pub use output::{SingleRecord, encode_row};
-pub use report::Report;
+pub use report::{Report, Stage};
 pub use task::{Task, TaskOutput};

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use datafusion::arrow::record_batch::RecordBatch;
 
-use super::Report;
+use super::dead_letter::DeadLetters;
 use super::input::Input;
 use super::output::Output;
+use super::report::{Report, Stage};
 use crate::error::Result;
 use crate::operators::{Pipeline, RowReport};
-use crate::plan::{QueryKind, QueryPlan};
+use crate::plan::{OnError, QueryKind, QueryPlan};
 use crate::record::{OutBatch, RawBatch};
 
 /// How many reports of one batch are kept; more are only counted.
@@ -22,6 +23,8 @@ pub struct Task {
     pipeline: Pipeline,
     output: Option<Output>,
     sink: Arc<str>,
+    dead_letters: Option<DeadLetters>,
+    keeps_values: bool,
     row_reports: Vec<RowReport>,
 }
 
@@ -32,6 +35,8 @@ pub struct TaskOutput {
     pub records: OutBatch,
     /// Rows of a push query.
     pub rows: Option<RecordBatch>,
+    /// The records that could not be processed, as they came, for the dead-letter topic of the query if it has one.
+    pub dead: OutBatch,
     /// What was wrong with records of the batch, the first few.
     pub reports: Vec<Report>,
     /// How many reports there were in all.
@@ -42,6 +47,7 @@ impl TaskOutput {
     /// Forgets the batch and keeps the buffers.
     pub fn clear(&mut self) {
         self.records.clear();
+        self.dead.clear();
         self.rows = None;
         self.reports.clear();
         self.bad = 0;
@@ -57,14 +63,25 @@ impl Task {
             }
             QueryKind::Push { .. } => (None, Arc::from("")),
         };
+        let dead_letters = match &plan.on_error {
+            OnError::DeadLetter(topic) => Some(DeadLetters::new(&plan.query_id, &topic.name)),
+            OnError::Skip | OnError::Fail => None,
+        };
         Ok(Task {
             partition,
             input: Input::new(&plan.source, plan.rekeyed)?,
             pipeline: Pipeline::new(&plan.steps),
             output,
             sink,
+            dead_letters,
+            keeps_values: false,
             row_reports: Vec::new(),
         })
+    }
+
+    /// Keeps the values of bad records in their reports, which may then be shown.
+    pub fn keep_values(&mut self, keep: bool) {
+        self.keeps_values = keep;
     }
 
     /// Processes the records of a batch of this partition, in order, and adds what comes of them to `result`.
@@ -72,29 +89,57 @@ impl Task {
     /// # Errors
     /// Only for a broken invariant of ours, or a batch over 2 GiB; never for what a record holds.
     pub fn process(&mut self, raw: &RawBatch, result: &mut TaskOutput) -> Result<()> {
-        let (partition, offsets) = (self.partition, &raw.offsets);
-        let TaskOutput { records, rows, reports, bad } = result;
-        let mut report = |record: usize, message: String| {
-            *bad += 1;
-            if reports.len() < REPORTS_KEPT {
-                reports.push(Report { partition, offset: offsets[record], message });
-            }
-        };
-        let decoded = self.input.decode(raw, &mut report)?;
+        let TaskOutput { records, rows, dead, reports, bad } = result;
+        let (partition, keeps_values) = (self.partition, self.keeps_values);
+        let mut notes = Notes { raw, partition, keeps_values, reports, bad, dead_letters: self.dead_letters.as_mut() };
+        let decoded = self.input.decode(raw, &mut |record, message| notes.add(Stage::Read, record, message))?;
         self.row_reports.clear();
-        let batch = self.pipeline.run(decoded.batch, &mut self.row_reports)?;
+        let mut batch = self.pipeline.run(decoded.batch, &mut self.row_reports)?;
         for RowReport { record, message } in self.row_reports.drain(..) {
-            report(record, message);
+            notes.add(Stage::Compute, record, message);
         }
         match &mut self.output {
             Some(output) => {
                 if records.topic.is_empty() {
                     records.topic = Arc::clone(&self.sink);
                 }
+                if let Some(dead_letters) = &notes.dead_letters {
+                    batch = dead_letters.without_dead(batch)?;
+                }
+                let mut report = |record, message| notes.add(Stage::Write, record, message);
                 output.encode(&batch, raw, &decoded.times, records, &mut report)?;
+                if let Some(dead_letters) = notes.dead_letters {
+                    dead_letters.hand_over(raw, dead);
+                }
             }
             None => *rows = Some(batch.columns),
         }
+        // Each stage reports in the order of the records; told together they are in that order too.
+        reports.sort_by_key(|report| report.offset);
         Ok(())
+    }
+}
+
+/// Takes down what is wrong with records of a batch.
+struct Notes<'a> {
+    raw: &'a RawBatch,
+    partition: i32,
+    keeps_values: bool,
+    reports: &'a mut Vec<Report>,
+    bad: &'a mut u64,
+    dead_letters: Option<&'a mut DeadLetters>,
+}
+
+impl Notes<'_> {
+    fn add(&mut self, stage: Stage, record: usize, message: String) {
+        *self.bad += 1;
+        if let Some(dead_letters) = &mut self.dead_letters {
+            dead_letters.note(record, stage, &message);
+        }
+        if self.reports.len() < REPORTS_KEPT {
+            let value = if self.keeps_values { self.raw.values.get(record).map(<[u8]>::to_vec) } else { None };
+            let offset = self.raw.offsets[record];
+            self.reports.push(Report { partition: self.partition, offset, stage, message, value });
+        }
     }
 }

@@ -137,3 +137,40 @@ fn the_cars_of_the_demo_are_scored_and_a_malformed_one_is_null_and_reported() {
     assert_eq!((output.bad, output.reports[0].offset), (1, 11));
     assert_eq!(texts(&output.records.keys), [None, None], "a stream without key columns writes no key");
 }
+
+#[test]
+fn a_dead_letter_is_the_record_as_it_came_with_the_reason_and_nothing_of_it_is_written() {
+    let sql = format!(
+        "{EVENTS} CREATE STREAM c WITH (on_error='dead_letter', dead_letter_topic='dead') AS
+         SELECT k, id, 10 / id AS q FROM s WHERE 10 / (id - 2) < 100;"
+    );
+    let rows = [
+        (Some("a"), Some(r#"{"id":1}"#)),
+        (Some("b"), Some("no json")),
+        (Some("c"), Some(r#"{"id":0}"#)),
+        (Some("d"), Some(r#"{"id":2}"#)),
+        (Some("e"), Some(r#"{"id":5}"#)),
+    ];
+    let output = run(&sql, &rows);
+    let written: Vec<_> = texts(&output.records.keys).into_iter().flatten().collect();
+    assert_eq!(written, ["a", "e"]);
+    assert_eq!(output.bad, 3);
+    assert_eq!(&*output.dead.topic, "dead");
+    let dead: Vec<_> = texts(&output.dead.keys).into_iter().flatten().collect();
+    assert_eq!(dead, ["b", "c", "d"], "in the order of the records");
+    assert_eq!(texts(&output.dead.values)[0].as_deref(), Some("no json"));
+    assert_eq!(output.dead.timestamps, [1001, 1002, 1003]);
+    let headers = |row: usize| -> Vec<(String, String)> {
+        let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
+        output.dead.headers.get(row).map(|(name, value)| (name.to_string(), text(value))).collect()
+    };
+    let of = |row: usize, name: &str| {
+        headers(row).into_iter().find_map(|(n, value)| (n == format!("__alcedo.errors.{name}")).then_some(value))
+    };
+    assert_eq!(headers(0)[0], ("n".to_string(), "1".to_string()), "the record's own header comes first");
+    let place = ["query", "topic", "partition", "offset", "stage"].map(|name| of(0, name).unwrap());
+    assert_eq!(place, ["CSAS_C", "t", "3", "11", "read"]);
+    assert_eq!(of(1, "message").as_deref(), Some("Q: division by zero"));
+    assert_eq!(of(2, "message").as_deref(), Some("WHERE: division by zero"));
+    assert_eq!(of(2, "stage").as_deref(), Some("compute"));
+}

@@ -19,7 +19,7 @@ hint: Did you mean ID?
 ";
     assert_eq!(ran.err, expected);
     let topics = case.run(&["run", "show.sql", "--data", "d", "--output", "csv"]).expect(0);
-    assert_eq!(topics.out, "Topic,Partitions,Replicas\n");
+    assert_eq!(topics.out, "Topic,Partitions,Replicas\ndefault_ksql_processing_log,1,1\n");
 }
 
 #[test]

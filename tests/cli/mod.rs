@@ -10,9 +10,11 @@
 //! - [`full_disk`]: no space left, and space again
 //! - [`permissions`]: a cluster that refuses transactions
 //! - [`limits`]: bounds and moments
+//! - [`bad_records`]: skip, fail, dead letters, the processing log
 //! - [`devices`]: MQTT
 //! - [`shell`]: statements from a pipe; [`terminal`]: the shell on a terminal
 
+mod bad_records;
 mod devices;
 mod errors;
 mod full_disk;

@@ -31,5 +31,5 @@ fn variables_come_from_define_and_backslashes_end_lines() {
         "CREATE STREAM s (id INTEGER) \\\nWITH (kafka_topic='${topic}', \\\nvalue_format='JSON'); \\\nSHOW TOPICS;";
     let case = Case::new().file("a.sql", text);
     let ran = case.run(&["run", "a.sql", "--define", "topic=cars", "--output", "csv"]).expect(0);
-    assert_eq!(ran.out, "Topic,Partitions,Replicas\ncars,1,1\n");
+    assert_eq!(ran.out, "Topic,Partitions,Replicas\ncars,1,1\ndefault_ksql_processing_log,1,1\n");
 }

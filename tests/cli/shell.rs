@@ -5,7 +5,10 @@ use crate::harness::Case;
 #[test]
 fn the_first_error_of_a_pipe_ends_it_with_1() {
     let ran = Case::new().pipe(&["repl", "--output", "csv"], "SHOW STREAMS;\nSHOW NONSENSE;\nSHOW TOPICS;\n").expect(1);
-    assert_eq!(ran.out, "Stream,Topic,Key format,Value format\n");
+    assert_eq!(
+        ran.out,
+        "Stream,Topic,Key format,Value format\nKSQL_PROCESSING_LOG,default_ksql_processing_log,KAFKA,JSON\n"
+    );
 }
 
 #[test]
@@ -22,5 +25,8 @@ INSERT INTO s (id) VALUES (1);\n";
     ran.says("CSAS_T");
     let third = "TERMINATE CSAS_T;\nDROP STREAM t;\nSHOW STREAMS;\n";
     let ran = case.pipe(&["repl", "--data", "d", "--output", "csv"], third).expect(0);
-    assert_eq!(ran.out, "Stream,Topic,Key format,Value format\nS,s,KAFKA,JSON\n");
+    assert_eq!(
+        ran.out,
+        "Stream,Topic,Key format,Value format\nKSQL_PROCESSING_LOG,default_ksql_processing_log,KAFKA,JSON\nS,s,KAFKA,JSON\n"
+    );
 }

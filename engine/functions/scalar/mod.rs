@@ -1,7 +1,7 @@
 //! The scalar functions, one or one small family a file, each with its declaration and its unit tests.
 //!
-//! [`plain`] makes a function of a declaration and a computation, and builds columns row by row; [`decimals`], [`strings`]
-//! and [`values`] hold what several functions share. [`forms`] declares what the binder resolves by itself.
+//! `plain` makes a function of a declaration and a computation, and builds columns row by row; `decimals`, `strings`
+//! and `values` hold what several functions share. `forms` declares what the binder resolves by itself.
 
 mod decimals;
 mod forms;

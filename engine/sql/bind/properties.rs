@@ -4,12 +4,13 @@ use super::coerce::a;
 use super::text;
 use crate::catalog::nearest;
 use crate::error::{Error, Result, Span};
+use crate::plan::OnError;
 use crate::sql::ast::{Expr, ExprKind, Property, StringLit};
 use crate::types::text::java_time::Pattern;
 use crate::types::{FormatName, FormatSpec, Schema, SourceWindow, SqlType, TimestampSpec, TopicSpec, quote_identifier};
 
 /// Properties that a statement may set.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 18] = [
     "KAFKA_TOPIC",
     "FORMAT",
     "KEY_FORMAT",
@@ -26,6 +27,8 @@ const KNOWN: [&str; 16] = [
     "WINDOW_SIZE",
     "QUERY_ID",
     "CLEANUP_POLICY",
+    "ON_ERROR",
+    "DEAD_LETTER_TOPIC",
 ];
 
 /// Properties of ksqlDB that are understood and refused for now.
@@ -85,6 +88,10 @@ pub struct Properties {
     pub window_size: Option<Spanned<i64>>,
     /// `QUERY_ID`.
     pub query_id: Option<Spanned<String>>,
+    /// `ON_ERROR`, lower case.
+    pub on_error: Option<Spanned<String>>,
+    /// `DEAD_LETTER_TOPIC`, case kept.
+    pub dead_letter_topic: Option<Spanned<String>>,
 }
 
 impl Properties {
@@ -174,6 +181,19 @@ impl Properties {
                 }
                 self.query_id = Some(Spanned { value: id.value.to_uppercase(), span });
             }
+            "ON_ERROR" => {
+                let word = text_of(name, &property.value)?;
+                let value = word.value.to_ascii_lowercase();
+                if !["skip", "fail", "dead_letter"].contains(&value.as_str()) {
+                    return Err(Error::sql("ON_ERROR is one of 'skip', 'fail', 'dead_letter'").at(span));
+                }
+                self.on_error = Some(Spanned { value, span });
+            }
+            "DEAD_LETTER_TOPIC" => {
+                let topic = text_of(name, &property.value)?;
+                check_topic(&topic)?;
+                self.dead_letter_topic = Some(topic);
+            }
             _ if name == "CLEANUP_POLICY" || LATER.contains(&name) => {
                 return Err(Error::unsupported(format_args!("property {name}"), property.span));
             }
@@ -227,6 +247,35 @@ impl Properties {
                 .hint("Write WINDOW_SIZE = '10 SECONDS'.")
                 .at(kind.span)),
             (Some(_), Some(size)) => Ok(Some(SourceWindow::Time(size.value))),
+        }
+    }
+
+    /// What becomes of records that the query cannot process.
+    pub fn on_error(&self) -> Result<OnError> {
+        let word = self.on_error.as_ref().map_or("skip", |word| word.value.as_str());
+        match (word, &self.dead_letter_topic) {
+            ("dead_letter", Some(topic)) => Ok(OnError::DeadLetter(TopicSpec {
+                name: topic.value.clone(),
+                partitions: None,
+                replicas: None,
+                retention_ms: None,
+            })),
+            ("dead_letter", None) => Err(Error::sql("ON_ERROR = 'dead_letter' needs DEAD_LETTER_TOPIC")
+                .hint("For example DEAD_LETTER_TOPIC = 'readings_dead'.")
+                .at(self.on_error.as_ref().map_or(Span::default(), |word| word.span))),
+            (_, Some(topic)) => Err(Error::sql("DEAD_LETTER_TOPIC is for ON_ERROR = 'dead_letter'").at(topic.span)),
+            ("fail", None) => Ok(OnError::Fail),
+            (_, None) => Ok(OnError::Skip),
+        }
+    }
+
+    /// Refuses what only a query has, for a statement that declares a stream or table.
+    pub fn refuse_on_error(&self) -> Result<()> {
+        match self.on_error.as_ref().or(self.dead_letter_topic.as_ref()) {
+            Some(given) => Err(Error::sql("ON_ERROR and DEAD_LETTER_TOPIC belong to the query")
+                .hint("Write them in CREATE STREAM ... WITH (...) AS SELECT, or INSERT INTO ... WITH (...) SELECT.")
+                .at(given.span)),
+            None => Ok(()),
         }
     }
 

@@ -3,13 +3,13 @@
 //! Every function takes a [`Context`] and gives a value; the session decides what to do with it, and changes the catalog
 //! only after everything it needs from outside (a topic, a started query) is there.
 //!
-//! - [`source`]: `CREATE STREAM | TABLE`
-//! - [`query`]: the `SELECT` both kinds of queries share
-//! - [`assemble`]: a bound query becomes steps, and the columns it reads are found
-//! - [`persistent`]: `CREATE STREAM ... AS SELECT`, `INSERT INTO ... SELECT`
-//! - [`push`]: `SELECT ... EMIT CHANGES`
-//! - [`insert`]: `INSERT INTO ... VALUES`
-//! - [`change`]: types, drops, added columns
+//! - `source`: `CREATE STREAM | TABLE`
+//! - `query`: the `SELECT` both kinds of queries share
+//! - `assemble`: a bound query becomes steps, and the columns it reads are found
+//! - `persistent`: `CREATE STREAM ... AS SELECT`, `INSERT INTO ... SELECT`
+//! - `push`: `SELECT ... EMIT CHANGES`
+//! - `insert`: `INSERT INTO ... VALUES`
+//! - `change`: types, drops, added columns
 
 mod assemble;
 mod change;

@@ -6,7 +6,7 @@ use super::source::default_wrapping;
 use super::{Context, query};
 use crate::catalog::{CatalogQuery, Relation, RelationKind};
 use crate::error::{Error, Result, Span};
-use crate::plan::{QueryKind, QueryPlan, SinkSpec};
+use crate::plan::{OnError, QueryKind, QueryPlan, SinkSpec};
 use crate::sql::ast::{CreateAsSelect, Ident, Property, Query, SourceKind};
 use crate::sql::bind::coerce::widen;
 use crate::sql::bind::properties::{Properties, check_formats};
@@ -103,7 +103,7 @@ pub fn create_as_select(context: &Context, create: &CreateAsSelect) -> Result<Pe
         sink_of: Some(query_id.clone()),
         statement: context.statement.to_string(),
     };
-    finish(context, &bound, &items, query_id, sink, Some(relation))
+    finish(context, &bound, &items, query_id, sink, properties.on_error()?, Some(relation))
 }
 
 /// Plans `INSERT INTO s [WITH (QUERY_ID = '...')] SELECT ...`.
@@ -154,7 +154,7 @@ pub fn insert_select(
         timestamp: relation.timestamp.clone(),
         window: relation.window,
     };
-    finish(context, &bound, &items, query_id, sink, None)
+    finish(context, &bound, &items, query_id, sink, properties.on_error()?, None)
 }
 
 /// The id of an `INSERT INTO target SELECT ... FROM source`: stable when statements around it change.
@@ -321,18 +321,21 @@ fn finish(
     items: &[Item],
     query_id: String,
     sink: SinkSpec,
+    on_error: OnError,
     relation: Option<Relation>,
 ) -> Result<PersistentPlan> {
     let (source, steps) = assemble(bound, items)?;
     let sink_name = sink.relation.clone();
     let output = sink.schema.clone();
+    let kind = QueryKind::Persistent(sink);
     let plan = QueryPlan {
         query_id: query_id.clone(),
-        kind: QueryKind::Persistent(sink),
+        kind,
         source,
         steps,
         rekeyed: bound.partition.is_some(),
         output,
+        on_error,
     };
     let query = CatalogQuery {
         id: query_id,

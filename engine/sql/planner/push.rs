@@ -3,7 +3,7 @@
 use super::assemble::assemble;
 use super::{Context, query};
 use crate::error::{Error, Result};
-use crate::plan::{QueryKind, QueryPlan};
+use crate::plan::{OnError, QueryKind, QueryPlan};
 use crate::sql::ast::Query;
 use crate::types::{Column, Schema};
 
@@ -29,12 +29,6 @@ pub fn push_query(context: &Context, query: &Query, query_id: String) -> Result<
     };
     let (source, steps) = assemble(&bound, &bound.items)?;
     let output = bound.items.iter().map(|item| Column::value(&item.name, item.ty.clone())).collect();
-    Ok(QueryPlan {
-        query_id,
-        kind: QueryKind::Push { limit },
-        source,
-        steps,
-        rekeyed: false,
-        output: Schema::new(output),
-    })
+    let (kind, output) = (QueryKind::Push { limit }, Schema::new(output));
+    Ok(QueryPlan { query_id, kind, source, steps, rekeyed: false, output, on_error: OnError::Skip })
 }

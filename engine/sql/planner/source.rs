@@ -24,6 +24,7 @@ pub fn create_source(context: &Context, create: &CreateSource) -> Result<Relatio
     if let Some(id) = &properties.query_id {
         return Err(Error::sql("QUERY_ID is for a statement with a query").at(id.span));
     }
+    properties.refuse_on_error()?;
     let key_format = properties.key_spec(&FormatSpec::new(context.defaults.key_format))?;
     let default = context.defaults.value_format.map(FormatSpec::new);
     let mut value_format = properties.value_spec(default.as_ref(), span)?;
