@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`declaration`] is what a function says about itself, [`resolve`] chooses a form for a call,
 //! [`kernel`] makes a function DataFusion's, [`foreign`] takes in functions that are DataFusion's already, [`registry`]
-//! holds all of them by name, [`describe`] prints one. [`row_errors`] is how a vectorized function reports one bad row
+//! holds all of them by name, [`describe`] prints one and [`reference`](mod@reference) all. [`row_errors`] is how a vectorized function reports one bad row
 //! without failing its batch. [`scalar`] holds the functions themselves, one or one small family a file, [`table`] those
 //! that make several rows of one.
 //!
@@ -20,6 +20,8 @@ pub mod foreign;
 pub mod registry;
 
 pub mod describe;
+
+pub mod reference;
 
 pub mod row_errors;
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::connectors::{listener_config, properties_of};
 use super::engine::{Engine, Shared};
 use super::{Session, topics};
-use crate::catalog::log::{connector_key, query_key, relation_key};
+use crate::catalog::log::{alteration_key, connector_key, query_key, relation_key, type_key};
 use crate::catalog::{Catalog, Connector, Relation, RelationKind};
 use crate::config::{Origin, Settings};
 use crate::error::{Error, Result, Span};
@@ -18,7 +18,7 @@ use crate::sql::ast::{Describe, Show, SourceKind, Statement, StatementKind};
 use crate::sql::planner::{self, Context, Defaults, InsertRow, PersistentPlan};
 use crate::sql::prepare::Prepared;
 use crate::sql::variables::Variables;
-use crate::types::{FormatName, quote_identifier};
+use crate::types::{FormatName, SqlType, quote_identifier};
 
 /// What a statement asks for, ready to be carried out.
 pub(super) struct Planned {
@@ -62,6 +62,15 @@ pub(super) enum Action {
     Terminate(Vec<String>),
     Pause(Vec<String>),
     Resume(Vec<String>),
+    CreateType {
+        name: String,
+        ty: SqlType,
+    },
+    DropType(String),
+    Alter {
+        relation: Relation,
+        key: String,
+    },
     CreateConnector {
         connector: Connector,
         config: Box<ListenerConfig>,
@@ -215,7 +224,7 @@ impl<'a> Planner<'a> {
                         .hint(format!("DROP {} {};", is.to_uppercase(), quote_identifier(&name.name)))
                         .at(name.span));
                 }
-                self.catalog.drop_relation(&name.name, name.span)?;
+                planner::change_catalog(&mut self.catalog, statement, shown)?;
                 Action::DropRelation { name: name.name.clone(), delete_topic: *delete_topic }
             }
             StatementKind::Terminate(id) => {
@@ -291,9 +300,28 @@ impl<'a> Planner<'a> {
                 self.catalog.query(&id.name, id.span)?;
                 Action::ExplainQuery(id.name.clone())
             }
-            StatementKind::AlterSource { .. } => return Err(Error::unsupported("ALTER", span)),
-            StatementKind::CreateType { .. } => return Err(Error::unsupported("CREATE TYPE", span)),
-            StatementKind::DropType { .. } => return Err(Error::unsupported("DROP TYPE", span)),
+            StatementKind::AlterSource { kind, name, columns } => {
+                let relation = planner::alter_source(&catalog, *kind, name, columns, shown)?;
+                let added: Vec<&str> = columns.iter().map(|column| column.name.name.as_str()).collect();
+                self.catalog.add_relation(relation.clone(), true, name.span)?;
+                Action::Alter { key: alteration_key(&relation.name, &added), relation }
+            }
+            StatementKind::CreateType { if_not_exists, name, .. } => {
+                if *if_not_exists && catalog.types().any(|(other, _)| other == name.name) {
+                    return Ok(Action::Nothing(format!("There is a type {} already.", quote_identifier(&name.name))));
+                }
+                planner::change_catalog(&mut self.catalog, statement, shown)?;
+                self.compare_with_log(&type_key(&name.name), canonical, false, name.span)?;
+                let ty = self.catalog.user_type(&name.name, name.span)?.clone();
+                Action::CreateType { name: name.name.clone(), ty }
+            }
+            StatementKind::DropType { if_exists, name } => {
+                if *if_exists && catalog.types().all(|(other, _)| other != name.name) {
+                    return Ok(Action::Nothing(format!("There is no type {}.", quote_identifier(&name.name))));
+                }
+                planner::change_catalog(&mut self.catalog, statement, shown)?;
+                Action::DropType(name.name.clone())
+            }
             StatementKind::AlterSystem { .. } => return Err(Error::unsupported("ALTER SYSTEM", span)),
             StatementKind::RunScript(_) => return Err(Error::unsupported("RUN SCRIPT", span)),
             StatementKind::Assert(_) => return Err(Error::unsupported("ASSERT", span)),

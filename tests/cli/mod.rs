@@ -12,6 +12,7 @@
 //! - [`limits`]: bounds and moments
 //! - [`bad_records`]: skip, fail, dead letters, the processing log
 //! - [`devices`]: MQTT
+//! - [`test_command`]: `alcedo test`
 //! - [`shell`]: statements from a pipe; [`terminal`]: the shell on a terminal
 
 mod bad_records;
@@ -27,6 +28,7 @@ mod sharing;
 mod shell;
 mod statements;
 mod terminal;
+mod test_command;
 mod until_end;
 
 /// A chain of two queries over one stream, with three rows: two pass the first, one passes both.

@@ -100,7 +100,7 @@ fn digits_behind(parts: &[Part], reserve: usize) -> usize {
     let mut digits = 0;
     for part in parts {
         match part {
-            Part::Number { width, fixed: true, field } if *field != Field::Fraction => digits += width,
+            Part::Number { width, fixed: true, .. } => digits += width,
             _ => return digits,
         }
     }
