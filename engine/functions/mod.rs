@@ -29,6 +29,9 @@ pub mod scalar;
 
 pub mod table;
 
+#[cfg(test)]
+mod tests;
+
 pub use declaration::{Category, Declaration, Example, FunctionKind, Param, ParamType, Returns, Variation};
 pub use kernel::{Call, ScalarFunction};
 pub use registry::{FunctionRegistry, FunctionSummary, ResolvedScalar};

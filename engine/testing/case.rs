@@ -34,6 +34,8 @@ pub struct Case {
     pub sources: Vec<ExpectedSource>,
     /// Whether it is of a kind this runner has no way to run: requests to a server.
     pub is_rest: bool,
+    /// Whether its statements hold its records and what is expected, one text.
+    pub is_script: bool,
 }
 
 /// What the last statement, or the input, must be refused with.
@@ -85,6 +87,26 @@ pub struct ExpectedSource {
 }
 
 impl Case {
+    /// A case that says nothing yet.
+    pub fn empty(file: &str, name: &str) -> Case {
+        Case {
+            file: file.to_string(),
+            name: name.to_string(),
+            format: String::new(),
+            config: String::new(),
+            enabled: true,
+            statements: Vec::new(),
+            properties: Vec::new(),
+            topics: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            exception: None,
+            sources: Vec::new(),
+            is_rest: false,
+            is_script: false,
+        }
+    }
+
     /// File, name, format and configuration in one line.
     pub fn title(&self) -> String {
         let mut title = format!("{} - {}", self.file, self.name);
@@ -97,7 +119,7 @@ impl Case {
     }
 }
 
-/// The files named: a folder stands for the `.json` files in it and in its folders, by name.
+/// The files named: a folder stands for the `.json` and `.sql` files in it and in its folders, by name.
 ///
 /// # Errors
 /// A path that is not there.
@@ -112,7 +134,7 @@ pub fn find_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 
 fn walk(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     if !std::fs::metadata(path)?.is_dir() {
-        if named || path.extension().is_some_and(|extension| extension == "json") {
+        if named || path.extension().is_some_and(|extension| extension == "json" || extension == "sql") {
             files.push(path.to_path_buf());
         }
         return Ok(());
@@ -127,6 +149,9 @@ fn walk(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> std::io::Result<(
 /// # Errors
 /// A file that cannot be read or is no list of cases.
 pub fn read_file(path: &Path) -> Result<Vec<Case>> {
+    if path.extension().is_some_and(|extension| extension == "sql") {
+        return super::script::read(path);
+    }
     let unreadable = |what: String| Error::usage(format!("{} cannot be read", path.display())).detail(what);
     let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
     let root = Json::parse(&bytes).map_err(unreadable)?;
@@ -198,6 +223,7 @@ fn one(file: &str, test: &Json, format: &str, config: &str) -> Result<Case, Stri
             })
             .collect(),
         is_rest: test.get("responses").is_some(),
+        is_script: false,
         name,
     })
 }

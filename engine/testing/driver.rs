@@ -47,6 +47,8 @@ pub struct Driver {
     defaults: Defaults,
     variables: Variables,
     queries: Vec<QueryPlan>,
+    /// The tasks of queries that run after each statement, and how many records of its topic each has read.
+    tasks: BTreeMap<String, (Option<Task>, usize)>,
     /// What was written to each topic, by `INSERT INTO ... VALUES` and by queries.
     written: BTreeMap<String, Vec<Record>>,
     /// How the records of each topic are laid out, by the first stream or table over it.
@@ -68,6 +70,7 @@ impl Driver {
             defaults: Defaults::default(),
             variables: Variables::default(),
             queries: Vec::new(),
+            tasks: BTreeMap::new(),
             written: BTreeMap::new(),
             layouts: BTreeMap::new(),
             topic_prefix: String::new(),
@@ -190,6 +193,8 @@ impl Driver {
         }
         self.catalog.add_query(query, replace, span)?;
         self.queries.retain(|query| query.query_id != plan.query_id);
+        // A query that replaces another goes on where that one was.
+        self.tasks.entry(plan.query_id.clone()).or_default().0 = None;
         self.queries.push(plan);
         Ok(())
     }
@@ -242,6 +247,50 @@ impl Driver {
             }
         }
         Ok(bad)
+    }
+
+    /// Runs all queries over what was written since they ran last, until nothing is left.
+    ///
+    /// # Errors
+    /// A bug of ours.
+    pub fn pump(&mut self) -> Result<()> {
+        loop {
+            let mut moved = false;
+            for plan in &self.queries {
+                if self.catalog.query(&plan.query_id, Default::default()).is_err() {
+                    continue;
+                }
+                let QueryKind::Persistent(sink) = &plan.kind else { continue };
+                let (task, position) = self.tasks.entry(plan.query_id.clone()).or_default();
+                let records = self.written.get(&plan.source.topic).map_or(&[][..], |records| &records[*position..]);
+                if records.is_empty() {
+                    continue;
+                }
+                let task = match task {
+                    Some(task) => task,
+                    None => task.insert(Task::new(plan, 0)?),
+                };
+                let mut raw = RawBatch::new(plan.source.topic.as_str().into(), 0);
+                for (i, record) in records.iter().enumerate() {
+                    record.headers.iter().for_each(|(name, value)| raw.headers.push(name, value.as_deref()));
+                    let offset = (*position + i) as i64;
+                    raw.push(offset, record.timestamp, record.key.as_deref(), record.value.as_deref());
+                }
+                *position += records.len();
+                let mut result = TaskOutput::default();
+                task.process(&raw, &mut result)?;
+                self.written.entry(sink.topic.name.clone()).or_default().extend(records_of(&result.records));
+                moved = true;
+            }
+            if !moved {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What planning needs to know, as of now.
+    pub fn context(&self) -> Context<'_> {
+        Context { catalog: &self.catalog, functions: &self.functions, defaults: self.defaults, statement: "" }
     }
 
     /// What was written to a topic.

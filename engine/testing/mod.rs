@@ -4,6 +4,7 @@
 //! clock, so thousands of cases take seconds. `alcedo test` is the front end.
 //!
 //! - [`case`]: the cases of a file, in the format of ksqlDB's query tests
+//! - [`script`]: those of an SQL file, with `ASSERT` statements
 //! - [`driver`]: statements in, plans kept, records through the tasks
 //! - [`records`]: the records of a case to bytes and back, as the formats of their topics say
 //! - [`compare`]: what was expected against what came
@@ -15,6 +16,7 @@ pub mod compare;
 pub mod driver;
 pub mod records;
 pub mod report;
+pub mod script;
 pub mod suite;
 
 pub use case::{Case, read_file};

@@ -6,6 +6,7 @@ use super::case::{Case, CaseRecord, ExpectedSource};
 use super::compare::difference;
 use super::driver::{Driver, Mode, Record};
 use super::records::{Layout, Side, from_base64, with_window};
+use super::script;
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::sql::ast::{Expr, ExprKind, Query, Relation, SelectItem, SourceKind, StatementKind};
@@ -80,6 +81,9 @@ pub fn run(case: &Case, mode: Mode) -> Verdict {
     }
     if case.is_rest {
         return Verdict::new(kind, Outcome::Skip("it is made of requests to a server".to_string()));
+    }
+    if case.is_script {
+        return scripted(case, kind);
     }
     match &case.exception {
         Some(_) => refused(case, kind, mode),
@@ -175,6 +179,34 @@ fn refused(case: &Case, kind: Kind, mode: Mode) -> Verdict {
     let place = error.span().and_then(|span| last.get(span.start..span.end)).unwrap_or_default();
     verdict.refusal = Some(format!("{error}, at `{place}`"));
     verdict
+}
+
+/// A case of an SQL file.
+fn scripted(case: &Case, kind: Kind) -> Verdict {
+    let text = case.statements.first().map_or("", String::as_str);
+    let ran = Driver::new(&case.properties)
+        .map_err(|error| (error, 0, 0))
+        .and_then(|mut driver| script::run(&mut driver, text));
+    let fail = |reason: String| Verdict::new(kind, Outcome::Fail(reason));
+    let place = |error: &Error| if error.span().is_some() { "" } else { ", without a place" };
+    match (ran, &case.exception) {
+        (Ok(()), None) => Verdict::new(kind, Outcome::Pass),
+        (Ok(()), Some(_)) => fail("every statement was accepted".to_string()),
+        (Err((error, at, all)), expected) => {
+            if let Some(skip) = missing_format(&error) {
+                return Verdict::new(kind, skip);
+            }
+            match expected {
+                Some(exception) if at == all && !error.message().ends_with("is not supported yet") => {
+                    let mut verdict = Verdict::new(kind, Outcome::Pass);
+                    verdict.message_matches = Some(shares_words(&exception.message, &error));
+                    verdict.refusal = Some(error.to_string());
+                    verdict
+                }
+                _ => fail(format!("statement {at} of {all}: {error}{}", place(&error))),
+            }
+        }
+    }
 }
 
 /// Whether at least a third of the words of a message that say something stand in an error's texts.

@@ -77,7 +77,7 @@ fn examples_have_the_results_they_claim() {
         );
         for example in &declaration.examples {
             assert!(example.sql.contains(declaration.name.as_ref()), "{}", example.sql);
-            let result = scalar::testing::sql_text(&example.sql);
+            let result = crate::functions::tests::sql_text(&example.sql);
             if result != example.result {
                 wrong.push(format!("{} is {result}", example.sql));
             }

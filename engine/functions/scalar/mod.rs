@@ -119,4 +119,4 @@ pub fn special_forms() -> Vec<Declaration> {
 }
 
 #[cfg(test)]
-pub(super) mod testing;
+use super::tests as testing;

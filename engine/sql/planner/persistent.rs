@@ -11,7 +11,7 @@ use crate::sql::ast::{CreateAsSelect, Ident, Property, Query, SourceKind};
 use crate::sql::bind::coerce::widen;
 use crate::sql::bind::properties::{Properties, check_formats};
 use crate::types::cast::fits_implicitly;
-use crate::types::{Column, ColumnKind, FormatName, FormatSpec, Schema, quote_identifier};
+use crate::types::{Column, ColumnKind, FormatName, FormatSpec, Schema, SqlType, quote_identifier};
 
 /// A persistent query and what it adds to the catalog.
 #[derive(Debug, Clone)]
@@ -299,7 +299,10 @@ fn fit(target: &Relation, items: Vec<Item>, name: &Ident) -> Result<Vec<Item>> {
     let mut fitted = Vec::with_capacity(items.len());
     for (item, column) in items.iter().zip(&wanted) {
         let is_key = column.kind == ColumnKind::Key;
-        if item.name != column.name || is_key != item.key_of.is_some() || !fits_implicitly(&item.ty, &column.ty) {
+        // A whole number goes into any DECIMAL; one with too many digits fails its row.
+        let fits = fits_implicitly(&item.ty, &column.ty)
+            || matches!((&item.ty, &column.ty), (SqlType::Integer | SqlType::Bigint, SqlType::Decimal(..)));
+        if item.name != column.name || is_key != item.key_of.is_some() || !fits {
             let what = format!(
                 "{} {} stands where {} {} is expected",
                 quote_identifier(&item.name),
