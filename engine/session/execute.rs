@@ -142,7 +142,7 @@ impl Session {
                 self.variables.undefine(&name);
                 Outcome::Done(format!("Undefined ${{{name}}}."))
             }
-            Action::Show(what) => Outcome::Listing(show::show(shared, &self.settings, &self.variables, &what)?),
+            Action::Show(what) => show::show(shared, &self.settings, &self.variables, &what)?,
             Action::Describe(what) => describe::describe(shared, &what)?,
             Action::Explain(text) => Outcome::Text(text),
             Action::ExplainQuery(id) => {
