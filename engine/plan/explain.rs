@@ -24,7 +24,7 @@ pub fn body(plan: &QueryPlan) -> String {
             line(&mut out, &mut depth, &format!("Sink {} into topic {topic}", quote_identifier(&sink.relation)));
             detail(&mut out, depth, "formats", &formats(&sink.key_format, &sink.value_format));
             detail(&mut out, depth, "columns", &sink.schema.to_string());
-            if plan.rekeyed {
+            if plan.rekeyed.is_some() {
                 detail(&mut out, depth, "keys", "by PARTITION BY");
             }
             if let Some(timestamp) = &sink.timestamp {

@@ -28,9 +28,9 @@ pub struct QueryPlan {
     pub source: SourceScan,
     /// What it does, in order. The rows after the last step have the columns of `output`.
     pub steps: Vec<Step>,
-    /// Whether its rows have other keys than the records they came from (`PARTITION BY`); a record without a key leaves
-    /// none otherwise.
-    pub rekeyed: bool,
+    /// The new keys of its rows (`PARTITION BY`): for each key column whether it comes of the value, so that a tombstone has
+    /// none. `None` when rows keep the keys of their records; a record without a key leaves none then.
+    pub rekeyed: Option<Vec<bool>>,
     /// The columns of its result; those of a sink, in the sink's order, for a persistent query.
     pub output: Schema,
     /// What becomes of a record that it cannot process.

@@ -195,7 +195,7 @@ fn compare(
         kind: QueryKind::Push { limit: None },
         source,
         steps: Vec::new(),
-        rekeyed: false,
+        rekeyed: None,
         output: schema.clone(),
         on_error: OnError::Skip,
     };

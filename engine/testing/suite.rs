@@ -9,10 +9,10 @@ use super::records::{Layout, Side, from_base64, with_window};
 use super::script;
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
-use crate::sql::ast::{Expr, ExprKind, Query, Relation, SelectItem, SourceKind, StatementKind};
+use crate::sql::ast::{ColumnConstraint, Expr, ExprKind, Query, Relation, SelectItem, StatementKind};
 use crate::sql::{bind, parse_statements};
 use crate::types::text::json::Json;
-use crate::types::{ColumnKind, FormatName, Schema};
+use crate::types::{Column, ColumnKind, FormatName, Schema};
 
 /// What kind of case it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -355,7 +355,7 @@ fn check_source(catalog: &Catalog, expected: &ExpectedSource) -> Option<String> 
         return Some(format!("{name} is a {}, expected a {}", relation.kind.as_str(), expected.kind));
     }
     let schema = expected.schema.as_ref()?;
-    let wanted = match columns_of(catalog, schema, &expected.kind) {
+    let wanted = match columns_of(catalog, schema) {
         Ok(wanted) => wanted,
         Err(error) => return Some(format!("the expected schema of {name} cannot be read: {error}")),
     };
@@ -368,21 +368,23 @@ fn check_source(catalog: &Catalog, expected: &ExpectedSource) -> Option<String> 
     (wanted != found).then(|| format!("the columns of {name}: expected {wanted}, found {found}"))
 }
 
-fn columns_of(catalog: &Catalog, schema: &str, kind: &str) -> Result<Schema> {
-    let (kind, word) = match kind {
-        "table" => (SourceKind::Table, "TABLE"),
-        _ => (SourceKind::Stream, "STREAM"),
+/// Columns as written; that their names may be declared by nobody does not matter here.
+fn columns_of(catalog: &Catalog, schema: &str) -> Result<Schema> {
+    let statement = parse_statements(&format!("CREATE STREAM x ({schema});"))?.pop();
+    let Some(StatementKind::CreateSource(create)) = statement.map(|statement| statement.kind) else {
+        return Err(Error::sql("no columns"));
     };
-    let key = if kind == SourceKind::Table && !schema.contains("PRIMARY KEY") {
-        schema.replace(" KEY", " PRIMARY KEY")
-    } else {
-        schema.to_string()
-    };
-    let statement = parse_statements(&format!("CREATE {word} x ({key});"))?.pop();
-    match statement.map(|statement| statement.kind) {
-        Some(StatementKind::CreateSource(create)) => bind::columns::schema(catalog, kind, &create.columns),
-        _ => Err(Error::sql("no columns")),
-    }
+    let columns = create.columns.iter().map(|column| {
+        let ty = bind::columns::resolve_type(catalog, &column.ty)?;
+        let kind = match &column.constraint {
+            Some(ColumnConstraint::Key | ColumnConstraint::PrimaryKey) => ColumnKind::Key,
+            Some(ColumnConstraint::Headers) => ColumnKind::Headers,
+            Some(ColumnConstraint::Header(name)) => ColumnKind::Header(name.clone()),
+            None => ColumnKind::Value,
+        };
+        Ok(Column { name: column.name.name.clone(), ty, kind })
+    });
+    Ok(Schema::new(columns.collect::<Result<_>>()?))
 }
 
 /// What kind of case its statements make it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions,
 };
-use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer};
+use datafusion::arrow::buffer::BooleanBuffer;
 use datafusion::arrow::datatypes::{Int64Type, SchemaRef, TimestampMillisecondType};
 
 use super::{headers, windows};
@@ -26,8 +26,6 @@ pub struct Input {
     schema: SchemaRef,
     timestamp: Option<TimeColumn>,
     window: Option<SourceWindow>,
-    /// Whether a tombstone has no pseudo columns: for keys that `PARTITION BY` computes they are part of the value.
-    blanks_tombstones: bool,
     /// Whether a record without a key means nothing, as in a table.
     needs_key: bool,
     failures: Vec<Failure>,
@@ -68,7 +66,7 @@ pub struct Decoded {
 
 impl Input {
     /// Readies decoders for the columns that the scan reads, and for its timestamp column.
-    pub fn new(scan: &SourceScan, rekeyed: bool) -> Result<Input> {
+    pub fn new(scan: &SourceScan) -> Result<Input> {
         let mut wanted: Vec<bool> = scan.projection[..scan.schema.columns.len()].to_vec();
         let timestamp_column = match &scan.timestamp {
             Some(spec) => {
@@ -137,7 +135,6 @@ impl Input {
             schema: scan.read_schema(),
             timestamp,
             window,
-            blanks_tombstones: rekeyed,
             needs_key: scan.is_table,
             failures,
             scratch,
@@ -173,8 +170,6 @@ impl Input {
                 report(row, "a record of a table needs a key".to_string());
             }
         }
-        let present = (self.blanks_tombstones && (0..rows).any(|row| raw.values.is_null(row)))
-            .then(|| NullBuffer::from((0..rows).map(|row| !raw.values.is_null(row)).collect::<Vec<bool>>()));
         let columns: Vec<ArrayRef> = self
             .sources
             .iter()
@@ -182,9 +177,9 @@ impl Input {
                 Ok(match source {
                     From::Key(at) => Arc::clone(&keys[*at]),
                     From::Value(at) => Arc::clone(&values[*at]),
-                    From::Rowtime => Arc::new(Int64Array::new(times.clone().into(), present.clone())) as ArrayRef,
-                    From::Rowpartition => Arc::new(Int32Array::new(vec![raw.partition; rows].into(), present.clone())),
-                    From::Rowoffset => Arc::new(Int64Array::new(raw.offsets.clone().into(), present.clone())),
+                    From::Rowtime => Arc::new(Int64Array::from(times.clone())) as ArrayRef,
+                    From::Rowpartition => Arc::new(Int32Array::from_value(raw.partition, rows)),
+                    From::Rowoffset => Arc::new(Int64Array::from(raw.offsets.clone())),
                     From::Headers(ty) => headers::all(&raw.headers, rows, ty)?,
                     From::Header(name) => headers::last(&raw.headers, rows, name),
                     From::Windowstart | From::Windowend => match (&windowed, source) {

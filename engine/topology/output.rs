@@ -1,6 +1,7 @@
 //! From rows to records of the sink's topic.
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch};
+use datafusion::arrow::array::{ArrayRef, BooleanArray, RecordBatch};
+use datafusion::arrow::compute::nullif;
 
 use super::input::{format_of, options_of, time_at};
 use super::windows;
@@ -20,8 +21,8 @@ pub struct Output {
     timestamp: Option<(usize, SqlType, Option<Pattern>)>,
     /// How many bytes at the end of a record's key are its window, which the result keeps.
     window: usize,
-    /// Whether a record without a key leaves none either.
-    keeps_keys: bool,
+    /// New keys: which columns of theirs a tombstone has not. `None`: a record without a key leaves none either.
+    rekeyed: Option<Vec<bool>>,
     keys: BytesColumn,
     values: BytesColumn,
     windowed: Vec<u8>,
@@ -30,7 +31,7 @@ pub struct Output {
 
 impl Output {
     /// Readies encoders for the sink's columns.
-    pub fn new(sink: &SinkSpec, rekeyed: bool) -> Result<Output> {
+    pub fn new(sink: &SinkSpec, rekeyed: Option<Vec<bool>>) -> Result<Output> {
         let columns = &sink.schema.columns;
         let of = |kind: ColumnKind| -> Vec<usize> { (0..columns.len()).filter(|i| columns[*i].kind == kind).collect() };
         let (key_columns, value_columns) = (of(ColumnKind::Key), of(ColumnKind::Value));
@@ -61,7 +62,7 @@ impl Output {
             value_columns,
             timestamp,
             window: sink.window.map_or(0, windows::length),
-            keeps_keys: !rekeyed,
+            rekeyed,
             keys: BytesColumn::new(),
             values: BytesColumn::new(),
             windowed: Vec::new(),
@@ -85,7 +86,14 @@ impl Output {
         self.keys.clear();
         self.values.clear();
         self.failures.clear();
-        self.key.encode(&pick(&self.key_columns), rows, &mut self.keys, &mut self.failures)?;
+        let mut keys = pick(&self.key_columns);
+        if let (Some(of_value), Some(tombstones)) = (&self.rekeyed, &batch.tombstones) {
+            let tombstones = BooleanArray::new(tombstones.clone(), None);
+            for (key, _) in keys.iter_mut().zip(of_value).filter(|(_, of_value)| **of_value) {
+                *key = nullif(key, &tombstones)?;
+            }
+        }
+        self.key.encode(&keys, rows, &mut self.keys, &mut self.failures)?;
         self.value.encode(&pick(&self.value_columns), rows, &mut self.values, &mut self.failures)?;
         let mut failed = vec![false; if self.failures.is_empty() { 0 } else { rows }];
         for failure in self.failures.drain(..) {
@@ -117,7 +125,7 @@ impl Output {
             }
             let value = if batch.is_tombstone(row) { None } else { self.values.get(row) };
             let source = raw.keys.get(record);
-            let key = self.keys.get(row).filter(|_| !self.keeps_keys || source.is_some());
+            let key = self.keys.get(row).filter(|_| self.rekeyed.is_some() || source.is_some());
             match source.and_then(|source| source.len().checked_sub(self.window).map(|at| &source[at..])) {
                 Some(window) if self.window > 0 => {
                     self.windowed.clear();
@@ -148,7 +156,7 @@ pub struct SingleRecord {
 /// # Errors
 /// A row that the format cannot write, or a timestamp column that is null or before 1970.
 pub fn encode_row(sink: &SinkSpec, columns: &[ArrayRef], rowtime: Option<i64>) -> Result<SingleRecord> {
-    let mut output = Output::new(sink, true)?;
+    let mut output = Output::new(sink, Some(Vec::new()))?;
     let columns = RecordBatch::try_new(sink.schema.to_arrow(), columns.to_vec())?;
     let mut raw = RawBatch::new("".into(), 0);
     raw.push(0, rowtime.unwrap_or(-1), None, Some(b""));

@@ -59,7 +59,7 @@ impl Task {
     pub fn new(plan: &QueryPlan, partition: i32) -> Result<Task> {
         let (output, sink) = match &plan.kind {
             QueryKind::Persistent(sink) => {
-                (Some(Output::new(sink, plan.rekeyed)?), Arc::from(sink.topic.name.as_str()))
+                (Some(Output::new(sink, plan.rekeyed.clone())?), Arc::from(sink.topic.name.as_str()))
             }
             QueryKind::Push { .. } => (None, Arc::from("")),
         };
@@ -69,7 +69,7 @@ impl Task {
         };
         Ok(Task {
             partition,
-            input: Input::new(&plan.source, plan.rekeyed)?,
+            input: Input::new(&plan.source)?,
             pipeline: Pipeline::new(&plan.steps),
             output,
             sink,

@@ -197,6 +197,11 @@ fn shown(ident: &Ident) -> String {
 }
 
 fn refuse_limit(query: &Query) -> Result<()> {
+    if let Some(until) = &query.until {
+        return Err(
+            Error::sql("UNTIL is for a query whose rows go to whoever asked, a persistent one goes on").at(until.span)
+        );
+    }
     match query.limit {
         Some(limit) => Err(Error::unsupported("LIMIT in a persistent query", limit.span)),
         None => Ok(()),
@@ -336,7 +341,7 @@ fn finish(
         kind,
         source,
         steps,
-        rekeyed: bound.partition.is_some(),
+        rekeyed: bound.partition.as_ref().map(|keys| keys.iter().map(|key| key.of_value).collect()),
         output,
         on_error,
     };

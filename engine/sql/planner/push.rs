@@ -1,4 +1,4 @@
-//! `SELECT ... EMIT CHANGES [LIMIT n]`.
+//! `SELECT ... [EMIT CHANGES] [LIMIT n]`; without `EMIT CHANGES` a scan of what a stream's topic holds.
 
 use super::assemble::assemble;
 use super::{Context, query};
@@ -14,10 +14,6 @@ pub fn push_query(context: &Context, query: &Query, query_id: String) -> Result<
             .at(partition_by.span));
     }
     let bound = query::bind(context, query, false)?;
-    if query.emit.is_none() {
-        return Err(Error::unsupported("a SELECT without EMIT CHANGES", query.span)
-            .hint("Add EMIT CHANGES to see rows as they arrive."));
-    }
     let limit = match query.limit {
         Some(limit) => Some(
             u64::try_from(limit.rows)
@@ -30,5 +26,5 @@ pub fn push_query(context: &Context, query: &Query, query_id: String) -> Result<
     let (source, steps) = assemble(&bound, &bound.items)?;
     let output = bound.items.iter().map(|item| Column::value(&item.name, item.ty.clone())).collect();
     let (kind, output) = (QueryKind::Push { limit }, Schema::new(output));
-    Ok(QueryPlan { query_id, kind, source, steps, rekeyed: false, output, on_error: OnError::Skip })
+    Ok(QueryPlan { query_id, kind, source, steps, rekeyed: None, output, on_error: OnError::Skip })
 }

@@ -6,7 +6,7 @@ use super::Context;
 use crate::catalog::{Relation, RelationKind};
 use crate::error::{Error, Result, Span};
 use crate::sql::ast::{self, Expr, ExprKind, Query, SelectItem};
-use crate::sql::bind::{Binder, BoundTable, Scope, columns};
+use crate::sql::bind::{Binder, BoundTable, Scope, columns, compile};
 use crate::types::{ColumnKind, SqlType, quote_identifier};
 
 use std::sync::Arc;
@@ -45,6 +45,8 @@ pub(super) struct BoundQuery {
 pub(super) struct PartitionKey {
     /// Its canonical text, by which the column of the projection is found.
     pub sql: String,
+    /// Whether it reads a column that is not in the key.
+    pub of_value: bool,
     pub span: Span,
 }
 
@@ -146,6 +148,11 @@ fn partition_keys(binder: &Binder, query: &Query, exprs: &[Expr]) -> Result<Vec<
             ExprKind::Field { field, .. } => field.name.clone(),
             _ => String::new(),
         };
+        let is_key = |field: &String| {
+            let columns = binder.scope.sources.iter().flat_map(|source| &source.relation.schema.columns);
+            columns.into_iter().any(|column| column.name == *field && column.kind == ColumnKind::Key)
+        };
+        let of_value = compile::fields_of(&bound).iter().any(|field| !is_key(field));
         let item = Item {
             name,
             expr: bound,
@@ -156,7 +163,7 @@ fn partition_keys(binder: &Binder, query: &Query, exprs: &[Expr]) -> Result<Vec<
             implicit: true,
             span: expr.span,
         };
-        keys.push((PartitionKey { sql, span: expr.span }, item));
+        keys.push((PartitionKey { sql, of_value, span: expr.span }, item));
     }
     Ok(keys)
 }

@@ -290,7 +290,6 @@ fn what_is_not_built_yet_is_refused_by_name() {
         ("SELECT * FROM t EMIT CHANGES;", "a push query over a table", "t"),
         ("CREATE TABLE x AS SELECT * FROM t WHERE v > 1;", "WHERE over a table", "v > 1"),
         ("SELECT k FROM cars EMIT FINAL;", "EMIT FINAL", "EMIT FINAL"),
-        ("SELECT k FROM cars;", "a SELECT without EMIT CHANGES", "SELECT k FROM cars"),
         ("CREATE STREAM z (v INT) WITH (kafka_topic='z', value_format='AVRO');", "format AVRO", "'AVRO'"),
     ] {
         world.refuses(text, &format!("{what} is not supported yet"), at);
@@ -322,7 +321,7 @@ fn partition_by_chooses_the_key_and_star_puts_the_old_one_last() {
     ] {
         let plan = world.plan(&format!("CREATE STREAM {name} AS {query};"));
         assert_eq!(sink_columns(&plan), columns, "{query}");
-        assert!(plan.rekeyed);
+        assert!(plan.rekeyed.is_some());
     }
     let two = "CREATE STREAM g WITH (key_format='JSON') AS SELECT id, note, k FROM cars PARTITION BY note, id;";
     assert_eq!(sink_columns(&world.plan(two)), "NOTE STRING KEY, ID INTEGER KEY, K STRING");
