@@ -2,7 +2,7 @@
 //!
 //! - `sql` with a first line `-- NAME.sql` is kept under that name and run with `--until-end`; one with a connector, which
 //!   has no end, is started through the library instead, on a free port
-//! - `json` with a first line `// NAME.json` is kept under that name
+//! - `sql test` with a first line `-- NAME.sql` is kept under that name
 //! - `sh` is run line by line with the built binary; `sh kafka` on a broker in a process of its own, and on
 //!   Apache Kafka when `ALCEDO_TEST_KAFKA` names its jars
 //! - `rust` is, to the letter, a file of `examples/`
@@ -59,8 +59,12 @@ fn run(line: &str, folder: &Path) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+fn name_of(text: &str) -> &str {
+    text.lines().next().and_then(|line| line.strip_prefix("-- ")).expect("the block names its file")
+}
+
 fn sql(text: &str, folder: &Path) {
-    let name = text.lines().next().and_then(|line| line.strip_prefix("-- ")).expect("the block names its file");
+    let name = name_of(text);
     std::fs::write(folder.join(name), text).expect("the folder can be written");
     if !text.contains("CREATE SOURCE CONNECTOR") {
         run(&format!("alcedo run {name} --until-end"), folder);
@@ -116,11 +120,7 @@ fn every_block_of_the_readme_works() {
     for Block { kind, text } in blocks() {
         match kind.as_str() {
             "sql" => sql(&text, folder.path()),
-            "json" => {
-                let name =
-                    text.lines().next().and_then(|line| line.strip_prefix("// ")).expect("the block names its file");
-                std::fs::write(folder.path().join(name), &text).expect("the folder can be written");
-            }
+            "sql test" => std::fs::write(folder.path().join(name_of(&text)), &text).expect("the folder can be written"),
             "sh" => {
                 for line in text.lines() {
                     match line {

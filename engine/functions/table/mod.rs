@@ -1,6 +1,6 @@
 //! Table functions: any number of values for each row. A step of the plan repeats the row for each of them.
 //!
-//! [`TableFunction::of`] chooses the function for a call; [`TableFunction::expand`] gives an array of values for each row,
+//! [`TableFunction::named`] finds a function, [`TableFunction::resolve`] types a call; [`TableFunction::expand`] gives an array of values for each row,
 //! whatever the function takes.
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Patterns of `java.time.format.DateTimeFormatter`: what SQL files written for ksqlDB say dates and times with.
 //!
-//! [`pattern`] reads a pattern once, [`format`] and [`parse`] use it for each value. Names are English.
+//! `pattern` reads a pattern once, `format` and `parse` use it for each value. Names are English.
 
 mod format;
 mod parse;
