@@ -4,6 +4,7 @@
 //! - `statement`: a statement becomes a `statement::Planned` action, without touching anything
 //! - `execute`: the action is carried out; one arm a statement
 //! - `script`: a file: every statement is planned before the first is carried out
+//! - `infer`: columns read off the records of a topic
 //! - `topics`, `queries`, `insert`, [`print`], `connectors`: what the arms need
 //! - `processing_log`: the stream of reports about bad records
 //! - `show`, `describe`, `extended`: what there is, as text
@@ -15,6 +16,7 @@ mod describe;
 mod engine;
 mod execute;
 mod extended;
+mod infer;
 mod insert;
 mod outcome;
 mod print;
