@@ -1,0 +1,54 @@
+//! Findings for people: a line a statement, and below it what there is to say.
+
+use std::io::{self, Write};
+
+use super::{Counts, one_line};
+use crate::cli::style::Paint;
+use crate::error::Error;
+use crate::session::{Checked, Note, SourceText, Verdict};
+use crate::sql::diagnostic::{location, render};
+
+/// Cells of a statement that are shown.
+const STATEMENT: usize = 60;
+
+/// Writes the findings of one file and their summary.
+pub(super) fn write(
+    out: &mut impl Write,
+    source: &SourceText,
+    checked: &[Checked],
+    counts: &Counts,
+    paint: Paint,
+) -> io::Result<()> {
+    for statement in checked {
+        let line = location(&source.text, statement.span.start).0;
+        let (word, painted) = match &statement.verdict {
+            Verdict::Ok => ("ok", paint.good("ok")),
+            Verdict::Error(_) => ("error", paint.error("error")),
+            Verdict::Unsupported(_) => ("unsupported", paint.warning("unsupported")),
+            Verdict::NotChecked(_) => ("not checked", paint.warning("not checked")),
+        };
+        let place = format!("{}:{line}", source.name);
+        let padding = " ".repeat(11 - word.len());
+        writeln!(out, "{} {painted}{padding}  {}", paint.faint(&place), one_line(&statement.statement, STATEMENT))?;
+        match &statement.verdict {
+            Verdict::Ok => {}
+            Verdict::Error(error) | Verdict::Unsupported(error) => indented(out, &shown(error, source, paint))?,
+            Verdict::NotChecked(names) => writeln!(out, "    depends on {}", names.join(", "))?,
+        }
+        for note in &statement.notes {
+            match note {
+                Note::Warning(text) => writeln!(out, "    {} {text}", paint.warning("warning:"))?,
+                Note::Differs(text) => writeln!(out, "    {} {text}", paint.strong("differs:"))?,
+            }
+        }
+    }
+    writeln!(out, "{}", paint.strong(&format!("{}: {counts}", source.name)))
+}
+
+fn shown(error: &Error, source: &SourceText, paint: Paint) -> String {
+    render(error, &source.text, &source.name, paint.has_colours())
+}
+
+fn indented(out: &mut impl Write, text: &str) -> io::Result<()> {
+    text.lines().try_for_each(|line| writeln!(out, "    {line}"))
+}

@@ -1,0 +1,161 @@
+//! A file checked without running anything: each statement is read, bound and planned on what the ones before it would
+//! leave, and the check goes on after one that fails.
+//!
+//! What a failed statement would have declared is put in place as far as it can be known (a stream with its columns, a
+//! type), so that what follows is checked against it. Where that cannot be known (the columns of a query that is not
+//! supported yet), statements that need it are not checked, and say what they depend on.
+//!
+//! - [`names`]: what a statement declares and what it needs
+//! - [`standin`]: what a failed statement would have left
+//! - [`notes`]: what runs otherwise than in ksqlDB, and what deserves a look
+
+mod names;
+mod notes;
+mod standin;
+
+use std::collections::BTreeMap;
+
+use super::statement::Planner;
+use super::{Session, environment};
+use crate::error::{Error, Span};
+use crate::sql::diagnostic::location;
+use crate::sql::prepare::prepare;
+use crate::sql::split::split;
+use names::Names;
+
+/// One statement of a file, checked.
+#[derive(Debug)]
+pub struct Checked {
+    /// The statement as it may be shown.
+    pub statement: String,
+    /// Its bytes in the file.
+    pub span: Span,
+    /// What was found.
+    pub verdict: Verdict,
+    /// What there is to say besides.
+    pub notes: Vec<Note>,
+}
+
+/// What a check found about a statement.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It runs.
+    Ok,
+    /// It is wrong. The error's place is in the file.
+    Error(Error),
+    /// It is right in ksqlDB and does not run here yet. The error's place is in the file.
+    Unsupported(Error),
+    /// It needs these names, which earlier statements would have declared had they run.
+    NotChecked(Vec<String>),
+}
+
+/// Something to say about a statement that is no error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// It deserves a look.
+    Warning(String),
+    /// It runs otherwise than in ksqlDB.
+    Differs(String),
+}
+
+/// Names that earlier statements would have declared, each with the line of the statement.
+#[derive(Default)]
+struct Undeclared {
+    /// Nothing is known of these.
+    missing: BTreeMap<String, usize>,
+    /// These stand in the catalog in place of what a failed statement would have made.
+    stand_ins: BTreeMap<String, usize>,
+}
+
+impl Session {
+    /// Checks the statements of a file, in order, as if it were run; starts and creates nothing.
+    ///
+    /// Places are byte offsets in `text`. Settings and variables of the session count, and are not changed.
+    pub fn check(&self, text: &str) -> Vec<Checked> {
+        let mut planner = Planner::for_file(self);
+        let mut undeclared = Undeclared::default();
+        let pieces = split(text).pieces;
+        pieces
+            .iter()
+            .map(|piece| {
+                let line = location(text, piece.span.start).0;
+                let mut checked = Checked {
+                    statement: piece.text.to_string(),
+                    span: piece.span,
+                    verdict: Verdict::Ok,
+                    notes: vec![],
+                };
+                let prepared = match prepare(piece, planner.variables(), environment) {
+                    Ok(prepared) => prepared,
+                    Err(error) => {
+                        if let Some(name) = names::declared_by_text(piece.text) {
+                            undeclared.missing.insert(name, line);
+                        }
+                        checked.verdict = verdict(error);
+                        return checked;
+                    }
+                };
+                checked.statement = prepared.shown().to_string();
+                let names = Names::of(&prepared.statement);
+                let needed = undeclared.missing_of(&names);
+                if !needed.is_empty() {
+                    undeclared.declare(&names, line);
+                    checked.verdict = Verdict::NotChecked(needed);
+                    return checked;
+                }
+                let before = notes::Before::of(&planner);
+                match planner.plan(&prepared) {
+                    Ok(planned) => {
+                        checked.notes = notes::of(&planned, &before);
+                        names.declared.iter().for_each(|name| undeclared.forget(name));
+                    }
+                    Err(error) => {
+                        match standin::put(&mut planner, &prepared.statement) {
+                            Some(name) => drop(undeclared.stand_ins.insert(name, line)),
+                            None => undeclared.declare(&names, line),
+                        }
+                        checked.verdict = verdict(names::as_ksqldb_has_it(prepared.locate(error)));
+                    }
+                }
+                for name in &names.needed {
+                    if let Some(line) = undeclared.stand_ins.get(name) {
+                        let text = format!("needs {name}, which the statement in line {line} does not create yet");
+                        checked.notes.push(Note::Warning(text));
+                    }
+                }
+                checked
+            })
+            .collect()
+    }
+}
+
+impl Undeclared {
+    /// What a statement needs of what nothing is known of.
+    fn missing_of(&self, names: &Names) -> Vec<String> {
+        let is_missing = |name: &&String| self.missing.contains_key(*name);
+        let mut missing: Vec<String> = names.needed.iter().filter(is_missing).cloned().collect();
+        let query = |id: &String| self.missing.keys().find(|name| names::is_query_of(id, name)).cloned();
+        missing.extend(names.queries.iter().filter_map(query));
+        missing.dedup();
+        missing
+    }
+
+    fn declare(&mut self, names: &Names, line: usize) {
+        for name in &names.declared {
+            self.stand_ins.remove(name);
+            self.missing.insert(name.clone(), line);
+        }
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.missing.remove(name);
+        self.stand_ins.remove(name);
+    }
+}
+
+fn verdict(error: Error) -> Verdict {
+    if error.is_unsupported() { Verdict::Unsupported(error) } else { Verdict::Error(error) }
+}
+
+#[cfg(test)]
+mod tests;
