@@ -123,8 +123,9 @@ impl Drop for Bottom {
     }
 }
 
-/// Ends the scroll region, which would move the cursor, and empties what is below the cursor.
-const RELEASE: &str = "\x1b7\x1b[r\x1b8\x1b[J";
+/// Ends the scroll region, which would move the cursor, and empties the cursor's row and what is below. Rows are written
+/// whole, so that what stands on the cursor's row is the terminal's echo of `^C`.
+const RELEASE: &str = "\x1b7\x1b[r\x1b8\r\x1b[J";
 
 /// Leaves the terminal as it was found, for an end that runs no destructor.
 pub fn release_now() {

@@ -68,7 +68,6 @@ const NO_PULL: &str = "Pull queries are not there yet; add EMIT CHANGES to see r
 const NO_REGISTRY: &str = "AVRO, PROTOBUF and JSON_SR are not there yet; use JSON, DELIMITED or KAFKA.";
 const NO_JAVA: &str = "Java classes are not loaded.";
 const NO_AGGREGATES: &str = "GROUP BY and joins are not there yet.";
-const ALWAYS_REPORTED: &str = "a bad record is always reported with topic, partition and offset, and skipped";
 const OWN_THREAD: &str = "each query has a thread of its own; processes with one service.id share its partitions";
 const FORMATS: &str = "statements say the formats of keys and values";
 
@@ -97,14 +96,9 @@ const TABLE: &[(&str, Counterpart)] = &[
     ("ksql.service.id", Setting("service.id")),
     ("ksql.persistence.default.format.key", Setting("persistence.default.format.key")),
     ("ksql.persistence.default.format.value", Setting("persistence.default.format.value")),
-    ("ksql.logging.processing.rows.include", NoMeaning("a report about a bad record never shows a value")),
-    ("ksql.logging.processing.topic.auto.create", NoMeaning(ALWAYS_REPORTED)),
-    ("ksql.logging.processing.stream.auto.create", NoMeaning(ALWAYS_REPORTED)),
-    ("ksql.logging.processing.topic.name", NoMeaning(ALWAYS_REPORTED)),
-    ("ksql.logging.processing.topic.partitions", NoMeaning(ALWAYS_REPORTED)),
-    ("ksql.logging.processing.topic.replication.factor", NoMeaning(ALWAYS_REPORTED)),
-    ("ksql.logging.processing.stream.name", NoMeaning(ALWAYS_REPORTED)),
-    ("ksql.fail.on.deserialization.error", Refused("A bad record is reported and skipped; it never stops a query.")),
+    ("ksql.logging.processing.topic.partitions", NoMeaning("the topic of the processing log has one")),
+    ("ksql.logging.processing.topic.replication.factor", NoMeaning("the topic of the processing log gets the cluster's default")),
+    ("ksql.fail.on.deserialization.error", Refused("Write WITH (ON_ERROR = 'fail') in the statement of the query.")),
     ("ksql.fail.on.production.error", NoMeaning("a query whose output cannot be written starts over and loses nothing")),
     ("ksql.persistence.wrap.single.values", NotYet("Write WITH (WRAP_SINGLE_VALUE = ...) in the statement.")),
     ("ksql.output.topic.name.prefix", NotYet("Write WITH (KAFKA_TOPIC = '...') in the statement.")),
@@ -185,7 +179,7 @@ const TABLE: &[(&str, Counterpart)] = &[
     ("buffered.records.per.partition", Setting("batch.rows")),
     ("poll.ms", NoMeaning("a query wakes as soon as records are there")),
     ("default.timestamp.extractor", Refused("Write WITH (TIMESTAMP = 'column') in the statement.")),
-    ("default.deserialization.exception.handler", NoMeaning(ALWAYS_REPORTED)),
+    ("default.deserialization.exception.handler", Refused("Write WITH (ON_ERROR = ...) in the statement of the query.")),
     ("default.production.exception.handler", NoMeaning("a query whose output cannot be written starts over and loses nothing")),
     ("default.key.serde", NoMeaning(FORMATS)),
     ("default.value.serde", NoMeaning(FORMATS)),

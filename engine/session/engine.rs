@@ -176,7 +176,7 @@ impl EngineBuilder {
             broker: Mutex::new(broker),
         });
         super::processing_log::declare(&shared)?;
-        if shared.is_embedded() {
+        if shared.is_embedded() && !plans_only {
             super::processing_log::open(&shared);
         }
         Ok(Engine(shared))

@@ -162,7 +162,7 @@ mod tests {
         fn folding_loses_nothing_and_keeps_the_limit(text in "\\PC{0,60}", limit in 2usize..20) {
             let text = visible(&text).into_owned();
             let pieces = fold(&text, limit);
-            prop_assert_eq!(pieces.concat(), text);
+            prop_assert_eq!(pieces.concat(), text.as_str());
             prop_assert!(pieces.iter().all(|piece| width(piece) <= limit || piece.chars().count() == 1));
         }
 

@@ -94,10 +94,10 @@ SELECT w FROM a EMIT CHANGES;";
 #[test]
 fn types_and_added_columns_of_statements_that_do_not_run_yet_are_known() {
     let text = "CREATE TYPE point AS STRUCT<x DOUBLE, y DOUBLE>;
-CREATE STREAM p (id INT, at point) WITH (kafka_topic='p', value_format='JSON', partitions=1);
+CREATE STREAM p (id INT, place point) WITH (kafka_topic='p', value_format='JSON', partitions=1);
 ALTER STREAM p ADD COLUMN z DOUBLE;
-SELECT at->x, z FROM p EMIT CHANGES;
-SELECT at->w FROM p EMIT CHANGES;";
+SELECT place->x, z FROM p EMIT CHANGES;
+SELECT place->w FROM p EMIT CHANGES;";
     let found = verdicts(text);
     assert_eq!((&*found[1], &*found[3]), ("ok", "ok"), "{found:?}");
     assert!(found[4].starts_with("error: "), "{found:?}");

@@ -43,7 +43,7 @@ fn a_line_a_key_with_its_last_value_and_its_course() {
     let mut chart = chart("SELECT * FROM s EMIT CHANGES", "");
     chart.take(&readings(&[("a", Some(1.0)), ("b", Some(5.0)), ("a", Some(2.0)), ("a", None), ("a", Some(3.0))]));
     let lines = chart.lines(Some(40), None, Paint::plain());
-    assert_eq!(lines, ["SENSOR     T  last 27 values", "a        3.0  ▁▅ █", "b        5.0  ▄"]);
+    assert_eq!(lines, ["SENSOR     T  last 26 values", "a        3.0  ▁▅ █", "b        5.0  ▄"]);
     let lines = chart.lines(Some(40), None, Paint::ascii());
     assert_eq!(lines[1], "a        3.0  _= #");
 }
@@ -54,11 +54,10 @@ fn a_threshold_of_the_where_clause_gives_a_bar_that_fits_80_columns() {
     chart.take(&readings(&[("engine-1", Some(1.5)), ("engine-2", Some(4.5)), ("engine-3", Some(1e300))]));
     let lines = chart.lines(Some(80), None, Paint::plain());
     let expected = [
-        "SENSOR         T  last 27 values               0           3           6",
-        "engine-1     1.5  ▄                            ██████      │",
-        "engine-2     4.5  ▄                            ██████████████████        above",
+        "engine-1      1.5  ▄                             ██████      │",
+        "engine-2      4.5  ▄                             ██████████████████        above",
     ];
-    assert_eq!(lines[1..3], expected[1..]);
+    assert_eq!(lines[1..3], expected);
     assert!(lines[0].ends_with("0           3          6"), "{}", lines[0]);
     assert!(lines.iter().all(|line| width(line) <= 80 && !line.contains('\x1b')), "{lines:?}");
     let coloured = chart.lines(Some(80), None, Paint::coloured());
@@ -85,7 +84,7 @@ fn a_score_that_is_text_is_a_number_when_it_reads_like_one() {
         ("SCORE", Arc::new(StringArray::from(vec!["3.5", "1.5"]))),
     ]));
     let lines = chart.lines(None, None, Paint::plain());
-    assert!(lines[0].starts_with("ID     SCORE"), "{lines:?}");
+    assert!(lines[0].starts_with("ID   SCORE"), "{lines:?}");
     assert!(lines[1].starts_with("1") && lines[1].ends_with("above") && lines[2].starts_with("2"), "{lines:?}");
 }
 
