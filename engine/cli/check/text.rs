@@ -19,15 +19,16 @@ pub(super) fn write(
     counts: &Counts,
     paint: Paint,
 ) -> io::Result<()> {
+    let place = |statement: &Checked| format!("{}:{}", source.name, location(&source.text, statement.span.start).0);
+    let widest = checked.iter().map(|statement| place(statement).len()).max().unwrap_or(0);
     for statement in checked {
-        let line = location(&source.text, statement.span.start).0;
         let (word, painted) = match &statement.verdict {
             Verdict::Ok => ("ok", paint.good("ok")),
             Verdict::Error(_) => ("error", paint.error("error")),
             Verdict::Unsupported(_) => ("unsupported", paint.warning("unsupported")),
             Verdict::NotChecked(_) => ("not checked", paint.warning("not checked")),
         };
-        let place = format!("{}:{line}", source.name);
+        let place = format!("{:<widest$}", place(statement));
         let padding = " ".repeat(11 - word.len());
         writeln!(out, "{} {painted}{padding}  {}", paint.faint(&place), one_line(&statement.statement, STATEMENT))?;
         match &statement.verdict {
