@@ -35,7 +35,8 @@ pub fn rows(
 }
 
 /// Writes a listing.
-pub fn listing(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
+pub fn listing(out: &mut impl Write, listing: &Listing, on_terminal: bool) -> io::Result<()> {
+    let field = |text: &str| if on_terminal { field(&visible(text)) } else { field(text) };
     for line in std::iter::once(&listing.columns).chain(&listing.rows) {
         writeln!(out, "{}", line.iter().map(|cell| field(cell)).collect::<Vec<_>>().join(","))?;
     }

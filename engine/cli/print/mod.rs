@@ -142,7 +142,7 @@ impl<W: Write> RowPrinter<W> {
             let lead = if label.is_empty() { String::new() } else { format!("{} ", self.streams[stream].label) };
             let bar = |bar: &str| if label.is_empty() { String::new() } else { self.paint.faint(&format!("{bar} ")) };
             let signs = self.paint.signs();
-            let line = visible(line);
+            let line = if on_terminal.is_some() { visible(line) } else { line.into() };
             let room = on_terminal.map_or(usize::MAX, |columns| {
                 columns.saturating_sub(width(&lead) + if label.is_empty() { 1 } else { 3 }).max(8)
             });
@@ -172,8 +172,9 @@ impl<W: Write> RowPrinter<W> {
 
     /// Writes the charts as they are at the end, every key of them.
     pub fn finish(&mut self) -> io::Result<()> {
-        for line in self.chart(stdout_columns(), None) {
-            writeln!(self.out, "{line}")?;
+        let columns = stdout_columns();
+        for line in self.chart(columns, None) {
+            write_line(&mut self.out, &line, columns)?;
         }
         self.out.flush()
     }
@@ -200,7 +201,7 @@ pub fn listing(out: &mut impl Write, listing: &Listing, mode: OutputMode, paint:
             }
         }
         OutputMode::Json => json::listing(out, listing)?,
-        OutputMode::Csv => csv::listing(out, listing)?,
+        OutputMode::Csv => csv::listing(out, listing, columns.is_some())?,
     }
     out.flush()
 }

@@ -26,6 +26,7 @@ pub struct Table {
     columns: Option<usize>,
     settled: bool,
     header_due: bool,
+    has_label: bool,
 }
 
 impl Table {
@@ -41,12 +42,21 @@ impl Table {
             })
             .collect();
         if !label.is_empty() {
-            names.insert(0, String::new());
+            names.insert(0, label.to_string());
             right.insert(0, false);
             wishes.insert(0, Wish { natural: width(label), least: width(label) });
         }
         let layout = Layout::new(&wishes, None);
-        Table { names, right, wishes, layout, columns: None, settled: false, header_due: true }
+        Table {
+            names,
+            right,
+            wishes,
+            layout,
+            columns: None,
+            settled: false,
+            header_due: true,
+            has_label: !label.is_empty(),
+        }
     }
 
     /// Writes rows, each as wide as the table, within `columns` cells of a terminal; of any width when that is `None`.
@@ -70,9 +80,8 @@ impl Table {
         for row in rows {
             let texts: Vec<_> = row.iter().map(|cell| shown(cell.as_deref())).collect();
             let cells: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-            let is_label = |i: usize| i == 0 && self.names[0].is_empty();
             let paint_cell = |i: usize, cell: &str| {
-                let faint = row[i].is_none() || is_label(i);
+                let faint = row[i].is_none() || (i == 0 && self.has_label);
                 if faint { paint.faint(cell) } else { cell.to_string() }
             };
             for line in self.layout.lines(&cells, &self.right, paint, paint_cell) {

@@ -43,9 +43,8 @@ fn split_at_width(text: &str, limit: usize) -> (&str, &str) {
     let mut end = 0;
     for (at, c) in text.char_indices() {
         let next = at + c.len_utf8();
-        // The width of a sequence is not the sum of its characters' widths; it is asked once it could pass the limit.
-        let sure = next <= limit && c.is_ascii() && text.as_bytes().get(next).is_none_or(u8::is_ascii);
-        if end > 0 && !sure && width(&text[..next]) > limit {
+        // No text is wider than it has bytes. The width of a sequence is not the sum of its characters' widths.
+        if end > 0 && next > limit && width(&text[..next]) > limit {
             break;
         }
         end = next;
