@@ -2,8 +2,8 @@
 //!
 //! Values come in five layers; a higher one wins: defaults, the file of `--config`, `ALCEDO_*` variables, flags,
 //! `SET`. Names are ksqlDB's where it has the setting; its prefixes `ksql.streams.` and `ksql.` are understood.
-//! Other names of ksqlDB and of Java's clients are translated, or refused with what stands for them: [`java`] is the table,
-//! [`stores`] is about key stores and logins. What is left is a property of librdkafka and goes to the Kafka clients.
+//! Other names of ksqlDB and of Java's clients are translated, or refused with what stands for them: `java` is the table,
+//! `stores` is about key stores and logins. What is left is a property of librdkafka and goes to the Kafka clients.
 
 mod java;
 mod stores;

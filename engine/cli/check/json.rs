@@ -10,12 +10,13 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use crate::error::Error;
-use crate::session::{Checked, Note, SourceText, Verdict};
+use crate::session::{Checked, Note, Verdict};
 use crate::sql::diagnostic::location;
 
 /// Writes the findings of one file.
-pub(super) fn write(out: &mut impl Write, source: &SourceText, checked: &[Checked]) -> io::Result<()> {
+pub(super) fn write(out: &mut impl Write, checked: &[Checked]) -> io::Result<()> {
     for statement in checked {
+        let source = &*statement.source;
         let (line, column) = location(&source.text, statement.span.start);
         let mut object = Map::new();
         object.insert("file".into(), json!(source.name));

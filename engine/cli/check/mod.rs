@@ -26,17 +26,20 @@ pub fn command(args: &CheckArgs) -> Result<u8> {
         ..super::args::SessionArgs::default()
     };
     let engine = Engine::builder().settings(setup::settings(&session_args)?).plans_only().start()?;
+    let sessions = engine.clone();
+    // The process ends anyway; joining the threads of clients that never connected would take a second.
+    std::mem::forget(engine);
     let paint = Paint::stdout();
     let mut total = Counts::default();
     for source in &sources {
-        let mut session = engine.session();
+        let mut session = sessions.session();
         setup::define(&mut session, &session_args)?;
-        let checked = session.check(&source.text);
+        let checked = session.check(source);
         let counts = Counts::of(&checked);
         let mut out = io::stdout().lock();
         let written = match args.output {
-            CheckFormat::Text => text::write(&mut out, source, &checked, &counts, paint),
-            CheckFormat::Json => json::write(&mut out, source, &checked),
+            CheckFormat::Text => text::write(&mut out, &source.name, &checked, &counts, paint),
+            CheckFormat::Json => json::write(&mut out, &checked),
         };
         match written {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,

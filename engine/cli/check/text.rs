@@ -11,15 +11,18 @@ use crate::sql::diagnostic::{location, render};
 /// Cells of a statement that are shown.
 const STATEMENT: usize = 60;
 
-/// Writes the findings of one file and their summary.
+/// Writes the findings of the file `name`, and of files that it runs, and their summary.
 pub(super) fn write(
     out: &mut impl Write,
-    source: &SourceText,
+    name: &str,
     checked: &[Checked],
     counts: &Counts,
     paint: Paint,
 ) -> io::Result<()> {
-    let place = |statement: &Checked| format!("{}:{}", source.name, location(&source.text, statement.span.start).0);
+    let place = |statement: &Checked| {
+        let source = &statement.source;
+        format!("{}:{}", source.name, location(&source.text, statement.span.start).0)
+    };
     let widest = checked.iter().map(|statement| place(statement).len()).max().unwrap_or(0);
     for statement in checked {
         let (word, painted) = match &statement.verdict {
@@ -33,7 +36,9 @@ pub(super) fn write(
         writeln!(out, "{} {painted}{padding}  {}", paint.faint(&place), one_line(&statement.statement, STATEMENT))?;
         match &statement.verdict {
             Verdict::Ok => {}
-            Verdict::Error(error) | Verdict::Unsupported(error) => indented(out, &shown(error, source, paint))?,
+            Verdict::Error(error) | Verdict::Unsupported(error) => {
+                indented(out, &shown(error, &statement.source, paint))?
+            }
             Verdict::NotChecked(names) => writeln!(out, "    depends on {}", names.join(", "))?,
         }
         for note in &statement.notes {
@@ -43,7 +48,7 @@ pub(super) fn write(
             }
         }
     }
-    writeln!(out, "{}", paint.strong(&format!("{}: {counts}", source.name)))
+    writeln!(out, "{}", paint.strong(&format!("{name}: {counts}")))
 }
 
 fn shown(error: &Error, source: &SourceText, paint: Paint) -> String {

@@ -1,10 +1,10 @@
 //! Rows and listings as text.
 //!
-//! - [`mode`]: which text: table, vertical, JSON, CSV, chart
-//! - [`cell`], [`text`]: one value as text, and text in cells of a terminal
-//! - [`layout`]: columns beside and below each other
-//! - [`table`], [`vertical`], [`json`], [`csv`]: rows and listings, one file a mode
-//! - [`chart`], [`spark`]: a line a key
+//! - `mode`: which text: table, vertical, JSON, CSV, chart
+//! - `cell`, `text`: one value as text, and text in cells of a terminal
+//! - `layout`: columns beside and below each other
+//! - `table`, `vertical`, `json`, `csv`: rows and listings, one file a mode
+//! - `chart`, `spark`: a line a key
 //!
 //! Everything is written to one `Write`; a reader that went away (`| head`) shows as an error of kind `BrokenPipe`,
 //! which the commands take as a quiet end. On a terminal no line is longer than the terminal is wide, but those of JSON

@@ -14,18 +14,21 @@ mod notes;
 mod standin;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::statement::Planner;
-use super::{Session, environment};
+use super::{Session, SourceText, environment};
 use crate::error::{Error, Span};
 use crate::sql::diagnostic::location;
 use crate::sql::prepare::prepare;
-use crate::sql::split::split;
+use crate::sql::split::{Piece, split};
 use names::Names;
 
 /// One statement of a file, checked.
 #[derive(Debug)]
 pub struct Checked {
+    /// The file it stands in.
+    pub source: Arc<SourceText>,
     /// The statement as it may be shown.
     pub statement: String,
     /// Its bytes in the file.
@@ -70,62 +73,71 @@ struct Undeclared {
 impl Session {
     /// Checks the statements of a file, in order, as if it were run; starts and creates nothing.
     ///
-    /// Places are byte offsets in `text`. Settings and variables of the session count, and are not changed.
-    pub fn check(&self, text: &str) -> Vec<Checked> {
-        let mut planner = Planner::for_file(self);
-        let mut undeclared = Undeclared::default();
-        let pieces = split(text).pieces;
-        pieces
-            .iter()
-            .map(|piece| {
-                let line = location(text, piece.span.start).0;
-                let mut checked = Checked {
-                    statement: piece.text.to_string(),
-                    span: piece.span,
-                    verdict: Verdict::Ok,
-                    notes: vec![],
-                };
-                let prepared = match prepare(piece, planner.variables(), environment) {
-                    Ok(prepared) => prepared,
-                    Err(error) => {
-                        if let Some(name) = names::declared_by_text(piece.text) {
-                            undeclared.missing.insert(name, line);
-                        }
-                        checked.verdict = verdict(error);
-                        return checked;
-                    }
-                };
-                checked.statement = prepared.shown().to_string();
-                let names = Names::of(&prepared.statement);
-                let needed = undeclared.missing_of(&names);
-                if !needed.is_empty() {
-                    undeclared.declare(&names, line);
-                    checked.verdict = Verdict::NotChecked(needed);
-                    return checked;
+    /// Settings and variables of the session count, and are not changed.
+    pub fn check(&self, source: &SourceText) -> Vec<Checked> {
+        let mut checker =
+            Checker { planner: Planner::for_file(self), undeclared: Undeclared::default(), found: Vec::new() };
+        checker.file(&Arc::new(source.clone()));
+        checker.found
+    }
+}
+
+/// What statements so far would leave, and what was found.
+struct Checker<'a> {
+    planner: Planner<'a>,
+    undeclared: Undeclared,
+    found: Vec<Checked>,
+}
+
+impl Checker<'_> {
+    fn file(&mut self, source: &Arc<SourceText>) {
+        for piece in &split(&source.text).pieces {
+            let (source, span) = (Arc::clone(source), piece.span);
+            let statement = piece.text.to_string();
+            let mut checked = Checked { source, statement, span, verdict: Verdict::Ok, notes: Vec::new() };
+            self.statement(piece, &mut checked);
+            self.found.push(checked);
+        }
+    }
+
+    fn statement(&mut self, piece: &Piece<'_>, checked: &mut Checked) {
+        let line = location(&checked.source.text, piece.span.start).0;
+        let prepared = match prepare(piece, self.planner.variables(), environment) {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.undeclared.missing.extend(names::declared_by_text(piece.text).map(|name| (name, line)));
+                checked.verdict = verdict(error);
+                return;
+            }
+        };
+        checked.statement = prepared.shown().to_string();
+        let names = Names::of(&prepared.statement);
+        let needed = self.undeclared.missing_of(&names);
+        if !needed.is_empty() {
+            self.undeclared.declare(&names, line);
+            checked.verdict = Verdict::NotChecked(needed);
+            return;
+        }
+        let before = notes::Before::of(&self.planner);
+        match self.planner.plan(&prepared) {
+            Ok(planned) => {
+                checked.notes = notes::of(&planned, &before);
+                names.declared.iter().for_each(|name| self.undeclared.forget(name));
+            }
+            Err(error) => {
+                match standin::put(&mut self.planner, &prepared.statement) {
+                    Some(name) => drop(self.undeclared.stand_ins.insert(name, line)),
+                    None => self.undeclared.declare(&names, line),
                 }
-                let before = notes::Before::of(&planner);
-                match planner.plan(&prepared) {
-                    Ok(planned) => {
-                        checked.notes = notes::of(&planned, &before);
-                        names.declared.iter().for_each(|name| undeclared.forget(name));
-                    }
-                    Err(error) => {
-                        match standin::put(&mut planner, &prepared.statement) {
-                            Some(name) => drop(undeclared.stand_ins.insert(name, line)),
-                            None => undeclared.declare(&names, line),
-                        }
-                        checked.verdict = verdict(names::as_ksqldb_has_it(prepared.locate(error)));
-                    }
-                }
-                for name in &names.needed {
-                    if let Some(line) = undeclared.stand_ins.get(name) {
-                        let text = format!("needs {name}, which the statement in line {line} does not create yet");
-                        checked.notes.push(Note::Warning(text));
-                    }
-                }
-                checked
-            })
-            .collect()
+                checked.verdict = verdict(names::as_ksqldb_has_it(prepared.locate(error)));
+            }
+        }
+        for name in &names.needed {
+            if let Some(line) = self.undeclared.stand_ins.get(name).filter(|stand_in| **stand_in != line) {
+                let text = format!("needs {name}, which the statement in line {line} does not create yet");
+                checked.notes.push(Note::Warning(text));
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ fn check(text: &str) -> Vec<Checked> {
     let engine = Engine::builder().plans_only().start().expect("nothing is started");
     let mut session = engine.session();
     session.define("topic", "t").expect("a good name");
-    session.check(text)
+    session.check(&SourceText { name: "f.sql".to_string(), text: text.to_string() })
 }
 
 /// A word a statement: `ok`, `error`, `unsupported`, or what it depends on.
