@@ -64,7 +64,8 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 const NO_STATE: &str = "nothing is kept outside of Kafka's topics";
 const NO_CACHE: &str = "no cache holds changes back; every commit writes what changed";
 const NO_REST: &str = "The server and its REST interface are not there yet; `alcedo run FILE` runs statements.";
-const NO_PULL: &str = "Pull queries are not there yet; add EMIT CHANGES to see rows as they come.";
+const NO_PULL: &str =
+    "Pull queries over tables are not there yet; a SELECT without EMIT CHANGES scans what a stream's topic holds.";
 const NO_REGISTRY: &str = "AVRO, PROTOBUF and JSON_SR are not there yet; use JSON, DELIMITED or KAFKA.";
 const NO_JAVA: &str = "Java classes are not loaded.";
 const NO_AGGREGATES: &str = "GROUP BY and joins are not there yet.";

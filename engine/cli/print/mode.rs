@@ -58,6 +58,16 @@ pub struct Display {
     pub chart: ChartOptions,
 }
 
+impl Display {
+    /// What `\chart value=COLUMN key=COLUMN threshold=NUMBER` asks for; the argument may be empty.
+    ///
+    /// # Errors
+    /// An option that is none, or a threshold that is no number.
+    pub fn chart(argument: &str) -> crate::error::Result<Display> {
+        Ok(Display { mode: OutputMode::Chart, chart: ChartOptions::parse(argument)? })
+    }
+}
+
 impl From<OutputMode> for Display {
     fn from(mode: OutputMode) -> Self {
         Display { mode, chart: ChartOptions::default() }
@@ -67,6 +77,14 @@ impl From<OutputMode> for Display {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_argument_of_a_chart_is_read() {
+        let display = Display::chart(" value=temp  threshold=3 ").unwrap();
+        let chart = ChartOptions { value: Some("temp".to_string()), key: None, threshold: Some(3.0) };
+        assert_eq!(display, Display { mode: OutputMode::Chart, chart });
+        assert!(Display::chart("").is_ok() && Display::chart("temp").is_err());
+    }
 
     #[test]
     fn modes_are_known_by_our_names_and_by_ksqldbs_in_any_case() {
