@@ -28,8 +28,8 @@ const MARK: usize = 1;
 /// Columns beside and below each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    /// The columns of each block, `start..end`; together all of them, in order.
-    pub blocks: Vec<std::ops::Range<usize>>,
+    /// The first column of each block and the one behind its last; together all columns, in order.
+    pub blocks: Vec<(usize, usize)>,
     /// The width of each column.
     pub widths: Vec<usize>,
     /// Whether cells wider than their column fold; else they stand out.
@@ -41,7 +41,7 @@ impl Layout {
     pub fn new(wishes: &[Wish], columns: Option<usize>) -> Layout {
         let natural: Vec<usize> = wishes.iter().map(|wish| wish.natural).collect();
         let Some(columns) = columns else {
-            return Layout { blocks: vec![0..wishes.len()], widths: natural, folds: false };
+            return Layout { blocks: vec![(0, wishes.len())], widths: natural, folds: false };
         };
         let room = columns.saturating_sub(MARK).max(4);
         let mut layout = Layout { blocks: Vec::new(), widths: natural, folds: true };
@@ -49,7 +49,7 @@ impl Layout {
         while start < wishes.len() || (start == 0 && layout.blocks.is_empty()) {
             let room = if start == 0 { room } else { room - INDENT };
             let end = start + fitting(&wishes[start..], room);
-            layout.blocks.push(start..end);
+            layout.blocks.push((start, end));
             shrink(&mut layout.widths[start..end], &wishes[start..end], room);
             start = end.max(start + 1);
         }
@@ -66,9 +66,8 @@ impl Layout {
     ) -> Vec<String> {
         let signs = paint.signs();
         let mut lines = Vec::new();
-        for (number, block) in self.blocks.iter().enumerate() {
-            let pieces: Vec<Vec<&str>> = block
-                .clone()
+        for (number, &(start, end)) in self.blocks.iter().enumerate() {
+            let pieces: Vec<Vec<&str>> = (start..end)
                 .map(|i| if self.folds { fold(cells[i], self.widths[i]) } else { vec![cells[i]] })
                 .collect();
             let height = pieces.iter().map(Vec::len).max().unwrap_or(1);
@@ -79,7 +78,7 @@ impl Layout {
                     line.push_str(&paint.faint(lead));
                     line.push(' ');
                 }
-                for (position, i) in block.clone().enumerate() {
+                for (position, i) in (start..end).enumerate() {
                     if position > 0 {
                         line.push_str(&paint.faint(if at == 0 { signs.bar } else { signs.bar_folded }));
                         line.push(' ');
@@ -104,8 +103,8 @@ impl Layout {
     /// A horizontal line below the names of one block of columns.
     pub fn rule(&self, paint: Paint) -> String {
         let signs = paint.signs();
-        let Some(block) = self.blocks.first() else { return String::new() };
-        let rules: Vec<String> = self.widths[block.clone()].iter().map(|width| signs.rule.repeat(*width)).collect();
+        let Some(&(start, end)) = self.blocks.first() else { return String::new() };
+        let rules: Vec<String> = self.widths[start..end].iter().map(|width| signs.rule.repeat(*width)).collect();
         rules.join(&format!("{0}{1}{0}", signs.rule, signs.cross))
     }
 }
@@ -156,15 +155,15 @@ mod tests {
     #[test]
     fn what_fits_is_as_wide_as_it_wants_to_be() {
         let layout = Layout::new(&[wish(4, 4), wish(10, 8)], Some(18));
-        assert_eq!((layout.widths, layout.blocks), (vec![4, 10], vec![0..2]));
+        assert_eq!((layout.widths, layout.blocks), (vec![4, 10], vec![(0, 2)]));
     }
 
     #[test]
     fn the_widest_give_way_first_and_then_columns_stand_below() {
         let layout = Layout::new(&[wish(4, 4), wish(40, 12), wish(20, 12)], Some(41));
-        assert_eq!((layout.widths, layout.blocks), (vec![4, 15, 15], vec![0..3]));
+        assert_eq!((layout.widths, layout.blocks), (vec![4, 15, 15], vec![(0, 3)]));
         let layout = Layout::new(&[wish(20, 20), wish(20, 12), wish(20, 12)], Some(40));
-        assert_eq!((layout.widths, layout.blocks), (vec![20, 16, 20], vec![0..2, 2..3]));
+        assert_eq!((layout.widths, layout.blocks), (vec![20, 16, 20], vec![(0, 2), (2, 3)]));
     }
 
     #[test]

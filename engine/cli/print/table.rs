@@ -99,7 +99,8 @@ impl Table {
         for row in rows {
             for ((wish, cell), right) in self.wishes.iter_mut().zip(row).zip(&self.right) {
                 // In a pipe a wider row stands out alone; in a terminal a folded number could not be read.
-                if !first && !(*right && columns.is_some()) {
+                let counts = first || (*right && columns.is_some());
+                if !counts {
                     continue;
                 }
                 let needed = width(&shown(cell.as_deref())).min(widest);

@@ -13,7 +13,7 @@ mod names;
 mod notes;
 mod standin;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::statement::Planner;
@@ -68,6 +68,8 @@ struct Undeclared {
     missing: BTreeMap<String, usize>,
     /// These stand in the catalog in place of what a failed statement would have made.
     stand_ins: BTreeMap<String, usize>,
+    /// Functions that statements of the file make, which a check does not.
+    functions: BTreeSet<String>,
 }
 
 impl Session {
@@ -102,10 +104,16 @@ impl Checker<'_> {
 
     fn statement(&mut self, piece: &Piece<'_>, checked: &mut Checked) {
         let line = location(&checked.source.text, piece.span.start).0;
+        let declared = names::declared_by_text(piece.text);
+        if let Some((true, name)) = &declared {
+            self.undeclared.functions.insert(name.to_uppercase());
+        }
         let prepared = match prepare(piece, self.planner.variables(), environment) {
             Ok(prepared) => prepared,
             Err(error) => {
-                self.undeclared.missing.extend(names::declared_by_text(piece.text).map(|name| (name, line)));
+                if let Some((false, name)) = declared {
+                    self.undeclared.missing.insert(name, line);
+                }
                 checked.verdict = verdict(error);
                 return;
             }
@@ -123,6 +131,13 @@ impl Checker<'_> {
             Ok(planned) => {
                 checked.notes = notes::of(&planned, &before);
                 names.declared.iter().for_each(|name| self.undeclared.forget(name));
+            }
+            Err(error)
+                if names::unknown_function(&error).is_some_and(|name| self.undeclared.functions.contains(name)) =>
+            {
+                let name = names::unknown_function(&error).unwrap_or_default().to_string();
+                self.undeclared.declare(&names, line);
+                checked.verdict = Verdict::NotChecked(vec![name]);
             }
             Err(error) => {
                 match standin::put(&mut self.planner, &prepared.statement) {

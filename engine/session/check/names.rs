@@ -25,7 +25,7 @@ URL_EXTRACT_PATH URL_EXTRACT_PORT URL_EXTRACT_PROTOCOL URL_EXTRACT_QUERY UUID";
 
 /// An error about an unknown function that ksqlDB has becomes one about a function that is not supported yet.
 pub(super) fn as_ksqldb_has_it(error: Error) -> Error {
-    let known = error.message().strip_prefix("unknown function ").filter(|name| {
+    let known = unknown_function(&error).filter(|name| {
         let name = name.to_ascii_uppercase();
         KSQLDB_FUNCTIONS.split_ascii_whitespace().any(|known| known == name)
     });
@@ -147,22 +147,28 @@ pub(super) fn is_query_of(id: &str, name: &str) -> bool {
     })
 }
 
-/// The name that a `CREATE` statement declares which cannot be read to its end.
-pub(super) fn declared_by_text(text: &str) -> Option<String> {
+/// What a `CREATE` statement declares, by its first words alone: whether it is a function, and its name. For statements
+/// that cannot be read to their end.
+pub(super) fn declared_by_text(text: &str) -> Option<(bool, String)> {
     let tokens = tokenize(text).ok()?;
     let mut words = tokens.iter().map(|token| (&token.kind, &text[token.span.start..token.span.end]));
-    let mut word = || words.next();
-    let (_, first) = word()?;
-    if !first.eq_ignore_ascii_case("CREATE") {
+    if !words.next()?.1.eq_ignore_ascii_case("CREATE") {
         return None;
     }
     let before = ["OR", "REPLACE", "SOURCE", "SINK", "STREAM", "TABLE", "TYPE", "CONNECTOR", "IF", "NOT", "EXISTS"];
+    let mut is_function = false;
     loop {
-        match word()? {
+        match words.next()? {
+            (TokenKind::Word, text) if text.eq_ignore_ascii_case("FUNCTION") => is_function = true,
             (TokenKind::Word, text) if before.iter().any(|known| text.eq_ignore_ascii_case(known)) => {}
-            (TokenKind::Word, text) => return Some(text.to_uppercase()),
-            (TokenKind::QuotedName(name), _) => return Some(name.clone()),
+            (TokenKind::Word, text) => return Some((is_function, text.to_uppercase())),
+            (TokenKind::QuotedName(name), _) => return Some((is_function, name.clone())),
             _ => return None,
         }
     }
+}
+
+/// The function that an error says is unknown.
+pub(super) fn unknown_function(error: &Error) -> Option<&str> {
+    error.message().strip_prefix("unknown function ")
 }

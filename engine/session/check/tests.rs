@@ -125,6 +125,17 @@ fn functions_of_ksqldb_that_are_missing_differ_from_unknown_ones() {
 }
 
 #[test]
+fn a_function_that_the_file_makes_is_not_unknown() {
+    let text = format!(
+        "{STREAM}CREATE OR REPLACE FUNCTION twice FROM 'udfs/twice/src/lib.rs';
+CREATE STREAM d AS SELECT id, TWICE(v) AS w FROM s;
+SELECT * FROM d EMIT CHANGES;"
+    );
+    let found = verdicts(&text);
+    assert_eq!(found[2..], ["depends on TWICE", "depends on D"], "{found:?}");
+}
+
+#[test]
 fn properties_of_java_are_translated_or_refused_and_said_so() {
     let text = "SET 'ksql.streams.auto.offset.reset' = 'earliest';
 SET 'ksql.streams.consumer.max.poll.records' = '100';
