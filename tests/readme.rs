@@ -51,8 +51,9 @@ fn root() -> &'static Path {
 /// Runs a line with the built binary in place of `alcedo`; gives its standard output.
 fn run(line: &str, folder: &Path) -> String {
     let words: Vec<&str> = line.split(' ').map(|word| if word == "alcedo" { BINARY } else { word }).collect();
-    let output =
-        Command::new("sh").args(["-c", &words.join(" ")]).current_dir(folder).output().expect("there is a shell");
+    let mut command = Command::new("sh");
+    command.args(["-c", &words.join(" ")]).current_dir(folder).env("LC_ALL", "C.UTF-8");
+    let output = command.output().expect("there is a shell");
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{line}\n{err}");
     String::from_utf8_lossy(&output.stdout).into_owned()

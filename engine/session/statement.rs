@@ -125,6 +125,29 @@ impl<'a> Planner<'a> {
         &self.variables
     }
 
+    /// What there is by name after the statements so far.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Changes what there is by name; what fails changes nothing.
+    pub fn change_catalog(&mut self, change: impl FnOnce(&mut Catalog) -> Result<()>) {
+        let mut next = self.catalog.clone();
+        if change(&mut next).is_ok() {
+            self.catalog = next;
+        }
+    }
+
+    /// Topics that the statements so far will have made.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.topics.keys().map(String::as_str)
+    }
+
+    /// What can be called.
+    pub fn functions(&self) -> &'a crate::functions::FunctionRegistry {
+        &self.engine.0.functions
+    }
+
     fn shared(&self) -> &'a Shared {
         &self.engine.0
     }
