@@ -28,4 +28,4 @@ pub mod scalar;
 
 pub use declaration::{Category, Declaration, Example, FunctionKind, Param, ParamType, Returns, Variation};
 pub use kernel::{Call, ScalarFunction};
-pub use registry::{FunctionRegistry, FunctionSummary, ResolvedScalar};
+pub use registry::{Door, FunctionRegistry, FunctionSummary, ResolvedScalar, SharedFunctions};

@@ -18,7 +18,7 @@ pub(super) fn describe(shared: &Shared, what: &Describe) -> Result<Outcome> {
         Describe::Source { name, .. } => Err(Error::unsupported("DESCRIBE ... EXTENDED", name.span)),
         Describe::All { .. } => Err(Error::unsupported("DESCRIBE STREAMS and DESCRIBE TABLES", Default::default())
             .hint("SHOW STREAMS lists them, DESCRIBE name shows one.")),
-        Describe::Function(name) => Ok(Outcome::Text(shared.functions.describe(&name.name, name.span)?)),
+        Describe::Function(name) => Ok(Outcome::Text(shared.functions.snapshot().describe(&name.name, name.span)?)),
         Describe::Connector(name) => {
             let connector = catalog.connector(&name.name, name.span)?;
             let mut listing = Listing::new(&["What", "Value"]);
