@@ -3,7 +3,8 @@
 //! In reading order: [`declaration`] is what a function says about itself, [`resolve`] chooses a form for a call,
 //! [`kernel`] makes a function DataFusion's, [`foreign`] takes in functions that are DataFusion's already, [`registry`]
 //! holds all of them by name, [`describe`] prints one. [`row_errors`] is how a vectorized function reports one bad row
-//! without failing its batch. [`scalar`] holds the functions themselves, one a file.
+//! without failing its batch. [`scalar`] holds the functions themselves, one a file. [`plugin`] opens libraries of
+//! functions, [`build`] makes such libraries from source.
 //!
 //! Neighbours: the binder resolves calls here; operators evaluate them and collect the row errors. Nothing here knows
 //! streams, queries or time.
@@ -17,6 +18,8 @@ pub mod kernel;
 pub mod foreign;
 
 pub mod plugin;
+
+pub mod build;
 
 pub mod registry;
 

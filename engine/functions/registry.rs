@@ -12,6 +12,7 @@ use parking_lot::RwLock;
 
 use super::declaration::{Category, Declaration, FunctionKind};
 use super::kernel::{ScalarFunction, scalar_udf};
+use super::plugin::{self, PluginFunction};
 use super::{describe, foreign, resolve, scalar};
 use crate::error::{Error, Result, Span};
 use crate::types::SqlType;
@@ -130,6 +131,32 @@ impl FunctionRegistry {
         Ok(())
     }
 
+    /// Adds a function of a library, in place of one of its name that came the same way if `replace`. Queries that call
+    /// the former one keep it.
+    ///
+    /// # Errors
+    /// When there is a function of this name that must stay.
+    pub fn register_plugin(&mut self, function: PluginFunction, replace: bool) -> Result<()> {
+        if !(replace && self.door(&function.declaration.name) == Some(Door::Plugin)) {
+            self.check_free(&function.declaration)?;
+        }
+        let implementation = match function.implementation {
+            plugin::Implementation::Scalar(udf) => Implementation::Foreign(udf),
+            plugin::Implementation::Aggregate(udaf) => Implementation::ForeignAggregate(udaf),
+        };
+        self.insert(Arc::new(function.declaration), implementation, Door::Plugin);
+        Ok(())
+    }
+
+    /// Makes a name mean what it means in another registry, or nothing when it means nothing there.
+    pub fn copy_from(&mut self, other: &FunctionRegistry, name: &str) {
+        let name = name.to_uppercase();
+        match other.functions.get(&name) {
+            Some(entry) => drop(self.functions.insert(name, entry.clone())),
+            None => drop(self.functions.remove(&name)),
+        }
+    }
+
     /// Adds a scalar function written against the engine's own trait.
     ///
     /// # Errors
@@ -154,12 +181,26 @@ impl FunctionRegistry {
 
     /// Takes a function away; whether there was one. Queries that call it keep what they have.
     pub fn remove(&mut self, name: &str) -> bool {
+        self.missing.remove(&name.to_uppercase());
         self.functions.remove(&name.to_uppercase()).is_some()
     }
 
     /// Says that a function should be there and is not: a call of it, and its description, then say why.
     pub fn set_missing(&mut self, name: &str, why: String) {
         self.missing.insert(name.to_uppercase(), why);
+    }
+
+    /// The aggregate of this name, for whoever can run it: one of the program or of a library.
+    pub fn aggregate(&self, name: &str) -> Option<&Arc<AggregateUDF>> {
+        match &self.entry(name)?.implementation {
+            Implementation::ForeignAggregate(udaf) => Some(udaf),
+            _ => None,
+        }
+    }
+
+    /// Whether a function should be there and is not.
+    pub fn is_missing(&self, name: &str) -> bool {
+        self.missing.contains_key(&name.to_uppercase())
     }
 
     /// The way a function came in.

@@ -6,6 +6,7 @@
 //! - `script`: a file: every statement is planned before the first is carried out
 //! - `topics`, `queries`, `insert`, [`print`], `connectors`: what the arms need
 //! - `processing_log`: the stream of reports about bad records
+//! - `functions`: functions from outside: made, dropped, brought back
 //! - `show`, `describe`: what there is, as text
 //! - `outcome`: what a statement gave; `batches`: its rows for programs
 
@@ -14,6 +15,7 @@ mod connectors;
 mod describe;
 mod engine;
 mod execute;
+mod functions;
 mod insert;
 mod outcome;
 mod print;

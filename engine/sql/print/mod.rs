@@ -17,8 +17,8 @@ mod tests;
 use std::fmt::{self, Display, Formatter};
 
 use super::ast::{
-    Assert, ColumnConstraint, ColumnDef, CreateAsSelect, CreateFunction, CreateSource, Describe, Duration, Ident, Property, Show,
-    SourceKind, Statement, StatementKind, StringLit, TimeUnit, TypeExpr, TypeExprKind,
+    Assert, ColumnConstraint, ColumnDef, CreateAsSelect, CreateFunction, CreateSource, Describe, Duration, Ident,
+    Property, Show, SourceKind, Statement, StatementKind, StringLit, TimeUnit, TypeExpr, TypeExprKind,
 };
 use expr::Operands;
 

@@ -1,0 +1,412 @@
+//! The signature of a function, read from its source.
+//!
+//! A compiled function of Arroyo's plugin format knows neither its name nor its types, so both come from the text: from the
+//! one function with the attribute `#[udf]`. What the format cannot pass is refused here, with its place, before a
+//! compiler is started. A vectorized library describes itself; of its source only the kind matters.
+//!
+//! What can be passed, after `arroyo-udf-plugin` 0.2:
+//!
+//! | as an argument | as a result | Arrow |
+//! | --- | --- | --- |
+//! | `i8` to `i64`, `u8` to `u64`, `f32`, `f64` | the same | `Int8`, ..., `Float64` |
+//! | `&str` | `String` | `Utf8` |
+//! | `&[u8]` | `Vec<u8>` | `Binary` |
+//! | `Option` of these: takes nulls | `Option` of these: may give null | |
+//! | `Vec` of a number or of its `Option`: an aggregate | | |
+
+use proc_macro2::Span;
+use syn::{Attribute, FnArg, GenericArgument, Item, ItemFn, Meta, Pat, PathArguments, ReturnType, Type, UseTree};
+
+use crate::error::{Error, Result};
+use crate::functions::plugin::{Abi, Argument, Signature, Value};
+
+/// What a source declares.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// How its functions are called; `None` when the text has no function for SQL.
+    pub abi: Option<Abi>,
+    /// Its functions, as far as the text tells: exactly one of Arroyo's format.
+    pub functions: Vec<Signature>,
+    /// The doc comment of the one function of Arroyo's format.
+    pub documentation: String,
+}
+
+/// The package that the vectorized attribute comes from.
+const VECTORIZED: &str = "alcedo_udf";
+
+/// Reads the source text of a function; `shown` names it in errors.
+///
+/// # Errors
+/// Text that is no Rust, more than one function in Arroyo's format, and types that the format cannot pass: each with
+/// line and column.
+pub fn read(text: &str, shown: &str) -> Result<Declared> {
+    let source = Source { text, shown };
+    let file = syn::parse_file(text)
+        .map_err(|error| source.wrong("this is not Rust source", error.span(), &error.to_string()))?;
+    let mut found = Found::default();
+    collect(&file.items, &mut found);
+    match (found.arroyo.as_slice(), found.vectorized.first()) {
+        ([], None) => Ok(Declared::default()),
+        ([], Some(_)) => Ok(Declared { abi: Some(Abi::Vectorized), ..Declared::default() }),
+        ([only], None) => Ok(Declared {
+            abi: Some(Abi::Arroyo),
+            functions: vec![source.signature(only)?],
+            documentation: documentation(&only.attrs),
+        }),
+        ([first, second, ..], _) => Err(source
+            .wrong(
+                "one library holds one function of Arroyo's format",
+                second.sig.ident.span(),
+                &format!("#[udf] stands on `{}` and again on `{}`", first.sig.ident, second.sig.ident),
+            )
+            .hint("Put each into a file of its own; a library of alcedo_udf may hold several.")),
+        ([only], Some(vectorized)) => Err(source.wrong(
+            "one library holds functions of one kind",
+            vectorized.sig.ident.span(),
+            &format!("`{}` is in Arroyo's format and `{}` is vectorized", only.sig.ident, vectorized.sig.ident),
+        )),
+    }
+}
+
+/// The functions for SQL in a text.
+#[derive(Default)]
+struct Found<'a> {
+    arroyo: Vec<&'a ItemFn>,
+    vectorized: Vec<&'a ItemFn>,
+}
+
+fn collect<'a>(items: &'a [Item], found: &mut Found<'a>) {
+    let imports = imports(items);
+    for item in items {
+        match item {
+            Item::Fn(function) => match function.attrs.iter().find_map(|attribute| origin(attribute, &imports)) {
+                Some(Abi::Arroyo) => found.arroyo.push(function),
+                Some(Abi::Vectorized) => found.vectorized.push(function),
+                None => {}
+            },
+            Item::Mod(module) => {
+                if let Some((_, items)) = &module.content {
+                    collect(items, found);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Which names are imported from which package: the name here, and the package. `*` stands for all of a package.
+fn imports(items: &[Item]) -> Vec<(String, String)> {
+    fn walk(tree: &UseTree, package: Option<&str>, into: &mut Vec<(String, String)>) {
+        match tree {
+            UseTree::Path(path) => {
+                let own = path.ident.to_string();
+                walk(&path.tree, Some(package.unwrap_or(&own)), into);
+            }
+            UseTree::Name(name) => {
+                let name = name.ident.to_string();
+                into.push((name.clone(), package.map_or(name, str::to_string)));
+            }
+            UseTree::Rename(rename) => {
+                let package = package.map_or_else(|| rename.ident.to_string(), str::to_string);
+                into.push((rename.rename.to_string(), package));
+            }
+            UseTree::Glob(_) => into.push(("*".to_string(), package.unwrap_or_default().to_string())),
+            UseTree::Group(group) => group.items.iter().for_each(|tree| walk(tree, package, into)),
+        }
+    }
+    let mut imports = Vec::new();
+    for item in items {
+        if let Item::Use(item) = item {
+            walk(&item.tree, None, &mut imports);
+        }
+    }
+    imports
+}
+
+/// Which format an attribute stands for. Arroyo takes any attribute whose last word is `udf`, and so do we, unless it
+/// comes from our own package.
+fn origin(attribute: &Attribute, imports: &[(String, String)]) -> Option<Abi> {
+    let segments: Vec<String> = attribute.path().segments.iter().map(|segment| segment.ident.to_string()).collect();
+    let (first, last) = (segments.first()?, segments.last()?);
+    let imported = |name: &str| imports.iter().find(|(here, _)| here == name).map(|(_, package)| package.as_str());
+    let all_of_ours = || imports.iter().any(|(here, package)| here == "*" && package == VECTORIZED);
+    let ours = first == VECTORIZED
+        || imported(first) == Some(VECTORIZED)
+        || (segments.len() == 1 && last == "udf" && imported(first).is_none() && all_of_ours());
+    match (ours, last == "udf") {
+        (true, _) => Some(Abi::Vectorized),
+        (false, true) => Some(Abi::Arroyo),
+        (false, false) => None,
+    }
+}
+
+/// A text and its name in errors.
+struct Source<'a> {
+    text: &'a str,
+    shown: &'a str,
+}
+
+impl Source<'_> {
+    /// An error with its place, the source line below it.
+    fn wrong(&self, message: &str, place: Span, what: &str) -> Error {
+        let start = place.start();
+        let line = self.text.lines().nth(start.line.saturating_sub(1)).unwrap_or_default().trim_end();
+        let (number, caret) = (start.line.to_string(), " ".repeat(line.chars().take(start.column).count()));
+        let gutter = " ".repeat(number.len());
+        Error::sql(message).detail(format!(
+            "{what}\n{gutter}--> {}:{}:{}\n{gutter} |\n{number} | {line}\n{gutter} | {caret}^",
+            self.shown,
+            start.line,
+            start.column + 1,
+        ))
+    }
+
+    fn signature(&self, function: &ItemFn) -> Result<Signature> {
+        let name = function.sig.ident.to_string();
+        let refused = |place, what: &str| self.wrong(&format!("`{name}` cannot be called from SQL"), place, what);
+        let is_async = function.sig.asyncness.is_some();
+        let mut arguments = Vec::new();
+        for (index, input) in function.sig.inputs.iter().enumerate() {
+            let typed = match input {
+                FnArg::Typed(typed) => typed,
+                FnArg::Receiver(receiver) => {
+                    return Err(refused(receiver.self_token.span, "it takes `self`, and SQL has none")
+                        .hint("Make it a free function."));
+                }
+            };
+            let argument = match typed.pat.as_ref() {
+                Pat::Ident(pattern) => pattern.ident.to_string(),
+                _ => format!("arg{}", index + 1),
+            };
+            let place = typed.colon_token.spans[0];
+            let (value, is_vec) = argument_type(&typed.ty).map_err(|refusal| {
+                let what = format!("argument `{argument}` is `{}`, {}", text_of(&typed.ty), refusal.why);
+                refused(place_of(&typed.ty).unwrap_or(place), &what).hint(refusal.hint)
+            })?;
+            arguments.push((Argument { name: argument, value, is_vec }, place));
+        }
+        if arguments.is_empty() {
+            return Err(refused(
+                function.sig.ident.span(),
+                "it takes no argument, so it would not know how many rows there are",
+            )
+            .hint("Give it an argument, even one that it ignores."));
+        }
+        if arguments.iter().any(|(argument, _)| argument.is_vec) {
+            if let Some((argument, place)) = arguments.iter().find(|(argument, _)| !argument.is_vec) {
+                let what = format!("`{}` is one value and another argument is a Vec", argument.name);
+                return Err(refused(*place, &what)
+                    .hint("An aggregate takes a Vec for every argument; a function of rows takes none."));
+            }
+            if is_async {
+                return Err(refused(function.sig.ident.span(), "an aggregate cannot be async")
+                    .hint("Take values instead of Vecs, or leave `async` out."));
+            }
+        }
+        let result = match &function.sig.output {
+            ReturnType::Default => {
+                return Err(refused(function.sig.ident.span(), "it gives nothing").hint("Say what it gives: `-> f64`."));
+            }
+            ReturnType::Type(arrow, ty) => result_type(ty).map_err(|refusal| {
+                let what = format!("its result is `{}`, {}", text_of(ty), refusal.why);
+                refused(place_of(ty).unwrap_or(arrow.spans[0]), &what).hint(refusal.hint)
+            })?,
+        };
+        let arguments = arguments.into_iter().map(|(argument, _)| argument).collect();
+        Ok(Signature { name, arguments, result, is_async })
+    }
+}
+
+/// Why a type is refused, and what to write instead.
+struct Refusal {
+    why: &'static str,
+    hint: &'static str,
+}
+
+const NUMBERS: [(&str, &str); 10] = [
+    ("i8", "Int8"),
+    ("i16", "Int16"),
+    ("i32", "Int32"),
+    ("i64", "Int64"),
+    ("u8", "UInt8"),
+    ("u16", "UInt16"),
+    ("u32", "UInt32"),
+    ("u64", "UInt64"),
+    ("f32", "Float32"),
+    ("f64", "Float64"),
+];
+
+fn argument_type(ty: &Type) -> Result<(Value, bool), Refusal> {
+    if let Some(element) = inner(ty, "Vec") {
+        let (inside, nullable) = match inner(element, "Option") {
+            Some(inside) => (inside, true),
+            None => (element, false),
+        };
+        let data_type = number(inside).ok_or(Refusal {
+            why: "and the plugin format passes only vectors of numbers",
+            hint: "Use `Vec<f64>` or another number; `&[u8]` is one value of bytes.",
+        })?;
+        return Ok((Value { data_type, nullable }, true));
+    }
+    let (inside, nullable) = match inner(ty, "Option") {
+        Some(inside) => (inside, true),
+        None => (ty, false),
+    };
+    let data_type = match inside {
+        Type::Reference(reference) if reference.mutability.is_none() => match reference.elem.as_ref() {
+            Type::Slice(slice) if word(&slice.elem).as_deref() == Some("u8") => Some("Binary".to_string()),
+            referred => match word(referred).as_deref() {
+                Some("str") => Some("Utf8".to_string()),
+                Some("String") => return Err(Refusal { why: "a reference to an owned text", hint: "Use `&str`." }),
+                Some(_) if number(referred).is_some() => {
+                    return Err(Refusal {
+                        why: "a reference to a number",
+                        hint: "Take numbers by value: leave `&` out.",
+                    });
+                }
+                _ => None,
+            },
+        },
+        _ => match word(inside).as_deref() {
+            Some("String") => {
+                return Err(Refusal { why: "an owned text", hint: "Arguments are borrowed: use `&str`." });
+            }
+            _ => number(inside),
+        },
+    };
+    data_type.map(|data_type| (Value { data_type, nullable }, false)).ok_or_else(|| unknown(inside))
+}
+
+fn result_type(ty: &Type) -> Result<Value, Refusal> {
+    let (inside, nullable) = match inner(ty, "Option") {
+        Some(inside) => (inside, true),
+        None => (ty, false),
+    };
+    let data_type = match (word(inside).as_deref(), inner(inside, "Vec")) {
+        (Some("String"), _) => Some("Utf8".to_string()),
+        (_, Some(element)) if word(element).as_deref() == Some("u8") => Some("Binary".to_string()),
+        (_, Some(_)) => {
+            return Err(Refusal {
+                why: "and the plugin format has no arrays as results",
+                hint: "Give one number or one text; `Vec<u8>` is a value of bytes.",
+            });
+        }
+        _ => number(inside),
+    };
+    match (data_type, inside) {
+        (Some(data_type), _) => Ok(Value { data_type, nullable }),
+        (None, Type::Reference(reference)) if word(&reference.elem).as_deref() == Some("str") => {
+            Err(Refusal { why: "a borrowed text", hint: "Results are owned: use `String`." })
+        }
+        (None, Type::Reference(_)) => Err(Refusal { why: "a reference", hint: "Results are owned: leave `&` out." }),
+        (None, _) => Err(unknown(inside)),
+    }
+}
+
+/// Why a type is none of the table.
+fn unknown(ty: &Type) -> Refusal {
+    let last = match ty {
+        Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
+        _ => None,
+    };
+    match last.as_deref() {
+        Some("bool") => Refusal {
+            why: "and the plugin format has no booleans",
+            hint: "Use `i64` with 0 and 1, and compare it in SQL: f(x) = 1.",
+        },
+        Some("SystemTime" | "Instant" | "Duration" | "DateTime" | "NaiveDateTime" | "NaiveDate") => {
+            Refusal { why: "and the plugin format has no times", hint: "Use `i64`: milliseconds, as ROWTIME is." }
+        }
+        Some("Result") => Refusal {
+            why: "and the plugin format has no errors",
+            hint: "Use `Option`: `None` gives NULL. A panic fails the rows it was called with.",
+        },
+        Some("HashMap" | "BTreeMap" | "HashSet") => {
+            Refusal { why: "and the plugin format has no maps", hint: "Take the parts as arguments of their own." }
+        }
+        _ => Refusal {
+            why: "which the plugin format cannot pass",
+            hint: "Arguments are numbers (`i64`, `f64`, ...), `&str` and `&[u8]`, results numbers, `String` and \
+                   `Vec<u8>`; `Option` of these where there may be NULL.",
+        },
+    }
+}
+
+/// Arrow's name of a number.
+fn number(ty: &Type) -> Option<String> {
+    let word = word(ty)?;
+    NUMBERS.iter().find(|(rust, _)| *rust == word).map(|(_, arrow)| (*arrow).to_string())
+}
+
+/// A type that is one bare word.
+fn word(ty: &Type) -> Option<String> {
+    match ty {
+        Type::Path(path) if path.qself.is_none() => {
+            let segment = path.path.segments.first().filter(|_| path.path.segments.len() == 1)?;
+            segment.arguments.is_none().then(|| segment.ident.to_string())
+        }
+        Type::Paren(paren) => word(&paren.elem),
+        _ => None,
+    }
+}
+
+/// `T` of `Wrapper<T>`, however the wrapper's path is written.
+fn inner<'a>(ty: &'a Type, wrapper: &str) -> Option<&'a Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last().filter(|segment| segment.ident == wrapper)?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    match arguments.args.first() {
+        Some(GenericArgument::Type(inner)) if arguments.args.len() == 1 => Some(inner),
+        _ => None,
+    }
+}
+
+/// Where a type begins, for the kinds of types people write.
+fn place_of(ty: &Type) -> Option<Span> {
+    match ty {
+        Type::Path(path) => path.path.segments.first().map(|segment| segment.ident.span()),
+        Type::Reference(reference) => Some(reference.and_token.spans[0]),
+        _ => None,
+    }
+}
+
+/// A type as it is written, roughly: enough to be recognized.
+fn text_of(ty: &Type) -> String {
+    match ty {
+        Type::Path(path) => {
+            let segments = path.path.segments.iter().map(|segment| {
+                let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+                    return segment.ident.to_string();
+                };
+                let inside = arguments.args.iter().map(|argument| match argument {
+                    GenericArgument::Type(ty) => text_of(ty),
+                    _ => "_".to_string(),
+                });
+                format!("{}<{}>", segment.ident, inside.collect::<Vec<_>>().join(", "))
+            });
+            segments.collect::<Vec<_>>().join("::")
+        }
+        Type::Reference(reference) => {
+            format!("&{}{}", if reference.mutability.is_some() { "mut " } else { "" }, text_of(&reference.elem))
+        }
+        Type::Slice(slice) => format!("[{}]", text_of(&slice.elem)),
+        Type::Array(array) => format!("[{}; _]", text_of(&array.elem)),
+        Type::Tuple(tuple) => format!("({})", tuple.elems.iter().map(text_of).collect::<Vec<_>>().join(", ")),
+        Type::Paren(paren) => text_of(&paren.elem),
+        _ => "_".to_string(),
+    }
+}
+
+/// The words of a function's doc comment, its lines joined; empty without one.
+fn documentation(attributes: &[Attribute]) -> String {
+    let mut lines = Vec::new();
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("doc")) {
+        if let Meta::NameValue(pair) = &attribute.meta
+            && let syn::Expr::Lit(literal) = &pair.value
+            && let syn::Lit::Str(text) = &literal.lit
+        {
+            lines.push(text.value().trim().to_string());
+        }
+    }
+    lines.join(" ").trim().to_string()
+}
