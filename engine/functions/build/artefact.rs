@@ -66,20 +66,24 @@ impl Artefact {
         artefact.notes.sidecar.check(&artefact.library).is_ok().then_some(artefact)
     }
 
+    /// Puts a library into a folder under this name; without its sidecar nobody takes it for one.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn place(folder: &Path, file_name: &str, content: &[u8]) -> Result<PathBuf> {
+        let library = folder.join(file_name);
+        let placed = fs::create_dir_all(folder).and_then(|()| place(&library, content));
+        placed.map_err(|error| unwritable(&library, &error)).map(|()| library)
+    }
+
     /// Puts a library and its sidecar into a folder under this name.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn add(folder: &Path, file_name: &str, content: &[u8], notes: &Notes) -> Result<Artefact> {
-        let library = folder.join(file_name);
+        let library = Artefact::place(folder, file_name, content)?;
         let text = serde_json::to_vec_pretty(notes).map_err(|error| Error::internal(error.to_string()))?;
-        let written = fs::create_dir_all(folder)
-            // The sidecar first: a library without one is of no use.
-            .and_then(|()| place(&notes_path(&library), &text))
-            .and_then(|()| place(&library, content));
-        written.map_err(|error| {
-            Error::external(format!("{} cannot be written", library.display())).detail(error.to_string())
-        })?;
+        place(&notes_path(&library), &text).map_err(|error| unwritable(&library, &error))?;
         Ok(Artefact { library, notes: notes.clone() })
     }
 
@@ -117,6 +121,10 @@ impl Artefact {
     }
 }
 
+fn unwritable(library: &Path, error: &std::io::Error) -> Error {
+    Error::external(format!("{} cannot be written", library.display())).detail(error.to_string())
+}
+
 /// Writes a file under another name, then gives it its own.
 fn place(path: &Path, content: &[u8]) -> std::io::Result<()> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -129,7 +137,73 @@ fn place(path: &Path, content: &[u8]) -> std::io::Result<()> {
     placed
 }
 
-/// The key of a library: everything that made it, one part a line.
+/// The key of a library: a hash of everything that made it.
 pub fn key(parts: &[&str]) -> String {
-    sha256(parts.join("\n").as_bytes())[..16].to_string()
+    let all: String = parts.iter().map(|part| sha256(part.as_bytes())).collect();
+    sha256(all.as_bytes())[..16].to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::functions::plugin::{Abi, FORMAT, host_target};
+
+    fn notes(content: &[u8]) -> Notes {
+        Notes {
+            sidecar: Sidecar {
+                format: FORMAT,
+                abi: Abi::Vectorized,
+                source_sha256: sha256(b"source"),
+                library_sha256: sha256(content),
+                rustc: "rustc 1.95.0".into(),
+                crate_version: "alcedo-udf 0.1.0".into(),
+                target: host_target(),
+                panic: "unwind".into(),
+                functions: Vec::new(),
+            },
+            documentation: "What it does.".into(),
+        }
+    }
+
+    #[test]
+    fn a_library_is_found_when_it_is_whole_and_of_this_engine() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let name = file_name("f", &key(&["source", "compiler"]));
+        assert_eq!(Artefact::find(folder.path(), &name), None);
+        let added = Artefact::add(folder.path(), &name, b"code", &notes(b"code")).expect("added");
+        assert_eq!(Artefact::find(folder.path(), &name).as_ref(), Some(&added));
+        assert_eq!(added.file_name(), name);
+        fs::write(&added.library, b"other code").expect("written");
+        assert_eq!(Artefact::find(folder.path(), &name), None, "the content is not what was built");
+        let old = Notes { sidecar: Sidecar { format: FORMAT + 1, ..notes(b"code").sidecar }, ..notes(b"code") };
+        Artefact::add(folder.path(), &name, b"code", &old).expect("added");
+        assert_eq!(Artefact::find(folder.path(), &name), None, "the sidecar is of another version");
+        fs::remove_file(notes_path(&added.library)).expect("removed");
+        let error = Artefact::beside(&added.library).expect_err("no sidecar");
+        assert!(error.message().ends_with("has no usable sidecar"), "{error}");
+        let left: Vec<_> = fs::read_dir(folder.path()).expect("a folder").collect();
+        assert_eq!(left.len(), 1, "no temporary file stays: {left:?}");
+    }
+
+    #[test]
+    fn a_copy_of_a_library_from_outside_gets_a_name_that_says_what_is_in_it() {
+        let (from, to) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let outside = Artefact::add(from.path(), "libzscore.so", b"code", &notes(b"code")).expect("added");
+        let copy = outside.copy_to(to.path()).expect("copied");
+        assert_eq!(copy.file_name(), file_name("zscore", &sha256(b"code")[..16]));
+        assert_eq!(Artefact::find(to.path(), &copy.file_name()), Some(copy.clone()));
+        let modified =
+            |artefact: &Artefact| fs::metadata(&artefact.library).and_then(|at| at.modified()).expect("a time");
+        let before = modified(&copy);
+        assert_eq!(modified(&outside.copy_to(to.path()).expect("there already")), before);
+        Artefact::remove(to.path(), &copy.file_name());
+        assert_eq!(fs::read_dir(to.path()).expect("a folder").count(), 0);
+    }
+
+    #[test]
+    fn every_part_counts_for_the_key() {
+        assert_ne!(key(&["a", "b"]), key(&["a", "c"]));
+        assert_ne!(key(&["a", "b"]), key(&["a\nb", ""]));
+        assert_eq!(key(&["a", "b"]).len(), 16);
+    }
 }

@@ -402,3 +402,83 @@ impl<'a> Progress<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build<'a>(manifest: &'a Path) -> Build<'a> {
+        let root = ("multiply/src/lib.rs".to_string(), "udfs/multiply/src/lib.rs".to_string());
+        Build { name: "multiply", manifest, folder: manifest, target: manifest, arguments: Vec::new(), root }
+    }
+
+    fn messages(lines: &[&str]) -> Vec<Message> {
+        lines.iter().map(|line| serde_json::from_str(line).expect("a message")).collect()
+    }
+
+    #[test]
+    fn without_cargo_the_hint_says_where_to_get_it() {
+        let empty = tempfile::tempdir().expect("a folder");
+        let nowhere = || Some(empty.path().as_os_str().to_owned());
+        let error = Toolchain::find_in(nowhere(), None, nowhere()).expect_err("there is none");
+        assert!(error.hint_text().is_some_and(|hint| hint.contains("rustup.rs")), "{error}");
+        let bin = empty.path().join(".cargo/bin");
+        fs::create_dir_all(&bin).expect("made");
+        fs::write(bin.join(format!("cargo{}", std::env::consts::EXE_SUFFIX)), "").expect("written");
+        assert!(Toolchain::find_in(None, None, nowhere()).is_ok_and(|found| found.cargo.starts_with(bin)));
+    }
+
+    #[test]
+    fn the_library_is_that_of_the_package_and_packages_have_versions() {
+        let manifest = Path::new("/w/multiply/Cargo.toml");
+        let file = format!("/t/release/libmultiply{}", std::env::consts::DLL_SUFFIX);
+        let ours = format!(
+            r#"{{"reason":"compiler-artifact","package_id":"path+file:///w/multiply#0.1.0","manifest_path":"/w/multiply/Cargo.toml","target":{{"name":"multiply","crate_types":["cdylib"]}},"filenames":["{file}"],"fresh":true}}"#
+        );
+        let messages = messages(&[
+            r#"{"reason":"compiler-artifact","package_id":"registry+https://github.com/rust-lang/crates.io-index#arroyo-udf-plugin@0.2.0","manifest_path":"/r/Cargo.toml","target":{"name":"arroyo_udf_plugin","crate_types":["lib"]},"filenames":["/t/x.rlib"],"fresh":false}"#,
+            &ours,
+            r#"{"reason":"build-finished","success":true}"#,
+        ]);
+        let built = built(&build(manifest), &messages).expect("it is there");
+        assert_eq!(built.library, Path::new(&file));
+        assert!(built.fresh);
+        assert_eq!(built.packages, ["arroyo-udf-plugin 0.2.0", "multiply 0.1.0"]);
+        assert!(super::built(&build(manifest), &messages[..1]).is_err());
+    }
+
+    #[test]
+    fn errors_of_the_compiler_name_the_file_as_the_user_does() {
+        let line = r#"{"reason":"compiler-message","package_id":"path+file:///w/multiply#0.1.0","message":{"level":"error","message":"cannot find value `z`","code":{"code":"E0425"},"rendered":"error[E0425]: cannot find value `z`\n --> multiply/src/lib.rs:8:9\n"}}"#;
+        let aborting = r#"{"reason":"compiler-message","message":{"level":"error","message":"aborting due to 5 previous errors","code":null,"rendered":"error: aborting\n"}}"#;
+        let warning = r#"{"reason":"compiler-message","message":{"level":"warning","message":"unused","code":null,"rendered":"warning: unused\n"}}"#;
+        let all = messages(&[line, warning, line, line, line, line, aborting]);
+        let error = not_compiled(&build(Path::new("/w/Cargo.toml")), &all, "");
+        assert_eq!(error.message(), "multiply does not compile");
+        let detail = error.detail_text().unwrap_or_default();
+        assert_eq!(detail.matches("--> udfs/multiply/src/lib.rs:8:9").count(), ERRORS_SHOWN);
+        assert!(detail.ends_with("and 2 more errors"), "{detail}");
+        assert!(!detail.contains("unused") && !detail.contains("aborting"));
+        assert_eq!(error.hint_text(), None);
+    }
+
+    #[test]
+    fn the_trap_of_a_newer_chrono_is_named() {
+        let line = r#"{"reason":"compiler-message","package_id":"registry+https://github.com/rust-lang/crates.io-index#arrow-arith@51.0.0","message":{"level":"error","message":"multiple applicable items in scope","code":{"code":"E0034"},"rendered":"error[E0034]: multiple applicable items in scope\n"}}"#;
+        let error = not_compiled(&build(Path::new("/w/Cargo.toml")), &messages(&[line]), "");
+        assert!(error.hint_text().is_some_and(|hint| hint.contains("chrono 0.4.40")), "{error}");
+    }
+
+    #[test]
+    fn only_what_a_network_would_mend_is_tried_again_with_one() {
+        for said in [
+            "error: no matching package named `regex` found\nlocation searched: crates.io index",
+            "error: failed to download `serde`\n\nCaused by:\n  attempting to make an HTTP request, but --offline was specified",
+        ] {
+            assert!(wants_network(said), "{said}");
+        }
+        assert!(!wants_network("error: failed to parse manifest at `/w/Cargo.toml`"));
+        assert_eq!(errors_of("    Updating index\nerror: no\n  more\n"), "error: no\n  more");
+        assert!(aborts("-C panic=abort") && aborts("-Cpanic=abort") && !aborts("-C panic=unwind"));
+    }
+}

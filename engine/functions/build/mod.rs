@@ -201,9 +201,11 @@ impl Builder {
             Error::external(format!("{} cannot be read", built.library.display())).detail(error.to_string())
         })?;
         let interface = if made.abi == Abi::Arroyo { "arroyo-udf-plugin " } else { "alcedo-udf " };
+        // Where it was built the next build may write while it is open, so only the copy is opened.
+        let library = Artefact::place(&self.libraries(), name, &content)?;
         let functions = match made.abi {
             Abi::Arroyo => made.declared.functions.clone(),
-            Abi::Vectorized => Plugin::describe(&built.library)?,
+            Abi::Vectorized => Plugin::describe(&library)?,
         };
         let notes = Notes {
             sidecar: Sidecar {

@@ -17,6 +17,10 @@ pub const LOCK: &str = include_str!("../../../udfs/Cargo.lock");
 const KIT: &[(&str, &str)] = &[
     ("Cargo.toml", include_str!("../../../udfs/sdk/Cargo.toml")),
     ("src/lib.rs", include_str!("../../../udfs/sdk/src/lib.rs")),
+    ("src/abi.rs", include_str!("../../../udfs/sdk/src/abi.rs")),
+    ("src/array.rs", include_str!("../../../udfs/sdk/src/array.rs")),
+    ("src/error.rs", include_str!("../../../udfs/sdk/src/error.rs")),
+    ("src/glue.rs", include_str!("../../../udfs/sdk/src/glue.rs")),
     ("macros/Cargo.toml", include_str!("../../../udfs/sdk/macros/Cargo.toml")),
     ("macros/src/lib.rs", include_str!("../../../udfs/sdk/macros/src/lib.rs")),
 ];
@@ -118,7 +122,8 @@ fn dependencies(text: &str) -> Result<&str> {
     let mut rest = text;
     while let Some((_, comment)) = rest.split_once("/*") {
         let Some((comment, behind)) = comment.split_once("*/") else { break };
-        if let Some(body) = comment.trim_start().strip_prefix("[dependencies]") {
+        let body = comment.trim_start().split_once('\n');
+        if let Some(("[dependencies]", body)) = body.map(|(first, body)| (first.trim_end(), body)) {
             if found.is_some() {
                 return Err(Error::sql("two comments list dependencies")
                     .hint("Put all of them below the first `[dependencies]`."));
@@ -153,4 +158,84 @@ pub fn plain(name: &str) -> String {
     plain.truncate(40);
     let plain = plain.trim_matches('-');
     if plain.is_empty() { "function".to_string() } else { plain.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROWS: &str = "use arroyo_udf_plugin::udf;\n#[udf]\nfn f(x: f64) -> f64 { x }\n";
+
+    fn manifest(text: &str, abi: Abi) -> String {
+        project("f", text, abi, Path::new("/kit \"1\"")).expect("a project").manifest
+    }
+
+    #[test]
+    fn the_kit_in_the_binary_is_the_whole_kit() {
+        fn list(folder: &Path, into: &mut Vec<PathBuf>) {
+            for entry in fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() { list(&path, into) } else { into.push(path) }
+            }
+        }
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("udfs/sdk");
+        let mut files = Vec::new();
+        list(&root, &mut files);
+        let mut there: Vec<String> =
+            files.iter().map(|path| path.strip_prefix(&root).expect("below").display().to_string()).collect();
+        there.retain(|path| path != "README.md" && !path.starts_with("tests/") && path != "Cargo.lock");
+        let mut known: Vec<&str> = KIT.iter().map(|(path, _)| *path).collect();
+        (there.sort(), known.sort_unstable());
+        assert_eq!(there, known);
+        // Written elsewhere, it has no workspace to inherit from.
+        assert!(KIT.iter().all(|(_, text)| !text.contains(".workspace = true") && !text.contains("{ workspace =")));
+    }
+
+    #[test]
+    fn dependencies_come_from_the_one_comment_that_lists_them() {
+        let text = format!("/* [dependencies] are below */\n/*\r\n  [dependencies]\nregex = \"1\"\n*/\n{ROWS}");
+        let made = manifest(&text, Abi::Arroyo);
+        assert!(made.contains("\n[dependencies]\narroyo-udf-plugin = \"0.2.0\"\nregex = \"1\"\n"), "{made}");
+        let twice = format!("/*[dependencies]\n*/{text}");
+        assert_eq!(dependencies(&twice).expect_err("two").message(), "two comments list dependencies");
+        assert_eq!(dependencies("/* never closed [dependencies]").expect("none"), "");
+    }
+
+    #[test]
+    fn what_the_source_lists_itself_is_not_listed_twice() {
+        let own = "/*\n[dependencies]\narroyo-udf-plugin = { version = \"0.2\" }\n*/\n";
+        assert_eq!(manifest(own, Abi::Arroyo).matches("arroyo-udf-plugin").count(), 1);
+        let own = "/*\n[dependencies]\nalcedo-udf = \"0.1\"\n*/\n";
+        let made = manifest(own, Abi::Vectorized);
+        assert!(made.contains("[patch.crates-io]\nalcedo-udf = { path = \"/kit \\\"1\\\"\" }\n"), "{made}");
+        for line in ["alcedo-udf.version = \"1\"", "\"alcedo-udf\" = \"1\"", "[dependencies.alcedo-udf]"] {
+            assert_eq!(key_of(line), Some("alcedo-udf"), "{line}");
+        }
+    }
+
+    #[test]
+    fn another_text_is_another_package() {
+        let package = |text: &str| project("Fö_1", text, Abi::Arroyo, Path::new("/kit")).expect("a project").package;
+        assert!(package(ROWS).starts_with("udf-f--1-"), "{}", package(ROWS));
+        assert_ne!(package(ROWS), package(&ROWS.replace("{ x }", "{ -x }")));
+        assert_eq!(package(ROWS), package(ROWS));
+        assert_eq!(plain("_"), "function");
+    }
+
+    #[test]
+    fn files_that_are_as_they_should_be_stay_untouched() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let project = project("f", ROWS, Abi::Arroyo, Path::new("/kit")).expect("a project");
+        let written = project.write(folder.path()).expect("written");
+        let lib = written.join("src/lib.rs");
+        let time = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).expect("a time");
+        let before = time(&lib);
+        fs::write(written.join("Cargo.lock"), "changed by cargo").expect("written");
+        project.write(folder.path()).expect("written again");
+        assert_eq!(time(&lib), before);
+        assert_eq!(fs::read_to_string(written.join("Cargo.lock")).expect("there"), "changed by cargo");
+        fs::write(&lib, "damaged").expect("written");
+        project.write(folder.path()).expect("mended");
+        assert_eq!(fs::read_to_string(lib).expect("there"), ROWS);
+    }
 }

@@ -410,3 +410,130 @@ fn documentation(attributes: &[Attribute]) -> String {
     }
     lines.join(" ").trim().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arroyo(function: &str) -> Result<Declared> {
+        read(&format!("use arroyo_udf_plugin::udf;\n\n{function}\n"), "f.rs")
+    }
+
+    /// The signature in short: `name(argument type, ...) type`, `?` behind what may be null.
+    fn short(declared: &Declared) -> String {
+        let value = |value: &Value| format!("{}{}", value.data_type, if value.nullable { "?" } else { "" });
+        let [function] = declared.functions.as_slice() else { panic!("{declared:?}") };
+        let arguments: Vec<String> = function
+            .arguments
+            .iter()
+            .map(|argument| {
+                let (open, close) = if argument.is_vec { ("[", "]") } else { ("", "") };
+                format!("{} {open}{}{close}", argument.name, value(&argument.value))
+            })
+            .collect();
+        let later = if function.is_async { "async " } else { "" };
+        format!("{later}{}({}) {}", function.name, arguments.join(", "), value(&function.result))
+    }
+
+    #[test]
+    fn types_are_those_of_the_table() {
+        for (source, expected) in [
+            ("fn f(a: f64, b: Option<f32>) -> f64 {}", "f(a Float64, b Float32?) Float64"),
+            ("fn f(a: i8, b: i16, c: i32, d: i64) -> Option<i64> {}", "f(a Int8, b Int16, c Int32, d Int64) Int64?"),
+            ("fn f(a: u8, b: u16, c: u32, d: u64) -> u8 {}", "f(a UInt8, b UInt16, c UInt32, d UInt64) UInt8"),
+            ("fn f<'a>(mut text: &'a str, _: &[u8]) -> String {}", "f(text Utf8, arg2 Binary) Utf8"),
+            ("fn f(a: std::option::Option<&str>) -> Option<Vec<u8>> {}", "f(a Utf8?) Binary?"),
+            ("fn f(a: Vec<f64>, b: Vec<Option<i32>>) -> Option<f64> {}", "f(a [Float64], b [Int32?]) Float64?"),
+            ("async fn f(a: i64) -> i64 {}", "async f(a Int64) Int64"),
+        ] {
+            let declared = arroyo(&format!("#[udf]\n{source}")).unwrap_or_else(|error| panic!("{source}: {error}"));
+            assert_eq!((declared.abi, short(&declared).as_str()), (Some(Abi::Arroyo), expected));
+        }
+    }
+
+    #[test]
+    fn the_examples_of_the_workspace_are_read() {
+        for (source, expected) in [
+            (include_str!("../../../udfs/multiply/src/lib.rs"), "multiply(x Float64, y Float64) Float64"),
+            (include_str!("../../../udfs/shout/src/lib.rs"), "shout(text Utf8?, marks Int32?) Utf8?"),
+            (include_str!("../../../udfs/smooth/src/lib.rs"), "smooth(readings [Float64], weights [Float64]) Float64?"),
+            (include_str!("../../../udfs/lookup/src/lib.rs"), "async lookup(key Int64, delay_ms Int64?) Int64?"),
+        ] {
+            let declared = read(source, "lib.rs").unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(short(&declared), expected);
+            assert!(!declared.documentation.is_empty());
+        }
+        let vectorized = read(include_str!("../../../udfs/zscore/src/lib.rs"), "lib.rs").expect("it is read");
+        assert_eq!(vectorized, Declared { abi: Some(Abi::Vectorized), ..Declared::default() });
+    }
+
+    #[test]
+    fn what_the_format_cannot_pass_is_refused_by_name_with_its_place() {
+        for (function, what, hint) in [
+            (
+                "fn f(flag: bool) -> i64 {}",
+                "argument `flag` is `bool`, and the plugin format has no booleans",
+                "0 and 1",
+            ),
+            ("fn f(x: i64) -> bool {}", "its result is `bool`, and the plugin format has no booleans", "0 and 1"),
+            ("fn f(at: std::time::SystemTime) -> i64 {}", "argument `at` is `std::time::SystemTime`", "milliseconds"),
+            ("fn f(x: f64) -> Result<f64, String> {}", "its result is `Result<f64, String>`", "`Option`"),
+            ("fn f() -> f64 {}", "it takes no argument", "Give it an argument"),
+            ("fn f(x: f64) {}", "it gives nothing", "-> f64"),
+            ("fn f(x: String) -> f64 {}", "argument `x` is `String`, an owned text", "`&str`"),
+            ("fn f(x: &f64) -> f64 {}", "argument `x` is `&f64`, a reference to a number", "leave `&` out"),
+            ("fn f(x: f64) -> &'static str {}", "its result is `&str`, a borrowed text", "`String`"),
+            ("fn f(x: Vec<&str>) -> f64 {}", "argument `x` is `Vec<&str>`", "another number"),
+            ("fn f(x: Vec<f64>) -> Vec<f64> {}", "its result is `Vec<f64>`", "one number"),
+            ("fn f(x: Vec<f64>, y: f64) -> f64 {}", "`y` is one value and another argument is a Vec", "every argument"),
+            ("async fn f(x: Vec<f64>) -> f64 {}", "an aggregate cannot be async", "leave `async` out"),
+            ("fn f(x: (f64, f64)) -> f64 {}", "argument `x` is `(f64, f64)`", "Arguments are"),
+            ("fn f(x: HashMap<String, f64>) -> f64 {}", "argument `x` is `HashMap<String, f64>`", "parts"),
+        ] {
+            let error = arroyo(&format!("#[udf]\n{function}")).expect_err(function);
+            assert_eq!(error.message(), "`f` cannot be called from SQL", "{function}");
+            let detail = error.detail_text().unwrap_or_default();
+            assert!(detail.starts_with(what) && detail.contains("--> f.rs:4:"), "{function}\n{detail}");
+            assert!(error.hint_text().is_some_and(|given| given.contains(hint)), "{function}: {:?}", error.hint_text());
+        }
+    }
+
+    #[test]
+    fn an_error_shows_the_line_and_the_place() {
+        let error = arroyo("#[udf]\nfn gate(x: f64, flag: Option<bool>) -> f64 {}").expect_err("a bool");
+        let expected = "argument `flag` is `Option<bool>`, and the plugin format has no booleans\n \
+                        --> f.rs:4:23\n  |\n4 | fn gate(x: f64, flag: Option<bool>) -> f64 {}\n  \
+                        |                       ^";
+        assert_eq!(error.detail_text(), Some(expected));
+        let error = read("fn f( {}", "g.rs").expect_err("no Rust");
+        assert_eq!(error.message(), "this is not Rust source");
+        assert!(error.detail_text().is_some_and(|detail| detail.contains("--> g.rs:1:")), "{error}");
+    }
+
+    #[test]
+    fn a_library_holds_one_function_of_rows_or_any_number_of_arrays() {
+        let error = arroyo("#[udf]\nfn a(x: f64) -> f64 {}\nmod m { #[udf] fn b(x: f64) -> f64 {} }").expect_err("two");
+        assert_eq!(error.message(), "one library holds one function of Arroyo's format");
+        assert!(error.detail_text().is_some_and(|detail| detail.starts_with("#[udf] stands on `a` and again on `b`")));
+        let both = "#[udf]\nfn a(x: f64) -> f64 {}\n#[alcedo_udf::udf]\nfn b(x: &Float64Array) -> Float64Array {}";
+        assert_eq!(arroyo(both).expect_err("mixed").message(), "one library holds functions of one kind");
+        assert_eq!(read("fn helper(x: f64) -> f64 { x }", "f.rs").expect("read"), Declared::default());
+    }
+
+    #[test]
+    fn the_kind_follows_from_where_the_attribute_comes() {
+        let function = "fn f(x: f64) -> f64 { x }";
+        for (source, abi) in [
+            (format!("#[arroyo_udf_plugin::udf]\n{function}"), Abi::Arroyo),
+            (format!("use arroyo_udf_plugin::*;\n#[udf(ordered)]\n{function}"), Abi::Arroyo),
+            (format!("#[udf]\n{function}"), Abi::Arroyo),
+            (format!("#[alcedo_udf::udf]\n{function}"), Abi::Vectorized),
+            (format!("use alcedo_udf::{{Float64Array, udf}};\n#[udf]\n{function}"), Abi::Vectorized),
+            (format!("use alcedo_udf::udf as vectorized;\n#[vectorized]\n{function}"), Abi::Vectorized),
+            (format!("use alcedo_udf as kit;\n#[kit::udf]\n{function}"), Abi::Vectorized),
+            (format!("use alcedo_udf::*;\n#[udf]\n{function}"), Abi::Vectorized),
+        ] {
+            assert_eq!(read(&source, "f.rs").expect("read").abi, Some(abi), "{source}");
+        }
+    }
+}
