@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::notice::Notices;
 
 /// When the first word about progress comes, and how often one follows.
-const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
 /// Errors of the compiler that are shown in full.
 const ERRORS_SHOWN: usize = 3;
@@ -85,8 +85,6 @@ struct Message {
 
 #[derive(Debug, Default, Deserialize)]
 struct Target {
-    #[serde(default)]
-    name: String,
     #[serde(default)]
     crate_types: Vec<String>,
 }
@@ -396,7 +394,8 @@ impl<'a> Progress<'a> {
         self.compiled += 1;
         if Instant::now() >= self.next {
             let plural = if self.compiled == 1 { "crate" } else { "crates" };
-            let text = format!("compiled {} {plural}, {} just now", self.compiled, message.target.name);
+            let last = package(&message.package_id).unwrap_or_default();
+            let text = format!("compiled {} {plural} so far, {last} just now", self.compiled);
             self.notices.info(self.name, text);
             self.next = Instant::now() + PROGRESS_EVERY;
         }
