@@ -13,6 +13,7 @@
 //! - [`bounds`]: scans, `START AT`, `UNTIL`
 //! - [`bad_records`]: skip, fail, dead letters, the processing log
 //! - [`devices`]: MQTT
+//! - [`functions`]: functions from source
 //! - [`shell`]: statements from a pipe; [`terminal`]: the shell on a terminal
 
 mod bad_records;
@@ -20,6 +21,7 @@ mod bounds;
 mod devices;
 mod errors;
 mod full_disk;
+mod functions;
 mod limits;
 mod live;
 mod permissions;
