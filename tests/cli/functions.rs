@@ -61,7 +61,8 @@ SELECT TWICE(x) AS y, twice(x + 1) AS z FROM s EMIT CHANGES;
 #[test]
 fn a_source_that_does_not_compile_starts_nothing_and_says_why_where() {
     let broken = never_built(&TWICE.replace("x * 2.0", "x * two"));
-    let case = case().file("broken.rs", &broken).file("a.sql", &format!("{STREAMS}CREATE FUNCTION f FROM 'broken.rs';"));
+    let case =
+        case().file("broken.rs", &broken).file("a.sql", &format!("{STREAMS}CREATE FUNCTION f FROM 'broken.rs';"));
     let ran = case.run(&["run", "a.sql", "--data", "d"]).expect(1);
     assert!(ran.err.contains("unknown function TWICE"), "statements are planned in order: {}", ran.err);
     let case = case.file("a.sql", &format!("CREATE FUNCTION twice FROM 'broken.rs';\n{STREAMS}"));
@@ -87,7 +88,8 @@ fn what_cannot_be_a_function_is_refused_before_anything_is_built() {
     refuse("CREATE FUNCTION f FROM 'a.txt';").says("a.txt is neither Rust source nor a library");
     refuse("CREATE FUNCTION f FROM '.';").says("folder . is no crate");
     refuse("CREATE FUNCTION f FROM 'lib.so';").says("has no usable sidecar");
-    refuse("CREATE OR REPLACE FUNCTION abs FROM 'gate.rs';").says("ABS is a function of the engine and cannot be replaced");
+    refuse("CREATE OR REPLACE FUNCTION abs FROM 'gate.rs';")
+        .says("ABS is a function of the engine and cannot be replaced");
     refuse("DROP FUNCTION abs;").says("ABS is a function of the engine and cannot be dropped");
     refuse("DROP FUNCTION abss;").says("Did you mean ABS?");
     refuse("CREATE FUNCTION f AS 'x';").says("hint: A function comes from Rust source");
@@ -135,7 +137,8 @@ fn functions_come_back_with_the_queries_that_call_them() {
     std::fs::remove_file(case.path("twice.rs")).expect("removed");
     let elsewhere = case.variable("ALCEDO_EXTENSION_DIR", "elsewhere");
     let repl = |input: &str| elsewhere.pipe(&["repl", "--data", "d", "--output", "json"], input);
-    let ran = repl("INSERT INTO s VALUES (2); SELECT * FROM t EMIT CHANGES LIMIT 2; DESCRIBE FUNCTION twice;").expect(0);
+    let ran =
+        repl("INSERT INTO s VALUES (2); SELECT * FROM t EMIT CHANGES LIMIT 2; DESCRIBE FUNCTION twice;").expect(0);
     assert_eq!(lines(&ran)[..2], ["{\"Y\":2.0}", "{\"Y\":4.0}"], "{}", ran.err);
     assert!(ran.out.contains("Source      : ") && ran.out.contains("twice.rs"), "{}", ran.out);
     let ran = ran.says("3 statements of earlier sessions are back");
@@ -167,7 +170,8 @@ fn a_file_that_is_run_again_replaces_only_what_says_so() {
     let again = run(&case, "a.sql").expect(0).says("CSAS_T: goes on");
     assert!(!again.err.contains("builds"), "an unchanged source is not built: {}", again.err);
     let case = case.file("twice.rs", &never_built(&TWICE.replace("2.0", "2.5")));
-    let refused = run(&case, "a.sql").expect(1).says("function TWICE was created from another source").says("a.sql:1:17");
+    let refused =
+        run(&case, "a.sql").expect(1).says("function TWICE was created from another source").says("a.sql:1:17");
     assert!(!refused.err.contains("builds") && !refused.err.contains("Created"), "{}", refused.err);
     let case = case.file("b.sql", &text.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"));
     run(&case, "b.sql").expect(0).says("Created function TWICE");
@@ -179,8 +183,11 @@ fn a_function_in_use_is_not_dropped() {
     let case = case().file("twice.rs", TWICE);
     let create = format!("CREATE FUNCTION twice FROM 'twice.rs';\n{STREAMS}");
     let ran = case.pipe(&["repl", "--data", "d"], &format!("{create}DROP FUNCTION twice;")).expect(1);
-    ran.says("cannot drop function TWICE, it is in use").says("called by CSAS_T").says("hint: TERMINATE CSAS_T; first.");
-    let input = "TERMINATE CSAS_T; DROP FUNCTION twice; DROP FUNCTION IF EXISTS twice; SELECT TWICE(x) FROM s EMIT CHANGES;";
+    ran.says("cannot drop function TWICE, it is in use")
+        .says("called by CSAS_T")
+        .says("hint: TERMINATE CSAS_T; first.");
+    let input =
+        "TERMINATE CSAS_T; DROP FUNCTION twice; DROP FUNCTION IF EXISTS twice; SELECT TWICE(x) FROM s EMIT CHANGES;";
     let ran = case.pipe(&["repl", "--data", "d"], input).expect(1);
     let ran = ran.says("Dropped function TWICE.").says("There is no function TWICE.");
     ran.says("unknown function TWICE");
@@ -191,7 +198,8 @@ fn a_function_in_use_is_not_dropped() {
 
 #[test]
 fn a_library_with_several_functions_gives_the_one_that_is_named() {
-    let half = "\n/// Half of a number.\n#[udf]\nfn half(x: &Float64Array) -> Float64Array {\n    x.map(|x| x / 2.0)\n}\n";
+    let half =
+        "\n/// Half of a number.\n#[udf]\nfn half(x: &Float64Array) -> Float64Array {\n    x.map(|x| x / 2.0)\n}\n";
     let case = case().file("both.rs", &format!("{TWICE}{half}"));
     let input = "CREATE FUNCTION half FROM 'both.rs'; SHOW FUNCTIONS; CREATE FUNCTION third FROM 'both.rs';";
     let ran = case.pipe(&["repl", "--output", "csv"], input).expect(1);
@@ -250,29 +258,64 @@ fn two_processes_that_build_the_same_at_once_both_have_it() {
     assert_eq!(left, 2, "a library and its sidecar");
 }
 
-#[test]
-fn a_function_in_arroyos_format_is_built_from_its_crate() {
-    if udfs::library("multiply").is_none() {
-        return;
-    }
+/// A folder whose functions find what the crates of `udfs/` depend on compiled; `None` when that cannot be had.
+fn with_crates() -> Option<Case> {
+    let library = udfs::library("multiply")?;
+    let target = library.ancestors().nth(3).expect("target/copies/HASH/library");
     let case = Case::new().variable("ALCEDO_EXTENSION_DIR", "ext");
     std::fs::create_dir(case.path("ext")).expect("a folder");
-    // What the crates of `udfs/` depend on is compiled there already.
-    std::os::unix::fs::symlink(udfs::target(), case.path("ext/target")).expect("a link");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("udfs/multiply/src/lib.rs");
-    let sql = format!(
-        "CREATE FUNCTION multiply FROM '{}';
+    std::os::unix::fs::symlink(target, case.path("ext/target")).expect("a link");
+    Some(case)
+}
+
+#[test]
+fn a_file_of_arroyos_users_is_built_as_it_is() {
+    let Some(case) = with_crates() else { return };
+    // Dependencies stand in the comment, as Arroyo has them; this one is in the lock file of `udfs/`.
+    let text = "/*\n[dependencies]\nmemchr = \"2\"\n*/\n".to_string() + include_str!("../../udfs/multiply/src/lib.rs");
+    let text = text.replace("    x * y\n", "    x * y * memchr::memchr(b'l', b"alcedo").map_or(0.0, |at| at as f64)\n");
+    let sql = "\
+CREATE FUNCTION multiply FROM 'multiply.rs';
 CREATE STREAM s (a DOUBLE, b INTEGER) WITH (kafka_topic='s', value_format='JSON', partitions=1);
 INSERT INTO s VALUES (1.5, 4);
 INSERT INTO s VALUES (1.5, NULL);
+SELECT MULTIPLY(a, b) AS product FROM s EMIT CHANGES LIMIT 2;
 DESCRIBE FUNCTION multiply;
-SELECT MULTIPLY(a, b) AS product FROM s EMIT CHANGES LIMIT 2;",
-        source.display()
-    );
-    let ran = case.pipe(&["repl", "--output", "json"], &sql).expect(0);
-    assert!(ran.out.ends_with("{\"PRODUCT\":6.0}\n{\"PRODUCT\":null}\n"), "{}", ran.out);
-    for fact in ["Overview    : `MULTIPLY(x, y)`: the product", "Built with  : rustc ", ", arroyo-udf-plugin 0.2."] {
+";
+    let case = case.file("multiply.rs", &text);
+    let ran = case.pipe(&["repl", "--output", "json"], sql).expect(0);
+    assert_eq!(lines(&ran)[..2], ["{\"PRODUCT\":6.0}", "{\"PRODUCT\":null}"], "{}", ran.err);
+    let facts = [
+        "Overview    : `MULTIPLY(x, y)`: the product",
+        "Origin      : a library in Arroyo's format",
+        "Nulls       : a NULL argument makes the result NULL",
+        ", arroyo-udf-plugin 0.2.",
+        "Source      : /",
+        "MULTIPLY(x DOUBLE, y DOUBLE)",
+    ];
+    for fact in facts {
         assert!(ran.out.contains(fact), "{fact}\n{}", ran.out);
     }
     ran.says("Created function MULTIPLY(x DOUBLE, y DOUBLE) -> DOUBLE.");
+}
+
+#[test]
+fn a_crate_is_built_where_it_is_with_its_own_manifest() {
+    let Some(case) = with_crates() else { return };
+    let zscore = Path::new(env!("CARGO_MANIFEST_DIR")).join("udfs/zscore");
+    let sql = format!(
+        "CREATE FUNCTION zscore FROM '{0}';
+CREATE FUNCTION zscore_band FROM '{0}/src/lib.rs';
+CREATE STREAM s (x DOUBLE, d DOUBLE) WITH (kafka_topic='s', value_format='JSON', partitions=1);
+INSERT INTO s VALUES (13, 1);
+INSERT INTO s VALUES (13, -1);
+INSERT INTO s VALUES (12, 1);
+SELECT ZSCORE_BAND(ZSCORE(x, 10, d)) AS band FROM s EMIT CHANGES LIMIT 3;",
+        zscore.display()
+    );
+    let ran = case.pipe(&["repl", "--output", "json"], &sql).expect(0);
+    assert_eq!(lines(&ran)[0], "{\"BAND\":\"extreme\"}", "{}", ran.err);
+    assert_eq!(lines(&ran)[2], "{\"BAND\":\"unusual\"}", "{}", ran.err);
+    assert_eq!(ran.err.matches("builds with").count(), 1, "both are in one library: {}", ran.err);
+    ran.says("Its library has CALIBRATE, ZSCORE_BAND too.");
 }

@@ -4,6 +4,9 @@
 //! - [`Ran`]: exit code, standard output and standard error of a process that ended
 //! - [`Live`]: a process that runs: its output so far, signals, and its end
 
+/// The libraries of `udfs/`.
+pub mod udfs;
+
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};

@@ -25,7 +25,7 @@ pub use source::Source;
 use self::cargo::{Build, Compiler, Toolchain};
 use self::signature::Declared;
 use self::source::{Resolved, SourceCrate, SourceFile};
-use super::plugin::{Abi, FORMAT, Plugin, PluginFunction, Sidecar, sha256};
+use super::plugin::{Abi, Argument, FORMAT, Plugin, PluginFunction, Sidecar, Signature, sha256};
 use crate::error::{Error, Result};
 use crate::notice::Notices;
 
@@ -240,9 +240,19 @@ impl Artefact {
     pub fn load(&self) -> Result<Vec<PluginFunction>> {
         let Notes { sidecar, documentation } = &self.notes;
         let mut functions = Plugin::load(&self.library, sidecar)?;
-        for PluginFunction { declaration, .. } in &mut functions {
+        for PluginFunction { declaration, signature, .. } in &mut functions {
+            let origin = match sidecar.abi {
+                Abi::Arroyo if signature.is_async => "a library in Arroyo's format, which answers later",
+                Abi::Arroyo => "a library in Arroyo's format",
+                Abi::Vectorized => "a vectorized library",
+            };
+            declaration.facts.push(("Origin".into(), origin.into()));
+            declaration.facts.push(("Nulls".into(), null_rule(signature).into()));
             if !documentation.is_empty() && sidecar.abi == Abi::Arroyo {
                 declaration.description = documentation.clone().into();
+                for form in &mut declaration.variations {
+                    form.description = documentation.clone().into();
+                }
             }
             declaration
                 .facts
@@ -250,6 +260,19 @@ impl Artefact {
             declaration.facts.push(("Library".into(), self.file_name().into()));
         }
         Ok(functions)
+    }
+}
+
+/// What a function makes of nulls, in words.
+fn null_rule(signature: &Signature) -> String {
+    let (take, refuse): (Vec<_>, Vec<_>) = signature.arguments.iter().partition(|argument| argument.value.nullable);
+    let vectors = signature.arguments.iter().any(|argument| argument.is_vec);
+    let names = |arguments: &[&Argument]| arguments.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(" or ");
+    match (vectors, take.is_empty(), refuse.is_empty()) {
+        (_, _, true) => "reach the function".to_string(),
+        (true, _, _) => format!("a NULL in {} is left out", names(&refuse)),
+        (false, true, _) => "a NULL argument makes the result NULL, without a call".to_string(),
+        (false, false, _) => format!("a NULL in {} makes the result NULL, without a call", names(&refuse)),
     }
 }
 

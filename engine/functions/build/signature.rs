@@ -18,7 +18,7 @@ use proc_macro2::Span;
 use syn::{Attribute, FnArg, GenericArgument, Item, ItemFn, Meta, Pat, PathArguments, ReturnType, Type, UseTree};
 
 use crate::error::{Error, Result};
-use crate::functions::plugin::{Abi, Argument, Signature, Value};
+use crate::functions::plugin::{Abi, Argument, AsyncOptions, Signature, Value};
 
 /// What a source declares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -161,6 +161,37 @@ impl Source<'_> {
         ))
     }
 
+    /// The options in `#[udf(...)]` of an async function.
+    fn async_options(&self, function: &ItemFn) -> Result<AsyncOptions> {
+        // As in Arroyo, where answers come in any order unless the attribute says otherwise.
+        let mut options = AsyncOptions { ordered: false, ..AsyncOptions::default() };
+        let is_udf =
+            |attribute: &&Attribute| attribute.path().segments.last().is_some_and(|segment| segment.ident == "udf");
+        let Some(attribute) = function.attrs.iter().find(is_udf).filter(|found| matches!(found.meta, Meta::List(_)))
+        else {
+            return Ok(options);
+        };
+        let read = attribute.parse_nested_meta(|meta| {
+            if meta.path.is_ident("ordered") {
+                options.ordered = true;
+            } else if meta.path.is_ident("unordered") {
+                options.ordered = false;
+            } else if meta.path.is_ident("allowed_in_flight") {
+                options.allowed_in_flight = meta.value()?.parse::<syn::LitInt>()?.base10_parse()?;
+            } else if meta.path.is_ident("timeout") {
+                let text: syn::LitStr = meta.value()?.parse()?;
+                options.timeout_ms = milliseconds(&text.value()).ok_or_else(|| {
+                    syn::Error::new(text.span(), "a timeout is a number and a unit, \"5s\" for instance")
+                })?;
+            } else {
+                return Err(meta.error("the options are `ordered`, `unordered`, `timeout` and `allowed_in_flight`"));
+            }
+            Ok(())
+        });
+        read.map(|()| options)
+            .map_err(|error| self.wrong("the options of #[udf] cannot be read", error.span(), &error.to_string()))
+    }
+
     fn signature(&self, function: &ItemFn) -> Result<Signature> {
         let name = function.sig.ident.to_string();
         let refused = |place, what: &str| self.wrong(&format!("`{name}` cannot be called from SQL"), place, what);
@@ -213,8 +244,26 @@ impl Source<'_> {
             })?,
         };
         let arguments = arguments.into_iter().map(|(argument, _)| argument).collect();
-        Ok(Signature { name, arguments, result, is_async })
+        let async_options = if is_async { Some(self.async_options(function)?) } else { None };
+        Ok(Signature { name, arguments, result, is_async, async_options })
     }
+}
+
+/// A number and a unit as Arroyo reads them, in milliseconds: `500ms`, `5 seconds`. At least 1.
+fn milliseconds(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let number: u64 = text[..digits].parse().ok()?;
+    let (factor, divisor) = match text[digits..].trim_start() {
+        "ns" | "nanos" => (1, 1_000_000),
+        "µs" | "micros" => (1, 1_000),
+        "ms" | "millis" => (1, 1),
+        "s" | "secs" | "seconds" => (1_000, 1),
+        "m" | "mins" | "minutes" => (60_000, 1),
+        "h" | "hrs" | "hours" => (3_600_000, 1),
+        _ => return None,
+    };
+    Some(number.checked_mul(factor)?.div_ceil(divisor).max(1))
 }
 
 /// Why a type is refused, and what to write instead.
@@ -496,6 +545,29 @@ mod tests {
             assert!(detail.starts_with(what) && detail.contains("--> f.rs:4:"), "{function}\n{detail}");
             assert!(error.hint_text().is_some_and(|given| given.contains(hint)), "{function}: {:?}", error.hint_text());
         }
+    }
+
+    #[test]
+    fn the_options_of_an_async_function_are_read() {
+        let options = |attribute: &str| {
+            let declared = arroyo(&format!("#[{attribute}]\nasync fn f(x: i64) -> i64 {{}}"))?;
+            Ok::<_, Error>(declared.functions[0].async_options.expect("it is async"))
+        };
+        let plain = AsyncOptions { ordered: false, timeout_ms: 5_000, allowed_in_flight: 1_000 };
+        assert_eq!(options("udf").expect("read"), plain);
+        let given = options("udf(ordered, timeout = \"2 mins\", allowed_in_flight = 7)").expect("read");
+        assert_eq!(given, AsyncOptions { ordered: true, timeout_ms: 120_000, allowed_in_flight: 7 });
+        for (text, expected) in
+            [("5s", Some(5_000)), ("1500µs", Some(2)), ("0ms", Some(1)), ("5", None), ("5 days", None)]
+        {
+            assert_eq!(milliseconds(text), expected, "{text}");
+        }
+        for wrong in ["udf(timeout = \"soon\")", "udf(allowed_in_flight = \"7\")", "udf(fast)"] {
+            let error = options(wrong).expect_err(wrong);
+            assert_eq!(error.message(), "the options of #[udf] cannot be read");
+            assert!(error.detail_text().is_some_and(|detail| detail.contains("--> f.rs:3:")), "{error}");
+        }
+        assert!(arroyo("#[udf]\nfn f(x: i64) -> i64 {}").expect("read").functions[0].async_options.is_none());
     }
 
     #[test]
