@@ -139,10 +139,7 @@ pub(super) fn create(shared: &Shared, new: NewFunction, span: Span) -> Result<St
             functions.copy_from(&former, &name);
             Ok(())
         })?;
-        match before.and_then(|entry| Some((entry.statement, entry.function?))) {
-            Some((statement, function)) => log.put_function(&key, &statement, function),
-            None => log.remove(&key),
-        }
+        log.put_back(&key, before);
         return Err(error);
     }
     let outdated = before.and_then(|entry| entry.function).filter(|before| before.library != kept.library);
@@ -169,14 +166,17 @@ pub(super) fn create(shared: &Shared, new: NewFunction, span: Span) -> Result<St
 pub(super) fn drop(shared: &Shared, name: &str) -> Result<String> {
     let mut log = shared.log.lock();
     let key = function_key(name);
-    let before = log.get(&key).and_then(|entry| entry.function.clone());
+    let before = log.get(&key).cloned();
     log.remove(&key);
-    log.flush(&shared.admin, &shared.producer)?;
+    if let Err(error) = log.flush(&shared.admin, &shared.producer) {
+        log.put_back(&key, before);
+        return Err(error);
+    }
     shared.functions.change(|functions| {
         functions.remove(name);
         Ok(())
     })?;
-    if let (Some(before), Some(folder)) = (before, kept_folder(shared)) {
+    if let (Some(before), Some(folder)) = (before.and_then(|entry| entry.function), kept_folder(shared)) {
         Artefact::remove(&folder, &before.library);
     }
     Ok(format!("Dropped function {name}."))

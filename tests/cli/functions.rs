@@ -273,7 +273,8 @@ fn a_file_of_arroyos_users_is_built_as_it_is() {
     let Some(case) = with_crates() else { return };
     // Dependencies stand in the comment, as Arroyo has them; this one is in the lock file of `udfs/`.
     let text = "/*\n[dependencies]\nmemchr = \"2\"\n*/\n".to_string() + include_str!("../../udfs/multiply/src/lib.rs");
-    let text = text.replace("    x * y\n", "    x * y * memchr::memchr(b'l', b"alcedo").map_or(0.0, |at| at as f64)\n");
+    let found = r#"memchr::memchr(b'l', b"alcedo").map_or(0.0, |at| at as f64)"#;
+    let text = text.replace("    x * y\n", &format!("    x * y * {found}\n"));
     let sql = "\
 CREATE FUNCTION multiply FROM 'multiply.rs';
 CREATE STREAM s (a DOUBLE, b INTEGER) WITH (kafka_topic='s', value_format='JSON', partitions=1);
