@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use super::Session;
 use super::engine::{Shared, Storage};
 use super::statement::{Action, Planner};
-use crate::catalog::log::{KeptFunction, function_key};
+use crate::catalog::log::{KeptFunction, StatementLog, function_key};
 use crate::config::Settings;
 use crate::error::{Error, Result, Span};
-use crate::functions::Door;
 use crate::functions::build::{Artefact, Builder, Source, default_folder};
 use crate::functions::plugin::PluginFunction;
+use crate::functions::{Declaration, Door};
 use crate::sql::ast::{CreateFunction, Ident};
 use crate::types::quote_identifier;
 
@@ -41,8 +41,10 @@ pub(super) fn plan_create(planner: &mut Planner, create: &CreateFunction, shown:
         Some(Door::Plugin) if create.if_not_exists => {
             return Ok(Action::Nothing(format!("There is a function {name} already; nothing was created.")));
         }
-        // A file that is run again in the same engine says what is to be, which is compared below.
-        Some(Door::Plugin) if create.or_replace || planner.compare => true,
+        Some(Door::Plugin) if create.or_replace => true,
+        // A file that is run again in the same engine says what is to be, which is compared below; what the file itself
+        // has made is no such thing.
+        Some(Door::Plugin) if planner.compare && planner.shared().functions.snapshot().door(&name).is_some() => true,
         Some(Door::Plugin) => {
             return Err(Error::sql(format!("function {name} exists already"))
                 .hint("Write CREATE OR REPLACE to change it, or IF NOT EXISTS to keep it.")
@@ -55,6 +57,7 @@ pub(super) fn plan_create(planner: &mut Planner, create: &CreateFunction, shown:
     let source = Source::find(&path, &create.path.value).map_err(at_path)?;
     let builder = builder(planner.shared(), &planner.settings)?;
     let before = planner.shared().log.lock().get(&function_key(&name)).and_then(|entry| entry.function.clone());
+    let before = before.filter(|_| !planner.dropped.contains(&name));
     let mut unchanged = false;
     if let Some(before) = &before {
         let source_sha256 = builder.source_sha256(&source).map_err(at_path)?;
@@ -75,6 +78,9 @@ pub(super) fn plan_create(planner: &mut Planner, create: &CreateFunction, shown:
         },
     };
     let (function, others) = choose(&artefact, &name, &create.path.value).map_err(at_path)?;
+    if let Some(former) = planner.functions.get(&name) {
+        keeps_its_types(former, &function.declaration, &planner.catalog.callers_of(&name)).map_err(|e| e.at(span))?;
+    }
     let mut function = function;
     function.declaration.facts.push(("Source".into(), absolute(&path).display().to_string().into()));
     std::sync::Arc::make_mut(&mut planner.functions)
@@ -115,6 +121,7 @@ pub(super) fn plan_drop(planner: &mut Planner, name: &Ident, if_exists: bool) ->
             .at(span));
     }
     std::sync::Arc::make_mut(&mut planner.functions).remove(&name);
+    planner.dropped.insert(name.clone());
     Ok(Action::DropFunction(name))
 }
 
@@ -142,9 +149,8 @@ pub(super) fn create(shared: &Shared, new: NewFunction, span: Span) -> Result<St
         log.put_back(&key, before);
         return Err(error);
     }
-    let outdated = before.and_then(|entry| entry.function).filter(|before| before.library != kept.library);
-    if let (Some(outdated), Some(folder)) = (&outdated, kept_folder(shared)) {
-        Artefact::remove(&folder, &outdated.library);
+    if let Some(before) = before.and_then(|entry| entry.function) {
+        clean(shared, &log, &before.library);
     }
     let mut text = match former.door(&name) {
         Some(_) => format!("Replaced function {shape}."),
@@ -176,8 +182,8 @@ pub(super) fn drop(shared: &Shared, name: &str) -> Result<String> {
         functions.remove(name);
         Ok(())
     })?;
-    if let (Some(before), Some(folder)) = (before.and_then(|entry| entry.function), kept_folder(shared)) {
-        Artefact::remove(&folder, &before.library);
+    if let Some(before) = before.and_then(|entry| entry.function) {
+        clean(shared, &log, &before.library);
     }
     Ok(format!("Dropped function {name}."))
 }
@@ -274,6 +280,35 @@ fn kept_folder(shared: &Shared) -> Option<PathBuf> {
     match &shared.storage {
         Storage::Folder(folder) => Some(absolute(folder).join("functions")),
         _ => None,
+    }
+}
+
+/// Takes a library out of the data folder when no kept function is in it any more.
+fn clean(shared: &Shared, log: &StatementLog, library: &str) {
+    let mut kept = log.entries().into_iter().filter_map(|(_, entry)| entry.function.as_ref());
+    if let Some(folder) = kept_folder(shared).filter(|_| kept.all(|function| function.library != library)) {
+        Artefact::remove(&folder, library);
+    }
+}
+
+/// Whether a function may take the place of another that persistent queries call: after a restart they are planned with
+/// it, and their columns must stay what they are.
+fn keeps_its_types(former: &Declaration, new: &Declaration, callers: &[&str]) -> Result<()> {
+    let types = |declaration: &Declaration| {
+        let forms = declaration.variations.iter().map(|form| {
+            let params: Vec<String> = form.params.iter().map(|param| param.ty.to_string()).collect();
+            format!("{}({}) -> {}", declaration.name, params.join(", "), form.returns)
+        });
+        (declaration.kind, forms.collect::<Vec<_>>().join(" or "))
+    };
+    let (before, after) = (types(former), types(new));
+    match callers.first() {
+        Some(first) if before != after => {
+            Err(Error::sql(format!("cannot change the types of function {}, it is in use", new.name))
+                .detail(format!("it was {}, it is now {}; called by {}", before.1, after.1, callers.join(", ")))
+                .hint(format!("TERMINATE {first}; first, or give the new function another name.")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 //! refused. A file plans all its statements this way, each on what the ones before it would leave, before the first is
 //! carried out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -99,6 +99,8 @@ pub(super) struct Planner<'a> {
     pub(super) functions: Arc<FunctionRegistry>,
     /// The folder that relative paths in statements start from; the working folder when empty.
     pub(super) folder: PathBuf,
+    /// Functions that earlier statements drop.
+    pub(super) dropped: BTreeSet<String>,
     pub(super) settings: Settings,
     variables: Variables,
     /// Whether what an earlier run left in the statements topic must agree; only a file is the desired state.
@@ -124,6 +126,7 @@ impl<'a> Planner<'a> {
             catalog: Catalog::clone(&session.engine.0.catalog.snapshot()),
             functions: session.engine.0.functions.snapshot(),
             folder: PathBuf::new(),
+            dropped: BTreeSet::new(),
             settings: session.settings.clone(),
             variables: session.variables.clone(),
             compare: true,

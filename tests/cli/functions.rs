@@ -104,6 +104,15 @@ fn without_cargo_the_error_says_what_to_do() {
 }
 
 #[test]
+fn without_cargo_what_was_built_from_the_same_text_is_taken() {
+    let case = case().file("twice.rs", TWICE).file("a.sql", "CREATE FUNCTION twice FROM 'twice.rs';\n");
+    case.run(&["run", "a.sql", "--data", "d"]).expect(0);
+    let case = case.variable("PATH", "").variable("HOME", "/nonexistent").variable("CARGO_HOME", "/nonexistent");
+    case.run(&["run", "a.sql", "--data", "d"]).expect(0).says("Created function TWICE");
+    case.run(&["run", "a.sql"]).expect(3).says("cargo is not installed");
+}
+
+#[test]
 fn a_query_that_runs_keeps_the_function_that_is_replaced() {
     let thrice = TWICE.replace("2.0", "3.0");
     let case = case().file("twice.rs", TWICE).file("thrice.rs", &thrice);
@@ -159,6 +168,60 @@ fn functions_come_back_with_the_queries_that_call_them() {
     let ran = repl("INSERT INTO s VALUES (3); SELECT * FROM t EMIT CHANGES LIMIT 3;").expect(0);
     assert_eq!(lines(&ran), ["{\"Y\":2.0}", "{\"Y\":4.0}", "{\"Y\":6.0}"], "{}", ran.err);
     assert!(elsewhere.path("d/functions").is_dir(), "the data folder is whole again");
+}
+
+#[test]
+fn a_missing_function_can_be_dropped_or_made_again() {
+    let case = Case::new().variable("ALCEDO_EXTENSION_DIR", "ext").file("twice.rs", TWICE);
+    let repl = |input: &str| case.pipe(&["repl", "--data", "d", "--output", "csv"], input);
+    repl("CREATE FUNCTION twice FROM 'twice.rs';").expect(0);
+    let lose = || {
+        std::fs::remove_dir_all(case.path("d/functions")).expect("removed");
+        std::fs::remove_dir_all(case.path("ext/libraries")).expect("removed");
+        std::fs::rename(case.path("twice.rs"), case.path("away.rs")).expect("renamed");
+    };
+    lose();
+    repl("DESCRIBE FUNCTION twice;").expect(1).says("function TWICE is missing").says("twice.rs does not exist");
+    std::fs::rename(case.path("away.rs"), case.path("other.rs")).expect("renamed");
+    repl("CREATE FUNCTION twice FROM 'other.rs'; DESCRIBE FUNCTION twice;").expect(0).says("Created function TWICE");
+    std::fs::rename(case.path("other.rs"), case.path("twice.rs")).expect("renamed");
+    lose();
+    repl("DROP FUNCTION twice;").expect(0).says("Dropped function TWICE.");
+    let ran = repl("DROP FUNCTION twice;").expect(1).says("unknown function TWICE");
+    assert!(!ran.err.contains("did not come back"), "{}", ran.err);
+}
+
+#[test]
+fn a_function_in_use_keeps_its_types_and_a_shared_library_stays() {
+    let words = TWICE
+        .replace("-> Float64Array", "-> StringArray")
+        .replace("Float64Array, udf", "Float64Array, StringArray, udf");
+    let words = words.replace("x.map(|x| x * 2.0)", "x.iter().map(|x| x.map(|_| \"some\")).collect()");
+    let half =
+        "\n/// Half of a number.\n#[udf]\nfn half(x: &Float64Array) -> Float64Array {\n    x.map(|x| x / 2.0)\n}\n";
+    let case = case().file("both.rs", &format!("{TWICE}{half}")).file("words.rs", &words);
+    let repl = |input: &str| case.pipe(&["repl", "--data", "d", "--output", "json"], input);
+    let create = "CREATE FUNCTION twice FROM 'both.rs'; CREATE FUNCTION half FROM 'both.rs';";
+    let ran = repl(&format!("{create}{STREAMS}CREATE OR REPLACE FUNCTION twice FROM 'words.rs';")).expect(1);
+    ran.says("cannot change the types of function TWICE, it is in use")
+        .says("it was TWICE(DOUBLE) -> DOUBLE, it is now TWICE(DOUBLE) -> VARCHAR; called by CSAS_T");
+    repl("TERMINATE CSAS_T; CREATE OR REPLACE FUNCTION twice FROM 'words.rs'; DROP FUNCTION twice;").expect(0);
+    let elsewhere = case.variable("ALCEDO_EXTENSION_DIR", "elsewhere");
+    let input = "INSERT INTO s VALUES (3); SELECT HALF(x) AS h FROM s EMIT CHANGES LIMIT 1;";
+    let ran = elsewhere.pipe(&["repl", "--data", "d", "--output", "json"], input).expect(0);
+    assert_eq!(ran.out, "{\"H\":1.5}\n", "{}", ran.err);
+}
+
+#[test]
+fn a_file_may_drop_what_it_makes_again_and_make_nothing_twice() {
+    let case = case().file("twice.rs", TWICE).file("thrice.rs", &TWICE.replace("2.0", "3.0"));
+    let twice = "CREATE FUNCTION twice FROM 'twice.rs';\nCREATE FUNCTION twice FROM 'twice.rs';\n";
+    let again =
+        "CREATE FUNCTION twice FROM 'twice.rs';\nDROP FUNCTION twice;\nCREATE FUNCTION twice FROM 'thrice.rs';\n";
+    let case = case.file("twice.sql", twice).file("again.sql", again);
+    let ran = case.run(&["run", "twice.sql"]).expect(1).says("function TWICE exists already").says("twice.sql:2:17");
+    assert!(!ran.err.contains("Created"), "{}", ran.err);
+    case.run(&["run", "again.sql", "--data", "d"]).expect(0).says("Dropped function TWICE.");
 }
 
 #[test]
