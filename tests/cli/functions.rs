@@ -192,6 +192,31 @@ fn a_missing_function_can_be_dropped_or_made_again() {
 }
 
 #[test]
+fn functions_come_back_on_a_cluster_and_a_path_from_the_environment_is_not_kept() {
+    let case = case().file("twice.rs", TWICE).variable("WHERE_IT_IS", "hidden_folder");
+    std::fs::create_dir(case.path("hidden_folder")).expect("a folder");
+    std::fs::copy(case.path("twice.rs"), case.path("hidden_folder/half.rs")).expect("copied");
+    let half = TWICE.replace("twice", "half").replace("* 2.0", "/ 2.0");
+    let case = case.file("hidden_folder/half.rs", &half);
+    let broker = case.spawn(&["broker", "--listen", "127.0.0.1:0", "--data", "d"]);
+    let address = broker.address("listening on ");
+    let repl = |input: &str| case.pipe(&["repl", "-b", &address, "--output", "json"], input);
+    let create = "CREATE FUNCTION twice FROM 'twice.rs'; CREATE FUNCTION half FROM '${env:WHERE_IT_IS}/half.rs';";
+    repl(create).expect(0).says("Created function HALF");
+    let input = "CREATE STREAM s (x DOUBLE) WITH (kafka_topic='s', value_format='JSON', partitions=1);
+INSERT INTO s VALUES (5); SET 'auto.offset.reset'='earliest';
+SELECT TWICE(x) AS t, HALF(x) AS h FROM s EMIT CHANGES LIMIT 1;";
+    let ran = repl(input).expect(0).says("2 statements of earlier sessions are back");
+    assert_eq!(lines(&ran), ["{\"T\":10.0,\"H\":2.5}"], "{}", ran.err);
+    broker.signal("INT");
+    broker.finish().expect(0);
+    let mut kept = Vec::new();
+    super::errors::files_of(&case.path("d"), &mut kept);
+    let holds = |bytes: &[u8]| bytes.windows(13).any(|window| window == b"hidden_folder");
+    assert!(kept.iter().all(|path| !holds(&std::fs::read(path).expect("readable"))), "the log holds the path");
+}
+
+#[test]
 fn a_function_in_use_keeps_its_types_and_a_shared_library_stays() {
     let words = TWICE
         .replace("-> Float64Array", "-> StringArray")

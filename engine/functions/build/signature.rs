@@ -505,7 +505,10 @@ mod tests {
         for (source, expected) in [
             (include_str!("../../../udfs/multiply/src/lib.rs"), "multiply(x Float64, y Float64) Float64"),
             (include_str!("../../../udfs/shout/src/lib.rs"), "shout(text Utf8?, marks Int32?) Utf8?"),
-            (include_str!("../../../udfs/smooth/src/lib.rs"), "smooth(readings [Float64], weights [Float64]) Float64?"),
+            (
+                include_str!("../../../udfs/smooth/src/lib.rs"),
+                "smooth(readings [Float64?], weights [Float64?]) Float64?",
+            ),
             (include_str!("../../../udfs/lookup/src/lib.rs"), "async lookup(key Int64, delay_ms Int64?) Int64?"),
         ] {
             let declared = read(source, "lib.rs").unwrap_or_else(|error| panic!("{error}"));
