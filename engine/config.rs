@@ -91,6 +91,12 @@ pub const SETTINGS: &[Setting] = &[
         doc: "how often a persistent query commits, in milliseconds",
     },
     Setting {
+        name: "extension.dir",
+        kind: SettingKind::Text,
+        default: "",
+        doc: "folder in which CREATE FUNCTION builds and keeps libraries; in the user's cache folder when empty",
+    },
+    Setting {
         name: "logging.processing.rows.include",
         kind: SettingKind::Choice(&["false", "true"]),
         default: "false",

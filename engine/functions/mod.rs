@@ -3,7 +3,8 @@
 //! In reading order: [`declaration`] is what a function says about itself, [`resolve`] chooses a form for a call,
 //! [`kernel`] makes a function DataFusion's, [`foreign`] takes in functions that are DataFusion's already, [`registry`]
 //! holds all of them by name, [`describe`] prints one. [`row_errors`] is how a vectorized function reports one bad row
-//! without failing its batch. [`scalar`] holds the functions themselves, one a file.
+//! without failing its batch. [`scalar`] holds the functions themselves, one a file. [`plugin`] opens libraries of
+//! functions, [`build`] makes such libraries from source.
 //!
 //! Neighbours: the binder resolves calls here; operators evaluate them and collect the row errors. Nothing here knows
 //! streams, queries or time.
@@ -16,6 +17,10 @@ pub mod kernel;
 
 pub mod foreign;
 
+pub mod plugin;
+
+pub mod build;
+
 pub mod registry;
 
 pub mod describe;
@@ -26,4 +31,4 @@ pub mod scalar;
 
 pub use declaration::{Category, Declaration, Example, FunctionKind, Param, ParamType, Returns, Variation};
 pub use kernel::{Call, ScalarFunction};
-pub use registry::{FunctionRegistry, FunctionSummary, ResolvedScalar};
+pub use registry::{Door, FunctionRegistry, FunctionSummary, ResolvedScalar, SharedFunctions};

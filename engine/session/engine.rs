@@ -16,7 +16,7 @@ use crate::catalog::SharedCatalog;
 use crate::catalog::log::StatementLog;
 use crate::config::Settings;
 use crate::error::{Error, Result};
-use crate::functions::FunctionRegistry;
+use crate::functions::{FunctionRegistry, SharedFunctions};
 use crate::kafka::{Admin, ClientConfig, Producer};
 use crate::notice::Notices;
 use crate::runtime::processing_log::ProcessingLog;
@@ -94,9 +94,26 @@ impl EngineBuilder {
         self
     }
 
-    /// Adds a function of the program's own. Its name must not be taken.
+    /// Adds a scalar function of the program's own, called with whole columns.
+    ///
+    /// Its signature decides what it takes, and may name any Arrow type: arguments and results are cast where SQL has
+    /// another. NULLs reach it as they are. Unless it is volatile, a call with constants is computed once, when the
+    /// statement is planned. An `Err` nulls and reports the rows that cause it; it never ends a query.
+    ///
+    /// # Errors
+    /// When there is a function of this name, whatever its case.
     pub fn register_udf(mut self, udf: datafusion::logical_expr::ScalarUDF) -> Result<Self> {
         self.functions.register_udf(udf)?;
+        Ok(self)
+    }
+
+    /// Adds an aggregate function of the program's own. `SHOW FUNCTIONS` and `DESCRIBE FUNCTION` know it; a statement
+    /// that calls it is refused by name until queries can group.
+    ///
+    /// # Errors
+    /// When there is a function of this name, whatever its case.
+    pub fn register_udaf(mut self, udaf: datafusion::logical_expr::AggregateUDF) -> Result<Self> {
+        self.functions.register_udaf(udaf)?;
         Ok(self)
     }
 
@@ -159,7 +176,7 @@ impl EngineBuilder {
             storage,
             settings,
             notices,
-            functions,
+            functions: SharedFunctions::new(functions),
             catalog: SharedCatalog::default(),
             log: Mutex::new(log),
             processing_log: Mutex::new(None),
@@ -205,7 +222,7 @@ pub(super) struct Shared {
     pub(super) storage: Storage,
     pub(super) settings: Settings,
     pub(super) notices: Notices,
-    pub(super) functions: FunctionRegistry,
+    pub(super) functions: SharedFunctions,
     pub(super) catalog: SharedCatalog,
     pub(super) log: Mutex<StatementLog>,
     /// `None` until the first persistent query asks for it.

@@ -4,7 +4,7 @@
 use super::engine::Shared;
 use super::outcome::{Listing, Outcome};
 use super::statement::{Action, Planned};
-use super::{Session, connectors, describe, insert, print, queries, show, topics};
+use super::{Session, connectors, describe, functions, insert, print, queries, show, topics};
 use crate::catalog::Catalog;
 use crate::catalog::log::{connector_key, query_key, relation_key};
 use crate::config::{Applied, Origin};
@@ -126,6 +126,8 @@ impl Session {
                 log.flush(&shared.admin, &shared.producer)?;
                 Outcome::Done(format!("Dropped connector {}.", quote_identifier(&name)))
             }
+            Action::CreateFunction(new) => Outcome::Done(functions::create(shared, *new, span)?),
+            Action::DropFunction(name) => Outcome::Done(functions::drop(shared, &name)?),
             Action::Set { name, value } => Outcome::Done(match self.settings.set(Origin::Set, &name, &value)? {
                 Applied::Setting(_) => format!("Set '{name}' to '{value}'."),
                 Applied::StandsFor(ours) => format!("Set '{ours}' to '{value}'; '{name}' stands for it."),

@@ -8,6 +8,7 @@
 //! - [`check`](Session::check): a file checked without carrying anything out
 //! - `topics`, `queries`, `insert`, [`print`], `connectors`: what the arms need
 //! - `processing_log`: the stream of reports about bad records
+//! - `functions`: functions from outside: made, dropped, brought back
 //! - `show`, `describe`, `extended`: what there is, as text
 //! - `outcome`: what a statement gave; `batches`: its rows for programs
 
@@ -18,6 +19,7 @@ mod describe;
 mod engine;
 mod execute;
 mod extended;
+mod functions;
 mod infer;
 mod insert;
 mod outcome;

@@ -1,7 +1,8 @@
 //! A SQL file: every statement is planned before the first is carried out, so a mistake on the last line starts nothing.
 
 use super::statement::{Planned, Planner};
-use super::{Outcome, Session, environment};
+use super::{Outcome, Session, environment, functions};
+use crate::catalog::log::Entry;
 use crate::error::Error;
 use crate::sql::prepare::{Prepared, prepare};
 use crate::sql::split::split;
@@ -45,6 +46,7 @@ impl Session {
             for (number, source) in sources.iter().enumerate() {
                 let failed =
                     |error: Error| ScriptError { error, source: number, started: false, not_reached: Vec::new() };
+                planner.paths_are_relative_to(std::path::Path::new(&source.name).parent());
                 for piece in &split(&source.text).pieces {
                     let prepared = prepare(piece, planner.variables(), environment).map_err(failed)?;
                     let planned = planner.plan(&prepared).map_err(|error| failed(prepared.locate(error)))?;
@@ -70,19 +72,23 @@ impl Session {
         Ok(())
     }
 
-    /// Brings back what an earlier session on the same topics left: streams, connectors and running queries.
+    /// Brings back what an earlier session on the same topics left: functions, streams, connectors and running queries.
     ///
     /// An entry that fails is told as a notice and left out; the rest lives. Gives how many came back.
     pub fn restore(&mut self) -> usize {
-        let statements: Vec<(String, String)> = {
+        let entries: Vec<(String, Entry)> = {
             let log = self.engine.0.log.lock();
-            log.entries().into_iter().map(|(key, entry)| (key.to_string(), entry.statement.clone())).collect()
+            log.entries().into_iter().map(|(key, entry)| (key.to_string(), entry.clone())).collect()
         };
         let mut restored = 0;
-        for (key, statement) in statements {
-            let text = if statement.trim_end().ends_with(';') { statement } else { statement + ";" };
-            match self.execute(&text) {
-                Ok(_) => restored += 1,
+        for (key, entry) in entries {
+            let done = match entry.function {
+                Some(kept) => functions::restore(self, &key, &kept),
+                None if entry.statement.trim_end().ends_with(';') => self.execute(&entry.statement).map(drop),
+                None => self.execute(&(entry.statement + ";")).map(drop),
+            };
+            match done {
+                Ok(()) => restored += 1,
                 Err(error) => {
                     let text = format!("{} did not come back: {error}", key.replacen('/', " ", 1));
                     self.engine.0.notices.warning("catalog", text);

@@ -2,15 +2,19 @@
 //! refused. A file plans all its statements this way, each on what the ones before it would leave, before the first is
 //! carried out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::connectors::{listener_config, properties_of};
 use super::engine::{Engine, Shared};
+use super::functions::{self, NewFunction};
 use super::{Session, infer, topics};
 use crate::catalog::log::{connector_key, query_key, relation_key};
 use crate::catalog::{Catalog, Connector, Relation, RelationKind};
 use crate::config::{Origin, Settings};
 use crate::error::{Error, Result, Span};
+use crate::functions::FunctionRegistry;
 use crate::ingest::mqtt::config::ListenerConfig;
 use crate::plan::{QueryPlan, explain};
 use crate::runtime::start::StartPolicy;
@@ -69,6 +73,8 @@ pub(super) enum Action {
         config: Box<ListenerConfig>,
     },
     DropConnector(String),
+    CreateFunction(Box<NewFunction>),
+    DropFunction(String),
     Set {
         name: String,
         value: String,
@@ -88,11 +94,17 @@ pub(super) enum Action {
 /// Plans statements on a catalog, settings and variables that it changes as the statements would.
 pub(super) struct Planner<'a> {
     engine: &'a Engine,
-    catalog: Catalog,
-    settings: Settings,
+    pub(super) catalog: Catalog,
+    /// Functions, those of earlier statements included.
+    pub(super) functions: Arc<FunctionRegistry>,
+    /// The folder that relative paths in statements start from; the working folder when empty.
+    pub(super) folder: PathBuf,
+    /// Functions that earlier statements drop.
+    pub(super) dropped: BTreeSet<String>,
+    pub(super) settings: Settings,
     variables: Variables,
     /// Whether what an earlier run left in the statements topic must agree; only a file is the desired state.
-    compare: bool,
+    pub(super) compare: bool,
     /// Topics that earlier statements will have made, with their partitions.
     topics: BTreeMap<String, i32>,
     /// How many `INSERT INTO target SELECT ... FROM source` there were, by both names.
@@ -112,6 +124,9 @@ impl<'a> Planner<'a> {
         Planner {
             engine: &session.engine,
             catalog: Catalog::clone(&session.engine.0.catalog.snapshot()),
+            functions: session.engine.0.functions.snapshot(),
+            folder: PathBuf::new(),
+            dropped: BTreeSet::new(),
             settings: session.settings.clone(),
             variables: session.variables.clone(),
             compare: true,
@@ -143,12 +158,12 @@ impl<'a> Planner<'a> {
         self.topics.keys().map(String::as_str)
     }
 
-    /// What can be called.
-    pub fn functions(&self) -> &'a crate::functions::FunctionRegistry {
-        &self.engine.0.functions
+    /// Says which folder relative paths in the statements that follow start from.
+    pub fn paths_are_relative_to(&mut self, folder: Option<&Path>) {
+        self.folder = folder.map(Path::to_path_buf).unwrap_or_default();
     }
 
-    fn shared(&self) -> &'a Shared {
+    pub(super) fn shared(&self) -> &'a Shared {
         &self.engine.0
     }
 
@@ -201,8 +216,8 @@ impl<'a> Planner<'a> {
             wrap_single_values: None,
         };
         let catalog = self.catalog.clone();
-        let functions = &self.engine.0.functions;
-        let context = Context { catalog: &catalog, functions, defaults, statement: shown };
+        let functions = Arc::clone(&self.functions);
+        let context = Context { catalog: &catalog, functions: &functions, defaults, statement: shown };
         Ok(match &statement.kind {
             StatementKind::CreateSource(create) => {
                 if let Some(nothing) = self.exists_already(&create.name.name, create.if_not_exists) {
@@ -319,6 +334,8 @@ impl<'a> Planner<'a> {
                 self.catalog.drop_connector(&name.name, name.span)?;
                 Action::DropConnector(name.name.clone())
             }
+            StatementKind::CreateFunction(create) => functions::plan_create(self, create, shown)?,
+            StatementKind::DropFunction { if_exists, name } => functions::plan_drop(self, name, *if_exists)?,
             StatementKind::Set { name, value } => {
                 self.settings.set(Origin::Set, &name.value, &value.value).map_err(|error| error.or_at(name.span))?;
                 if crate::config::find(&name.value).is_some_and(|setting| setting.name == "auto.offset.reset") {
@@ -447,7 +464,7 @@ impl<'a> Planner<'a> {
     fn check_describe(&self, describe: &Describe) -> Result<()> {
         match describe {
             Describe::Source { name, .. } => self.catalog.relation(&name.name, name.span).map(drop),
-            Describe::Function(name) => self.shared().functions.describe(&name.name, name.span).map(drop),
+            Describe::Function(name) => self.functions.describe(&name.name, name.span).map(drop),
             Describe::Connector(name) => self.catalog.connector(&name.name, name.span).map(drop),
             Describe::All { .. } => Ok(()),
         }
@@ -495,6 +512,7 @@ fn canonical(shown: &str) -> String {
     match &mut statement.kind {
         StatementKind::CreateSource(create) => (create.or_replace, create.if_not_exists) = (false, false),
         StatementKind::CreateAsSelect(create) => (create.or_replace, create.if_not_exists) = (false, false),
+        StatementKind::CreateFunction(create) => (create.or_replace, create.if_not_exists) = (false, false),
         _ => {}
     }
     statement.to_string()

@@ -14,6 +14,7 @@
 //! - [`bounds`]: scans, `START AT`, `UNTIL`
 //! - [`bad_records`]: skip, fail, dead letters, the processing log
 //! - [`devices`]: MQTT
+//! - [`functions`]: functions from source
 //! - [`shell`]: statements from a pipe; [`terminal`]: the shell on a terminal; [`screen`]: results on one
 
 mod bad_records;
@@ -22,6 +23,7 @@ mod check;
 mod devices;
 mod errors;
 mod full_disk;
+mod functions;
 mod limits;
 mod live;
 mod permissions;

@@ -7,6 +7,9 @@
 
 pub mod screen;
 
+/// The libraries of `udfs/`.
+pub mod udfs;
+
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};

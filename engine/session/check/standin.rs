@@ -15,8 +15,9 @@ pub(super) fn put(planner: &mut Planner, statement: &Statement) -> Option<String
     match &statement.kind {
         StatementKind::CreateSource(create) => {
             let create = plain(create);
-            let functions = planner.functions();
-            let context = Context { catalog: &catalog, functions, defaults: Defaults::default(), statement: "" };
+            let functions = std::sync::Arc::clone(&planner.functions);
+            let context =
+                Context { catalog: &catalog, functions: &functions, defaults: Defaults::default(), statement: "" };
             let relation = planner::create_source(&context, &create).ok()?;
             planner.change_catalog(|catalog| catalog.add_relation(relation, true, nowhere));
             Some(create.name.name)
