@@ -16,6 +16,8 @@ pub mod kernel;
 
 pub mod foreign;
 
+pub mod plugin;
+
 pub mod registry;
 
 pub mod describe;
