@@ -51,6 +51,11 @@
 
 #![forbid(missing_docs)]
 
+/// Unit tests run with the binary's allocator, which is another one than that of functions in libraries.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub mod error;
 pub mod config;
 pub mod notice;

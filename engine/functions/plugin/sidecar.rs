@@ -58,6 +58,26 @@ pub struct Signature {
     pub result: Value,
     /// Whether it answers later (Arroyo's format only).
     pub is_async: bool,
+    /// How a function that answers later is run; what the source does not say is [`AsyncOptions::default`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub async_options: Option<AsyncOptions>,
+}
+
+/// The options of `#[udf(ordered, timeout = "5s", allowed_in_flight = 1000)]` in Arroyo's format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsyncOptions {
+    /// Whether answers are to come in the order of the rows. Results here always have that order.
+    pub ordered: bool,
+    /// How long a row may take, in milliseconds.
+    pub timeout_ms: u64,
+    /// How many rows may wait for an answer at a time.
+    pub allowed_in_flight: u32,
+}
+
+impl Default for AsyncOptions {
+    fn default() -> Self {
+        AsyncOptions { ordered: true, timeout_ms: 5_000, allowed_in_flight: 1_000 }
+    }
 }
 
 /// An argument of a function.
@@ -124,8 +144,9 @@ impl Sidecar {
 
 /// The bytes of a library's file.
 pub(super) fn read(library: &Path) -> Result<Vec<u8>> {
-    std::fs::read(library)
-        .map_err(|error| Error::external(format!("cannot read library {}", library.display())).detail(error.to_string()))
+    std::fs::read(library).map_err(|error| {
+        Error::external(format!("cannot read library {}", library.display())).detail(error.to_string())
+    })
 }
 
 /// SHA-256 as 64 hexadecimal digits.

@@ -9,7 +9,8 @@ fn zscore(reading: &Float64Array, mean: &Float64Array, deviation: &Float64Array)
     if deviation.iter().flatten().any(|deviation| deviation < 0.0) {
         return Err(Error::new("a standard deviation cannot be negative"));
     }
-    let scores = reading.zip(mean, |reading, mean| reading - mean).zip(deviation, |distance, deviation| distance / deviation);
+    let scores =
+        reading.zip(mean, |reading, mean| reading - mean).zip(deviation, |distance, deviation| distance / deviation);
     if !deviation.values().contains(&0.0) {
         return Ok(scores);
     }

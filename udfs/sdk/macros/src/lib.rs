@@ -187,7 +187,8 @@ impl Options {
                 ("nulls", Some("propagate")) => options.propagate = true,
                 ("nulls", Some("pass")) => options.propagate = false,
                 ("nulls", _) => {
-                    let text = "`nulls` is \"propagate\" (a row with a NULL argument is NULL) or \"pass\" (the default)";
+                    let text =
+                        "`nulls` is \"propagate\" (a row with a NULL argument is NULL) or \"pass\" (the default)";
                     return refused(text, span);
                 }
                 ("volatile", None) => options.volatile = true,
@@ -227,18 +228,27 @@ impl Signature {
         let Some(TokenTree::Group(inside)) = trees.get(keyword + 2) else {
             return refused("a function for SQL has no type parameters", name.span());
         };
-        let parameters =
-            split(inside.stream()).into_iter().map(|tokens| parameter(tokens, inside.span())).collect::<Result<Vec<_>, _>>()?;
+        let parameters = split(inside.stream())
+            .into_iter()
+            .map(|tokens| parameter(tokens, inside.span()))
+            .collect::<Result<Vec<_>, _>>()?;
         if parameters.is_empty() {
-            return refused("a function for SQL takes at least one array, which says how many rows there are", name.span());
+            return refused(
+                "a function for SQL takes at least one array, which says how many rows there are",
+                name.span(),
+            );
         }
         let mut rest = trees[keyword + 3..].iter();
-        let arrow = rest.next().is_some_and(|tree| is_punct(tree, '-')) && rest.next().is_some_and(|tree| is_punct(tree, '>'));
+        let arrow =
+            rest.next().is_some_and(|tree| is_punct(tree, '-')) && rest.next().is_some_and(|tree| is_punct(tree, '>'));
         if !arrow {
             return refused("a function for SQL returns an array", name.span());
         }
         let returns: TokenStream = rest
-            .take_while(|tree| !is_ident(tree, "where") && !matches!(tree, TokenTree::Group(body) if body.delimiter() == Delimiter::Brace))
+            .take_while(|tree| {
+                !is_ident(tree, "where")
+                    && !matches!(tree, TokenTree::Group(body) if body.delimiter() == Delimiter::Brace)
+            })
             .cloned()
             .collect();
         Ok(Signature { name: name.clone(), description: description(&trees[..keyword]), parameters, returns })
