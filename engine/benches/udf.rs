@@ -86,7 +86,8 @@ impl Case {
         let column = |from: f64| -> ArrayRef {
             Arc::new(Float64Array::from_iter_values((0..rows).map(|row| from + row as f64)))
         };
-        let fields = vec![Arc::new(Field::new("x", DataType::Float64, true)); 2];
+        let field: FieldRef = Arc::new(Field::new("x", DataType::Float64, true));
+        let fields = vec![field; 2];
         let options = Arc::new(ConfigOptions::default());
         Case { door, udf: udf.clone(), columns: [column(0.5), column(-7.0)], fields, options, best: f64::MAX }
     }
