@@ -3,7 +3,7 @@
 //! - `engine`: where topics live, what runs, how it ends
 //! - `statement`: a statement becomes a `statement::Planned` action, without touching anything
 //! - `execute`: the action is carried out; one arm a statement
-//! - `script`: a file: every statement is planned before the first is carried out
+//! - `script`: a file: every statement is planned before the first is carried out; `include`: the file in a file
 //! - `topics`, `queries`, `insert`, [`print`], `connectors`: what the arms need
 //! - `processing_log`: the stream of reports about bad records
 //! - `show`, `describe`, `extended`: what there is, as text
@@ -15,6 +15,7 @@ mod describe;
 mod engine;
 mod execute;
 mod extended;
+mod include;
 mod insert;
 mod outcome;
 mod print;
@@ -26,6 +27,7 @@ mod statement;
 mod topics;
 
 pub use engine::{Engine, EngineBuilder, QueryStats, Storage};
+pub use include::Including;
 pub use outcome::{CancelHandle, EndReason, Listing, Outcome, RowColumn, RowEvent, RowStream};
 pub use script::{ScriptError, SourceText};
 
@@ -62,6 +64,11 @@ impl Session {
     /// Sets a setting for the statements that follow, as `SET` does.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         self.settings.set(Origin::Set, name, value)
+    }
+
+    /// The variables of `DEFINE`, by name.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter()
     }
 
     /// The settings in force.

@@ -13,10 +13,11 @@
 //! - [`bounds`]: scans, `START AT`, `UNTIL`
 //! - [`bad_records`]: skip, fail, dead letters, the processing log
 //! - [`devices`]: MQTT
-//! - [`shell`]: statements from a pipe; [`terminal`]: the shell on a terminal
+//! - [`shell`]: statements from a pipe; [`commands`]: `-e`, `-f`, scripts, commands; [`terminal`]: the shell on a terminal
 
 mod bad_records;
 mod bounds;
+mod commands;
 mod devices;
 mod errors;
 mod full_disk;

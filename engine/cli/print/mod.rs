@@ -56,7 +56,7 @@ impl<W: Write> RowPrinter<W> {
     pub fn batch(&mut self, stream: usize, batch: &RecordBatch) -> io::Result<()> {
         let stream = &mut self.streams[stream];
         match self.format {
-            OutputFormat::Table => {
+            OutputFormat::Table | OutputFormat::Vertical => {
                 let rows: Vec<Vec<Option<String>>> = (0..batch.num_rows())
                     .map(|row| batch.columns().iter().map(|column| text_of(column, row)).collect())
                     .collect();
@@ -102,7 +102,7 @@ impl<W: Write> RowPrinter<W> {
 /// Writes a listing.
 pub fn listing(out: &mut impl Write, listing: &Listing, format: OutputFormat, paint: Paint) -> io::Result<()> {
     match format {
-        OutputFormat::Table => {
+        OutputFormat::Table | OutputFormat::Vertical => {
             if !listing.title.is_empty() {
                 writeln!(out, "{}", paint.strong(&listing.title))?;
             }
