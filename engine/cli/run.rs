@@ -29,8 +29,7 @@ pub fn command(args: &RunArgs) -> Result<u8> {
         other => write_outcome(other, args.output),
     });
     if let Err(failure) = ran {
-        let source = &sources[failure.source];
-        complain(&failure.error, &source.text, &source.name);
+        complain(&failure.error, &failure.source.text, &failure.source.name);
         drop(streams);
         if failure.started {
             for statement in &failure.not_reached {

@@ -12,8 +12,8 @@ use parking_lot::Mutex;
 use super::Session;
 use super::connectors::RunningConnector;
 use crate::broker::{Broker, Config as BrokerConfig, Storage as BrokerStorage};
-use crate::catalog::SharedCatalog;
 use crate::catalog::log::StatementLog;
+use crate::catalog::{Catalog, SharedCatalog};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::functions::{FunctionRegistry, SharedFunctions};
@@ -319,6 +319,24 @@ impl Engine {
     /// Where topics live.
     pub fn storage(&self) -> &Storage {
         &self.0.storage
+    }
+
+    /// What there is by name, as it is now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.0.catalog.snapshot()
+    }
+
+    /// The functions that statements may call, as they are now.
+    pub fn functions(&self) -> Arc<FunctionRegistry> {
+        self.0.functions.snapshot()
+    }
+
+    /// Names of the topics, hidden ones included.
+    ///
+    /// # Errors
+    /// When the cluster does not answer within `wait`.
+    pub fn topics(&self, wait: Duration) -> Result<Vec<String>> {
+        Ok(self.0.admin.topics(wait)?.into_iter().map(|topic| topic.name).collect())
     }
 
     /// Counts of all persistent queries, by id.

@@ -369,7 +369,11 @@ impl<'a> Planner<'a> {
             StatementKind::CreateType { .. } => return Err(Error::unsupported("CREATE TYPE", span)),
             StatementKind::DropType { .. } => return Err(Error::unsupported("DROP TYPE", span)),
             StatementKind::AlterSystem { .. } => return Err(Error::unsupported("ALTER SYSTEM", span)),
-            StatementKind::RunScript(_) => return Err(Error::unsupported("RUN SCRIPT", span)),
+            StatementKind::RunScript(_) => {
+                return Err(Error::sql("RUN SCRIPT is a statement of files and of the shell")
+                    .hint("A program reads the file and gives its text to Session::run.")
+                    .at(span));
+            }
             StatementKind::Assert(_) => return Err(Error::unsupported("ASSERT", span)),
         })
     }

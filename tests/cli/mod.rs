@@ -15,11 +15,13 @@
 //! - [`bad_records`]: skip, fail, dead letters, the processing log
 //! - [`devices`]: MQTT
 //! - [`functions`]: functions from source
-//! - [`shell`]: statements from a pipe; [`terminal`]: the shell on a terminal; [`screen`]: results on one
+//! - [`shell`]: statements from a pipe; [`commands`]: `-e`, `-f`, scripts, commands; [`terminal`]: the shell on a terminal;
+//!   [`screen`]: results on one
 
 mod bad_records;
 mod bounds;
 mod check;
+mod commands;
 mod devices;
 mod errors;
 mod full_disk;
