@@ -51,6 +51,11 @@
 
 #![forbid(missing_docs)]
 
+/// Unit tests run with the binary's allocator, which is another one than that of functions in libraries.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub mod error;
 pub mod config;
 pub mod notice;
@@ -82,6 +87,6 @@ pub mod cli;
 
 pub use error::{Error, Kind, Result, Span};
 pub use session::{
-    CancelHandle, EndReason, Engine, EngineBuilder, Listing, Outcome, QueryStats, RowColumn, RowEvent, RowStream,
-    ScriptError, Session, SourceText, Storage,
+    CancelHandle, Checked, EndReason, Engine, EngineBuilder, Listing, Note, Outcome, Progress, QueryStats, RowColumn,
+    RowEvent, RowStream, ScriptError, Session, SourceText, Storage, Verdict,
 };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use alcedo::{Engine, Outcome};
 use datafusion::arrow::array::{AsArray, Float64Array};
 use datafusion::arrow::datatypes::{DataType, Float64Type};
-use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
+use datafusion::logical_expr::{AggregateUDF, ColumnarValue, Volatility, create_udf};
 
 fn main() -> alcedo::Result<()> {
     let fahrenheit = |args: &[ColumnarValue]| {
@@ -18,7 +18,10 @@ fn main() -> alcedo::Result<()> {
     let (takes, gives) = (vec![DataType::Float64], DataType::Float64);
     let udf = create_udf("fahrenheit", takes, gives, Volatility::Immutable, Arc::new(fahrenheit));
 
-    let engine = Engine::builder().register_udf(udf)?.start()?;
+    // An aggregate joins the same way; here one that comes with DataFusion, the slope of a line through readings.
+    let slope = AggregateUDF::clone(&datafusion::functions_aggregate::regr::regr_slope_udaf());
+
+    let engine = Engine::builder().register_udf(udf)?.register_udaf(slope)?.start()?;
     let outcomes = engine.session().execute(
         "CREATE STREAM readings (celsius DOUBLE) WITH (kafka_topic='readings', value_format='JSON');
          INSERT INTO readings VALUES (100.0);

@@ -52,8 +52,13 @@ fn root() -> &'static Path {
 /// Runs a line with the built binary in place of `alcedo`; gives its standard output.
 fn run(line: &str, folder: &Path) -> String {
     let words: Vec<&str> = line.split(' ').map(|word| if word == "alcedo" { BINARY } else { word }).collect();
-    let output =
-        Command::new("sh").args(["-c", &words.join(" ")]).current_dir(folder).output().expect("there is a shell");
+    let output = Command::new("sh")
+        .args(["-c", &words.join(" ")])
+        .current_dir(folder)
+        .env("LC_ALL", "C.UTF-8")
+        .env("ALCEDO_EXTENSION_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/functions"))
+        .output()
+        .expect("there is a shell");
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{line}\n{err}");
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -139,6 +144,10 @@ fn every_block_of_the_readme_works() {
                     cluster.stop().expect("the cluster stops");
                 }
             }
+            kind if kind.starts_with("rust ") => {
+                std::fs::write(folder.path().join(&kind["rust ".len()..]), &text).expect("the folder can be written");
+            }
+            "text" => assert!(text.starts_with("/*\n[dependencies]"), "nothing checks this block\n{text}"),
             "rust" => {
                 let same = |path: &PathBuf| std::fs::read_to_string(path).is_ok_and(|example| example == text);
                 assert!(examples().iter().any(same), "no example is the same as\n{text}");

@@ -28,6 +28,20 @@ pub struct Entry {
     pub statement: String,
     /// The statement in canonical form, to tell a change from a new layout of the text.
     pub canonical: String,
+    /// Of a function: where it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<KeptFunction>,
+}
+
+/// Where a function came from, so that it can come back without being built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptFunction {
+    /// The path that was named, absolute; empty when it held a value of the environment.
+    pub path: String,
+    /// SHA-256 of the source.
+    pub source_sha256: String,
+    /// The file name of the library, which says what is in it.
+    pub library: String,
 }
 
 /// The log of one service.
@@ -58,6 +72,11 @@ pub fn type_key(name: &str) -> String {
 /// The key of a statement that added columns to a stream or table.
 pub fn alteration_key(relation: &str, columns: &[&str]) -> String {
     format!("alteration/{relation}/{}", columns.join(","))
+}
+
+/// The key of a function.
+pub fn function_key(name: &str) -> String {
+    format!("function/{name}")
 }
 
 /// The key of a connector.
@@ -118,19 +137,29 @@ impl StatementLog {
         self.entries.get(key)
     }
 
-    /// All entries with their keys, in the order of their creation.
+    /// All entries with their keys, functions first, each kind in the order of its creation: nothing that a function
+    /// needs is in here, and a query may call one that was created again after it.
     pub fn entries(&self) -> Vec<(&str, &Entry)> {
         let mut entries: Vec<_> = self.entries.iter().map(|(key, entry)| (key.as_str(), entry)).collect();
-        entries.sort_by_key(|(_, entry)| entry.sequence);
+        entries.sort_by_key(|(_, entry)| (entry.function.is_none(), entry.sequence));
         entries
     }
 
     /// Keeps a statement under its key; it is written by the next [`flush`](Self::flush).
     pub fn put(&mut self, key: &str, statement: &str, canonical: &str) {
+        self.put_entry(key, statement, canonical, None);
+    }
+
+    /// Keeps the statement of a function under its key; written by the next [`flush`](Self::flush).
+    pub fn put_function(&mut self, key: &str, statement: &str, function: KeptFunction) {
+        self.put_entry(key, statement, statement, Some(function));
+    }
+
+    fn put_entry(&mut self, key: &str, statement: &str, canonical: &str, function: Option<KeptFunction>) {
         let last = self.entries.values().map(|entry| entry.sequence).max().unwrap_or(0);
         let sequence = self.entries.get(key).map_or(last + 1, |entry| entry.sequence);
-        let entry =
-            Entry { version: VERSION, sequence, statement: statement.to_string(), canonical: canonical.to_string() };
+        let (statement, canonical) = (statement.to_string(), canonical.to_string());
+        let entry = Entry { version: VERSION, sequence, statement, canonical, function };
         if self.entries.get(key) != Some(&entry) {
             self.entries.insert(key.to_string(), entry);
             self.unwritten.push(key.to_string());
@@ -217,12 +246,27 @@ mod tests {
     }
 
     #[test]
+    fn functions_come_before_what_may_call_them_and_survive_the_topic() {
+        let function =
+            KeptFunction { path: "/a/f.rs".into(), source_sha256: "00".into(), library: "udf-f-0.so".into() };
+        let mut log = empty();
+        log.put("query/B", "CREATE B", "CREATE B");
+        log.put_function(&function_key("F"), "CREATE FUNCTION F FROM '/a/f.rs'", function.clone());
+        let order: Vec<_> = log.entries().into_iter().map(|(key, _)| key.to_string()).collect();
+        assert_eq!(order, ["function/F", "query/B"]);
+        let written = serde_json::to_vec(log.get("function/F").expect("it was put")).expect("it can be written");
+        let mut again = empty();
+        again.apply(Some(b"function/F"), Some(&written), &mut |key| panic!("{key}"));
+        assert_eq!(again.get("function/F").and_then(|entry| entry.function.clone()), Some(function));
+    }
+
+    #[test]
     fn a_corrupt_entry_is_named_and_the_rest_lives() {
         let mut log = empty();
-        let good = serde_json::to_vec(&Entry { version: 1, sequence: 1, statement: "s".into(), canonical: "s".into() });
+        let good = br#"{"version":1,"sequence":1,"statement":"s","canonical":"s"}"#;
         let mut named = Vec::new();
         let mut corrupt = |key: &str| named.push(key.to_string());
-        log.apply(Some(b"relation/A"), good.ok().as_deref(), &mut corrupt);
+        log.apply(Some(b"relation/A"), Some(good), &mut corrupt);
         log.apply(Some(b"relation/B"), Some(b"{not json"), &mut corrupt);
         log.apply(
             Some(b"relation/C"),

@@ -101,6 +101,11 @@ impl Catalog {
         self.queries.values().filter(|query| query.sources.iter().any(|s| s == relation)).map(|q| &*q.id).collect()
     }
 
+    /// Ids of the queries that call this function.
+    pub fn callers_of(&self, function: &str) -> Vec<&str> {
+        self.queries.values().filter(|query| query.functions.iter().any(|f| f == function)).map(|q| &*q.id).collect()
+    }
+
     /// Ids of the queries that write this stream or table.
     pub fn writers_of(&self, relation: &str) -> Vec<&str> {
         self.queries.values().filter(|query| query.sink == relation).map(|query| &*query.id).collect()

@@ -7,6 +7,8 @@ pub struct CatalogQuery {
     pub id: String,
     /// The streams and tables it reads.
     pub sources: Vec<String>,
+    /// The functions its statement calls, in upper case.
+    pub functions: Vec<String>,
     /// The stream or table it writes.
     pub sink: String,
     /// The statement that made it, as typed, secrets masked.

@@ -27,6 +27,7 @@ fn query(id: &str, source: &str, sink: &str) -> CatalogQuery {
         sources: vec![source.into()],
         sink: sink.into(),
         statement: String::new(),
+        functions: vec!["F".into()],
         fingerprint: String::new(),
     }
 }

@@ -29,8 +29,7 @@ pub fn command(args: &RunArgs) -> Result<u8> {
         other => write_outcome(other, args.output),
     });
     if let Err(failure) = ran {
-        let source = &sources[failure.source];
-        complain(&failure.error, &source.text, &source.name);
+        complain(&failure.error, &failure.source.text, &failure.source.name);
         drop(streams);
         if failure.started {
             for statement in &failure.not_reached {
@@ -52,7 +51,8 @@ pub fn command(args: &RunArgs) -> Result<u8> {
     stopped.map(|()| code)
 }
 
-fn read(files: &[std::path::PathBuf]) -> Result<Vec<SourceText>> {
+/// Reads files of statements.
+pub(super) fn read(files: &[std::path::PathBuf]) -> Result<Vec<SourceText>> {
     let read = |path: &std::path::PathBuf| {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)

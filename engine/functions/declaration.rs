@@ -270,6 +270,8 @@ pub struct Declaration {
     pub examples: Vec<Example>,
     /// Whether two calls with the same arguments may differ, which forbids computing it ahead.
     pub volatile: bool,
+    /// What else its description says, by name: where it came from, how it treats nulls.
+    pub facts: Vec<(Text, Text)>,
 }
 
 impl Declaration {
@@ -285,6 +287,7 @@ impl Declaration {
             variations: Vec::new(),
             examples: Vec::new(),
             volatile: false,
+            facts: Vec::new(),
         }
     }
 

@@ -19,6 +19,12 @@ pub fn describe(declaration: &Declaration) -> String {
     }
     fact("Overview", &declaration.description);
     fact("Type", &declaration.kind.to_string());
+    for (name, value) in &declaration.facts {
+        fact(name, value);
+    }
+    if declaration.volatile {
+        fact("Volatile", "yes, computed for every row");
+    }
     text.push_str("Variations  :\n");
     for variation in &declaration.variations {
         let width = variation.params.iter().map(|param| param.name.len()).max().unwrap_or(0).max(11);

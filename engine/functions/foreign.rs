@@ -1,7 +1,13 @@
-//! Functions that come as ready-made DataFusion [`ScalarUDF`]s, from whoever embeds the engine.
+//! Functions that come as ready-made DataFusion [`ScalarUDF`]s and [`AggregateUDF`]s, from whoever embeds the engine.
 //!
-//! They may use Arrow types in which no column of the engine lives (32-bit floats, string views, ...). A call is then
-//! wrapped: arguments are cast from the engine's type to the function's, the result to the engine's.
+//! The rules of such a function are its own:
+//! - **Types**: its signature decides what it takes, by DataFusion's coercion. It may use Arrow types in which no column
+//!   of the engine lives (32-bit floats, string views, ...): a call is then wrapped, arguments are cast from the engine's
+//!   type to the function's, the result to the engine's.
+//! - **Nulls** reach the function as they are; it decides what they give. A result may be null whatever it declares.
+//! - **Volatility**: an immutable one is computed once where its arguments are constants, and a volatile one for every row.
+//! - An `Err` fails the rows it was called with, which are then evaluated one by one: those that fail are null and
+//!   reported, the others go on.
 
 use std::sync::Arc;
 
@@ -10,28 +16,48 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::Result as DfResult;
 use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+    AggregateUDF, ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, TypeSignature, Volatility,
 };
 
-use super::declaration::{Category, Declaration, ParamType, Variation};
+use super::declaration::{Category, Declaration, FunctionKind, ParamType, Variation};
 use crate::error::{Error, Result};
 use crate::types::SqlType;
 
 /// What such a function says about itself: its documentation, where it has one, and its forms as far as its signature
 /// names types. Forms are for descriptions; calls are resolved by DataFusion's rules.
 pub fn declare(udf: &ScalarUDF) -> Declaration {
-    let documentation = udf.documentation();
+    let returns = |types: &[DataType]| udf.return_type(types).ok();
+    declaration(FunctionKind::Scalar, udf.name(), udf.signature(), udf.documentation(), &returns)
+}
+
+/// The same of an aggregate.
+pub fn declare_aggregate(udaf: &AggregateUDF) -> Declaration {
+    let returns = |types: &[DataType]| udaf.return_type(types).ok();
+    declaration(FunctionKind::Aggregate, udaf.name(), udaf.signature(), udaf.documentation(), &returns)
+}
+
+fn declaration(
+    kind: FunctionKind,
+    name: &str,
+    signature: &Signature,
+    documentation: Option<&Documentation>,
+    returns: &dyn Fn(&[DataType]) -> Option<DataType>,
+) -> Declaration {
     let description = documentation.map(|documentation| documentation.description.trim().to_string());
-    let mut declaration = Declaration::scalar(
+    let mut declaration = Declaration::new(
+        kind,
         Category::User,
-        udf.name().to_uppercase(),
+        name.to_uppercase(),
         description.unwrap_or_else(|| "A function of the program that embeds the engine.".into()),
     );
     declaration.author = "user".into();
-    declaration.volatile = udf.signature().volatility == Volatility::Volatile;
+    declaration.volatile = signature.volatility == Volatility::Volatile;
+    declaration.facts.push(("Origin".into(), "registered by the program".into()));
+    declaration.facts.push(("Nulls".into(), "reach the function, which decides".into()));
     let names = documentation.and_then(|documentation| documentation.arguments.as_deref()).unwrap_or_default();
-    for types in forms(&udf.signature().type_signature) {
-        let returns = udf.return_type(&types).ok().and_then(|data_type| SqlType::from_arrow(&data_type));
+    for types in forms(&signature.type_signature) {
+        let returns = returns(&types).and_then(|data_type| SqlType::from_arrow(&data_type));
         let returns = returns.map_or(ParamType::Generic("ANY"), ParamType::from);
         let mut form = Variation::new(returns, "");
         for (index, data_type) in types.iter().enumerate() {

@@ -2,9 +2,10 @@
 //!
 //! In reading order: [`declaration`] is what a function says about itself, [`resolve`] chooses a form for a call,
 //! [`kernel`] makes a function DataFusion's, [`foreign`] takes in functions that are DataFusion's already, [`registry`]
-//! holds all of them by name, [`describe`] prints one and [`reference`](mod@reference) all. [`row_errors`] is how a vectorized function reports one bad row
-//! without failing its batch. [`scalar`] holds the functions themselves, one or one small family a file, [`table`] those
-//! that make several rows of one.
+//! holds all of them by name, [`describe`] prints one and [`reference`](mod@reference) all. [`row_errors`] is how a
+//! vectorized function reports one bad row without failing its batch. [`scalar`] holds the functions themselves, one or one
+//! small family a file, [`table`] those that make several rows of one. [`plugin`] opens libraries of functions, [`build`]
+//! makes such libraries from source.
 //!
 //! Neighbours: the binder resolves calls here; operators evaluate them and collect the row errors. Nothing here knows
 //! streams, queries or time.
@@ -16,6 +17,10 @@ pub mod resolve;
 pub mod kernel;
 
 pub mod foreign;
+
+pub mod plugin;
+
+pub mod build;
 
 pub mod registry;
 
@@ -34,5 +39,5 @@ mod tests;
 
 pub use declaration::{Category, Declaration, Example, FunctionKind, Param, ParamType, Returns, Variation};
 pub use kernel::{Call, ScalarFunction};
-pub use registry::{FunctionRegistry, FunctionSummary, ResolvedScalar};
+pub use registry::{Door, FunctionRegistry, FunctionSummary, ResolvedScalar, SharedFunctions};
 pub use scalar::value_key;

@@ -11,6 +11,7 @@ use datafusion::error::DataFusionError;
 
 use super::RowReport;
 use crate::error::Result;
+use crate::functions::plugin::Failure;
 use crate::functions::row_errors::{self, RowError};
 use crate::plan::CompiledExpr;
 use crate::record::Batch;
@@ -135,6 +136,8 @@ fn reason(error: &DataFusionError) -> String {
             ArrowError::InvalidArgumentError(_) => "a value is out of range".to_string(),
             _ => "the value cannot be computed".to_string(),
         },
+        // What a function of the user's says is meant for the user.
+        DataFusionError::External(error) if error.is::<Failure>() => error.to_string(),
         _ => "the value cannot be computed".to_string(),
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn describe(shared: &Shared, what: &Describe) -> Result<Outcome> {
             };
             Ok(Outcome::Text(all.map(|one| text(columns(one))).collect::<Vec<_>>().join("\n")))
         }
-        Describe::Function(name) => Ok(Outcome::Text(shared.functions.describe(&name.name, name.span)?)),
+        Describe::Function(name) => Ok(Outcome::Text(shared.functions.snapshot().describe(&name.name, name.span)?)),
         Describe::Connector(name) => {
             let connector = catalog.connector(&name.name, name.span)?;
             let mut listing = Listing::new(&["What", "Value"]);

@@ -12,11 +12,11 @@ use parking_lot::Mutex;
 use super::Session;
 use super::connectors::RunningConnector;
 use crate::broker::{Broker, Config as BrokerConfig, Storage as BrokerStorage};
-use crate::catalog::SharedCatalog;
 use crate::catalog::log::StatementLog;
+use crate::catalog::{Catalog, SharedCatalog};
 use crate::config::Settings;
 use crate::error::{Error, Result};
-use crate::functions::FunctionRegistry;
+use crate::functions::{FunctionRegistry, SharedFunctions};
 use crate::kafka::{Admin, ClientConfig, Producer};
 use crate::notice::Notices;
 use crate::runtime::processing_log::ProcessingLog;
@@ -47,6 +47,7 @@ pub struct EngineBuilder {
     notices: Notices,
     functions: FunctionRegistry,
     until_end: bool,
+    plans_only: bool,
 }
 
 impl EngineBuilder {
@@ -86,9 +87,33 @@ impl EngineBuilder {
         self
     }
 
-    /// Adds a function of the program's own. Its name must not be taken.
+    /// Starts nothing: no broker, no connection. The engine plans statements for [`Session::check`]; carrying one out
+    /// fails or waits in vain.
+    pub fn plans_only(mut self) -> Self {
+        self.plans_only = true;
+        self
+    }
+
+    /// Adds a scalar function of the program's own, called with whole columns.
+    ///
+    /// Its signature decides what it takes, and may name any Arrow type: arguments and results are cast where SQL has
+    /// another. NULLs reach it as they are. Unless it is volatile, a call with constants is computed once, when the
+    /// statement is planned. An `Err` nulls and reports the rows that cause it; it never ends a query.
+    ///
+    /// # Errors
+    /// When there is a function of this name, whatever its case.
     pub fn register_udf(mut self, udf: datafusion::logical_expr::ScalarUDF) -> Result<Self> {
         self.functions.register_udf(udf)?;
+        Ok(self)
+    }
+
+    /// Adds an aggregate function of the program's own. `SHOW FUNCTIONS` and `DESCRIBE FUNCTION` know it; a statement
+    /// that calls it is refused by name until queries can group.
+    ///
+    /// # Errors
+    /// When there is a function of this name, whatever its case.
+    pub fn register_udaf(mut self, udaf: datafusion::logical_expr::AggregateUDF) -> Result<Self> {
+        self.functions.register_udaf(udaf)?;
         Ok(self)
     }
 
@@ -97,8 +122,9 @@ impl EngineBuilder {
     /// # Errors
     /// A folder in use or of an unknown format, a taken port, a cluster that does not answer within 10 s.
     pub fn start(self) -> Result<Engine> {
-        let EngineBuilder { storage, listen, allow_remote, settings, notices, functions, until_end } = self;
+        let EngineBuilder { storage, listen, allow_remote, settings, notices, functions, until_end, plans_only } = self;
         let (broker, address) = match &storage {
+            _ if plans_only => (None, String::new()),
             Storage::Cluster(address) => (None, address.clone()),
             embedded => {
                 let warn = notices.clone();
@@ -119,14 +145,18 @@ impl EngineBuilder {
         };
         let mut client = ClientConfig::new(address);
         client.properties = settings.kafka().clone();
-        client.check().map_err(|error| {
+        let mut checked = client.clone();
+        if plans_only {
+            checked.bootstrap = "localhost:9092".to_string();
+        }
+        checked.check().map_err(|error| {
             let near = settings.kafka().keys().find(|name| error.message().contains(&format!("`{name}`")));
             match near.and_then(|name| crate::config::nearest(name)) {
                 Some(near) => error.hint(format!("Did you mean '{near}'?")),
                 None => error,
             }
         })?;
-        let admin = Admin::connect(&client, REACHABLE_WITHIN)?;
+        let admin = if plans_only { Admin::new(&client)? } else { Admin::connect(&client, REACHABLE_WITHIN)? };
         let service = settings.get("service.id").to_string();
         let corrupt_to = notices.clone();
         let mut corrupt = |key: &str| {
@@ -146,7 +176,7 @@ impl EngineBuilder {
             storage,
             settings,
             notices,
-            functions,
+            functions: SharedFunctions::new(functions),
             catalog: SharedCatalog::default(),
             log: Mutex::new(log),
             processing_log: Mutex::new(None),
@@ -163,7 +193,7 @@ impl EngineBuilder {
             broker: Mutex::new(broker),
         });
         super::processing_log::declare(&shared)?;
-        if shared.is_embedded() {
+        if shared.is_embedded() && !plans_only {
             super::processing_log::open(&shared);
         }
         Ok(Engine(shared))
@@ -192,7 +222,7 @@ pub(super) struct Shared {
     pub(super) storage: Storage,
     pub(super) settings: Settings,
     pub(super) notices: Notices,
-    pub(super) functions: FunctionRegistry,
+    pub(super) functions: SharedFunctions,
     pub(super) catalog: SharedCatalog,
     pub(super) log: Mutex<StatementLog>,
     /// `None` until the first persistent query asks for it.
@@ -272,6 +302,7 @@ impl Engine {
             notices: Notices::silent(),
             functions: FunctionRegistry::builtin(),
             until_end: false,
+            plans_only: false,
         }
     }
 
@@ -288,6 +319,24 @@ impl Engine {
     /// Where topics live.
     pub fn storage(&self) -> &Storage {
         &self.0.storage
+    }
+
+    /// What there is by name, as it is now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.0.catalog.snapshot()
+    }
+
+    /// The functions that statements may call, as they are now.
+    pub fn functions(&self) -> Arc<FunctionRegistry> {
+        self.0.functions.snapshot()
+    }
+
+    /// Names of the topics, hidden ones included.
+    ///
+    /// # Errors
+    /// When the cluster does not answer within `wait`.
+    pub fn topics(&self, wait: Duration) -> Result<Vec<String>> {
+        Ok(self.0.admin.topics(wait)?.into_iter().map(|topic| topic.name).collect())
     }
 
     /// Counts of all persistent queries, by id.

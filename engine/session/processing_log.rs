@@ -48,8 +48,8 @@ pub(super) fn declare(shared: &Shared) -> Result<()> {
         return Err(Error::internal("the stream of the processing log is no stream"));
     };
     let catalog = shared.catalog.snapshot();
-    let (functions, defaults) = (&shared.functions, Defaults::default());
-    let context = Context { catalog: &catalog, functions, defaults, statement: &statement };
+    let (functions, defaults) = (shared.functions.snapshot(), Defaults::default());
+    let context = Context { catalog: &catalog, functions: &functions, defaults, statement: &statement };
     let relation = planner::create_source(&context, create)?;
     shared.catalog.change(|catalog| catalog.add_relation(relation, false, Span::default()))
 }

@@ -92,9 +92,10 @@ fn relations(shared: &Shared, kind: RelationKind) -> Listing {
 }
 
 fn functions(shared: &Shared) -> Listing {
-    let mut listing = Listing::new(&["Function", "Type", "Category"]);
-    for function in shared.functions.list() {
-        listing.push([function.name, function.kind.to_string(), function.category.to_string()]);
+    let mut listing = Listing::new(&["Function", "Type", "Category", "Origin"]);
+    for function in shared.functions.snapshot().list() {
+        let (kind, category) = (function.kind.to_string(), function.category.to_string());
+        listing.push([function.name, kind, category, function.door.to_string()]);
     }
     listing
 }

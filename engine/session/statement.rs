@@ -2,15 +2,19 @@
 //! refused. A file plans all its statements this way, each on what the ones before it would leave, before the first is
 //! carried out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::connectors::{listener_config, properties_of};
 use super::engine::{Engine, Shared};
-use super::{Session, topics};
+use super::functions::{self, NewFunction};
+use super::{Session, infer, topics};
 use crate::catalog::log::{alteration_key, connector_key, query_key, relation_key, type_key};
 use crate::catalog::{Catalog, Connector, Relation, RelationKind};
 use crate::config::{Origin, Settings};
 use crate::error::{Error, Result, Span};
+use crate::functions::FunctionRegistry;
 use crate::ingest::mqtt::config::ListenerConfig;
 use crate::plan::{QueryPlan, explain};
 use crate::runtime::start::StartPolicy;
@@ -78,6 +82,8 @@ pub(super) enum Action {
         config: Box<ListenerConfig>,
     },
     DropConnector(String),
+    CreateFunction(Box<NewFunction>),
+    DropFunction(String),
     Set {
         name: String,
         value: String,
@@ -97,11 +103,17 @@ pub(super) enum Action {
 /// Plans statements on a catalog, settings and variables that it changes as the statements would.
 pub(super) struct Planner<'a> {
     engine: &'a Engine,
-    catalog: Catalog,
-    settings: Settings,
+    pub(super) catalog: Catalog,
+    /// Functions, those of earlier statements included.
+    pub(super) functions: Arc<FunctionRegistry>,
+    /// The folder that relative paths in statements start from; the working folder when empty.
+    pub(super) folder: PathBuf,
+    /// Functions that earlier statements drop.
+    pub(super) dropped: BTreeSet<String>,
+    pub(super) settings: Settings,
     variables: Variables,
     /// Whether what an earlier run left in the statements topic must agree; only a file is the desired state.
-    compare: bool,
+    pub(super) compare: bool,
     /// Topics that earlier statements will have made, with their partitions.
     topics: BTreeMap<String, i32>,
     /// How many `INSERT INTO target SELECT ... FROM source` there were, by both names.
@@ -121,6 +133,9 @@ impl<'a> Planner<'a> {
         Planner {
             engine: &session.engine,
             catalog: Catalog::clone(&session.engine.0.catalog.snapshot()),
+            functions: session.engine.0.functions.snapshot(),
+            folder: PathBuf::new(),
+            dropped: BTreeSet::new(),
             settings: session.settings.clone(),
             variables: session.variables.clone(),
             compare: true,
@@ -134,17 +149,71 @@ impl<'a> Planner<'a> {
         &self.variables
     }
 
-    fn shared(&self) -> &'a Shared {
+    /// What there is by name after the statements so far.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Changes what there is by name; what fails changes nothing.
+    pub fn change_catalog(&mut self, change: impl FnOnce(&mut Catalog) -> Result<()>) {
+        let mut next = self.catalog.clone();
+        if change(&mut next).is_ok() {
+            self.catalog = next;
+        }
+    }
+
+    /// Topics that the statements so far will have made.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.topics.keys().map(String::as_str)
+    }
+
+    /// Says which folder relative paths in the statements that follow start from.
+    pub fn paths_are_relative_to(&mut self, folder: Option<&Path>) {
+        self.folder = folder.map(Path::to_path_buf).unwrap_or_default();
+    }
+
+    pub(super) fn shared(&self) -> &'a Shared {
         &self.engine.0
     }
 
     /// Plans one statement. Errors have their place in the statement's text.
     pub fn plan(&mut self, prepared: &Prepared) -> Result<Planned> {
         let statement = &prepared.statement;
+        if let Some(settled) = self.inferred(statement)? {
+            // What was settled on is what is kept, compared, and carried out again.
+            let shown = format!("{settled};");
+            let canonical = canonical(&shown);
+            let action = self.action(&settled, &shown, &canonical)?;
+            return Ok(Planned { action, span: statement.span, shown, canonical });
+        }
         let shown = prepared.shown().to_string();
         let canonical = canonical(&shown);
         let action = self.action(statement, &shown, &canonical)?;
         Ok(Planned { action, span: statement.span, shown, canonical })
+    }
+
+    /// A statement with the columns that its topic's records have, for one that asks for that. One that was carried out
+    /// before keeps what was settled on then.
+    fn inferred(&self, statement: &Statement) -> Result<Option<Statement>> {
+        let StatementKind::CreateSource(create) = &statement.kind else { return Ok(None) };
+        if !infer::is_asked(create)? {
+            return Ok(None);
+        }
+        let before = {
+            let log = self.shared().log.lock();
+            log.get(&relation_key(&create.name.name)).map(|before| before.canonical.clone())
+        };
+        if let Some(before) = before.and_then(|before| crate::sql::parse_statement(&before).ok())
+            && infer::settles(&before, create)
+        {
+            return Ok(Some(before));
+        }
+        let (settled, samples) = infer::settle(self.shared(), create)?;
+        let settled = Statement { kind: StatementKind::CreateSource(settled), span: statement.span };
+        let text = settled.to_string();
+        let folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.shared().notices.info(&create.name.name, format!("from {samples} records: {folded};"));
+        Ok(Some(settled))
     }
 
     fn action(&mut self, statement: &Statement, shown: &str, canonical: &str) -> Result<Action> {
@@ -157,8 +226,8 @@ impl<'a> Planner<'a> {
             keys_as_selected: false,
         };
         let catalog = self.catalog.clone();
-        let functions = &self.engine.0.functions;
-        let context = Context { catalog: &catalog, functions, defaults, statement: shown };
+        let functions = Arc::clone(&self.functions);
+        let context = Context { catalog: &catalog, functions: &functions, defaults, statement: shown };
         Ok(match &statement.kind {
             StatementKind::CreateSource(create) => {
                 if let Some(nothing) = self.exists_already(&create.name.name, create.if_not_exists) {
@@ -274,6 +343,8 @@ impl<'a> Planner<'a> {
                 self.catalog.drop_connector(&name.name, name.span)?;
                 Action::DropConnector(name.name.clone())
             }
+            StatementKind::CreateFunction(create) => functions::plan_create(self, create, shown)?,
+            StatementKind::DropFunction { if_exists, name } => functions::plan_drop(self, name, *if_exists)?,
             StatementKind::Set { name, value } => {
                 self.settings.set(Origin::Set, &name.value, &value.value).map_err(|error| error.or_at(name.span))?;
                 if crate::config::find(&name.value).is_some_and(|setting| setting.name == "auto.offset.reset") {
@@ -326,7 +397,11 @@ impl<'a> Planner<'a> {
                 Action::DropType(name.name.clone())
             }
             StatementKind::AlterSystem { .. } => return Err(Error::unsupported("ALTER SYSTEM", span)),
-            StatementKind::RunScript(_) => return Err(Error::unsupported("RUN SCRIPT", span)),
+            StatementKind::RunScript(_) => {
+                return Err(Error::sql("RUN SCRIPT is a statement of files and of the shell")
+                    .hint("A program reads the file and gives its text to Session::run.")
+                    .at(span));
+            }
             StatementKind::Assert(_) => return Err(Error::unsupported("ASSERT", span)),
         })
     }
@@ -418,7 +493,7 @@ impl<'a> Planner<'a> {
     fn check_describe(&self, describe: &Describe) -> Result<()> {
         match describe {
             Describe::Source { name, .. } => self.catalog.relation(&name.name, name.span).map(drop),
-            Describe::Function(name) => self.shared().functions.describe(&name.name, name.span).map(drop),
+            Describe::Function(name) => self.functions.describe(&name.name, name.span).map(drop),
             Describe::Connector(name) => self.catalog.connector(&name.name, name.span).map(drop),
             Describe::All { .. } => Ok(()),
         }
@@ -459,6 +534,7 @@ fn canonical(shown: &str) -> String {
     match &mut statement.kind {
         StatementKind::CreateSource(create) => (create.or_replace, create.if_not_exists) = (false, false),
         StatementKind::CreateAsSelect(create) => (create.or_replace, create.if_not_exists) = (false, false),
+        StatementKind::CreateFunction(create) => (create.or_replace, create.if_not_exists) = (false, false),
         _ => {}
     }
     statement.to_string()

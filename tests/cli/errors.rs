@@ -81,7 +81,8 @@ SELECT v FROM s WHERE '${env:SECRET_WORD}' = nothing EMIT CHANGES;
     assert!(kept.iter().all(|path| !holds(&std::fs::read(path).unwrap())), "a file of the broker holds the secret");
 }
 
-fn files_of(folder: &std::path::Path, into: &mut Vec<std::path::PathBuf>) {
+/// All files below a folder.
+pub fn files_of(folder: &std::path::Path, into: &mut Vec<std::path::PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() { files_of(&path, into) } else { into.push(path) }

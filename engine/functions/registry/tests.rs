@@ -2,8 +2,8 @@
 
 use datafusion::arrow::array::{AsArray, Float32Array};
 use datafusion::arrow::datatypes::{DataType, Field, Float64Type};
-use datafusion::common::config::ConfigOptions;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, Volatility, create_udf};
+use datafusion::common::{ScalarValue, config::ConfigOptions};
+use datafusion::logical_expr::{Accumulator, ColumnarValue, ScalarFunctionArgs, Volatility, create_udaf, create_udf};
 
 use super::*;
 use crate::functions::declaration::Variation;
@@ -22,6 +22,123 @@ fn twice() -> ScalarUDF {
             Ok(ColumnarValue::Array(Arc::new(doubled)))
         }),
     )
+}
+
+/// Counts how often it was called, in a state that nobody looks at.
+#[derive(Debug)]
+struct Nothing;
+
+impl Accumulator for Nothing {
+    fn update_batch(&mut self, _: &[datafusion::arrow::array::ArrayRef]) -> datafusion::common::Result<()> {
+        Ok(())
+    }
+    fn evaluate(&mut self) -> datafusion::common::Result<ScalarValue> {
+        Ok(ScalarValue::Float64(None))
+    }
+    fn size(&self) -> usize {
+        size_of_val(self)
+    }
+    fn state(&mut self) -> datafusion::common::Result<Vec<ScalarValue>> {
+        Ok(vec![ScalarValue::Float64(None)])
+    }
+    fn merge_batch(&mut self, _: &[datafusion::arrow::array::ArrayRef]) -> datafusion::common::Result<()> {
+        Ok(())
+    }
+}
+
+/// An aggregate of a program.
+fn geomean() -> AggregateUDF {
+    let double = DataType::Float64;
+    create_udaf(
+        "geomean",
+        vec![double.clone()],
+        Arc::new(double.clone()),
+        Volatility::Immutable,
+        Arc::new(|_| Ok(Box::new(Nothing))),
+        Arc::new(vec![double]),
+    )
+}
+
+#[test]
+fn an_aggregate_of_the_program_is_known_by_name_and_refused_where_it_is_called() {
+    let mut registry = FunctionRegistry::builtin();
+    registry.register_udaf(geomean()).expect("a free name");
+    assert_eq!(registry.door("GeoMean"), Some(Door::Program));
+    assert!(registry.aggregate("geomean").is_some_and(|udaf| udaf.name() == "geomean"));
+    let text = registry.describe("geomean", Span::default()).expect("it is there");
+    assert!(text.contains("Type        : AGGREGATE\nOrigin      : registered by the program"), "{text}");
+    assert!(text.contains("GEOMEAN(arg1 DOUBLE)"), "{text}");
+    let error = registry.resolve("geomean", &[Some(SqlType::Double)], Span::new(7, 14)).expect_err("not yet");
+    assert_eq!(error.message(), "GEOMEAN is an aggregate function, and aggregates are not supported yet");
+    assert_eq!(error.span(), Some(Span::new(7, 14)));
+    assert_eq!(registry.register_udaf(geomean()).expect_err("taken").message(), "function GEOMEAN exists already");
+    assert!(registry.aggregate("ABS").is_none());
+}
+
+#[test]
+fn a_change_that_fails_leaves_the_functions_as_they_were() {
+    let shared = SharedFunctions::new(FunctionRegistry::builtin());
+    let before = shared.snapshot();
+    let failed = shared.change(|functions| {
+        functions.register_udf(twice())?;
+        functions.register_udf(twice())
+    });
+    assert_eq!(failed.expect_err("the name is taken").message(), "function TWICE exists already");
+    assert_eq!(shared.snapshot().door("TWICE"), None);
+    shared.change(|functions| functions.register_udf(twice())).expect("free");
+    assert_eq!((before.door("TWICE"), shared.snapshot().door("TWICE")), (None, Some(Door::Program)));
+    shared
+        .change(|functions| {
+            functions.copy_from(&before, "twice");
+            Ok(())
+        })
+        .expect("it cannot fail");
+    assert_eq!(shared.snapshot().door("TWICE"), None);
+}
+
+#[test]
+fn a_missing_function_says_why_until_it_is_there_again() {
+    let mut registry = FunctionRegistry::builtin();
+    registry.set_missing("twice", "its library is gone".into());
+    let error = registry.resolve("TWICE", &[], Span::new(0, 5)).expect_err("missing");
+    assert_eq!((error.message(), error.detail_text()), ("function TWICE is missing", Some("its library is gone")));
+    assert!(registry.is_missing("Twice"));
+    registry.register_udf(twice()).expect("free");
+    assert!(!registry.is_missing("TWICE") && registry.get("TWICE").is_some());
+}
+
+#[test]
+fn nulls_reach_a_function_of_the_program_and_a_volatile_one_is_told() {
+    let is_null = create_udf(
+        "is_missing",
+        vec![DataType::Float64],
+        DataType::Int32,
+        Volatility::Volatile,
+        Arc::new(|args| {
+            let array = args[0].to_array(1)?;
+            let flags: datafusion::arrow::array::Int32Array =
+                (0..array.len()).map(|row| i32::from(array.is_null(row))).collect();
+            Ok(ColumnarValue::Array(Arc::new(flags)))
+        }),
+    );
+    let mut registry = FunctionRegistry::builtin();
+    registry.register_udf(is_null).expect("a free name");
+    let text = registry.describe("is_missing", Span::default()).expect("it is there");
+    assert!(text.contains("Nulls       : reach the function, which decides\nVolatile    : yes"), "{text}");
+    let call = registry.resolve("IS_MISSING", &[Some(SqlType::Integer)], Span::default()).expect("an INTEGER widens");
+    assert_eq!((call.arg_types, call.return_type), (vec![SqlType::Double], SqlType::Integer));
+    let values = datafusion::arrow::array::Float64Array::from(vec![Some(1.0), None]);
+    let field = |data_type| Arc::new(Field::new("x", data_type, true));
+    let given = ScalarFunctionArgs {
+        args: vec![ColumnarValue::Array(Arc::new(values))],
+        arg_fields: vec![field(DataType::Float64)],
+        number_rows: 2,
+        return_field: field(DataType::Int32),
+        config_options: Arc::new(ConfigOptions::default()),
+    };
+    let ColumnarValue::Array(flags) = call.udf.invoke_with_args(given).expect("it runs") else { panic!("a column") };
+    assert_eq!(flags.as_primitive::<datafusion::arrow::datatypes::Int32Type>().values(), &[0, 1]);
+    assert_eq!(call.udf.signature().volatility, Volatility::Volatile);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, ListBuilder, PrimitiveBuilder};
+use datafusion::arrow::array::{
+    Array, ArrayBuilder, ArrayRef, ArrowPrimitiveType, AsArray, ListBuilder, PrimitiveBuilder,
+};
 use datafusion::arrow::datatypes::{DataType, Int32Type, Int64Type};
 use datafusion::common::Result as DfResult;
 
@@ -121,7 +123,10 @@ fn array_join(call: &Call) -> DfResult<ArrayRef> {
 }
 
 /// The longest series: numbers out of the data must not exhaust the memory.
-const SERIES_MAX: i128 = 10_000_000;
+const SERIES_MAX: i128 = 1_000_000;
+
+/// The most numbers of a whole batch.
+const BATCH_MAX: usize = 1 << 27;
 
 fn generate<N: ArrowPrimitiveType>(call: &Call) -> DfResult<ArrayRef>
 where
@@ -144,7 +149,9 @@ where
         } else if distance != 0 && (distance > 0) != (step > 0) {
             Some("the step leads away from the end")
         } else if distance / i128::from(step) >= SERIES_MAX {
-            Some("the series has more than ten million numbers")
+            Some("the series has more than a million numbers")
+        } else if column.values().len() > BATCH_MAX {
+            Some("the series of a batch have too many numbers together")
         } else {
             None
         };
@@ -208,7 +215,7 @@ mod tests {
         sql_fails(&[
             ("GENERATE_SERIES(1, 3, 0)", "is 0"),
             ("GENERATE_SERIES(1, 3, -1)", "away"),
-            ("GENERATE_SERIES(-9223372036854775807, 9223372036854775807)", "ten million"),
+            ("GENERATE_SERIES(-9223372036854775807, 9223372036854775807)", "a million"),
         ]);
     }
 }

@@ -13,7 +13,7 @@ use crate::functions::kernel::{Call, ScalarFunction};
 use crate::types::SqlType;
 
 /// The longest result, in characters or bytes: a length out of the data must not exhaust the memory.
-const LENGTH_MAX: usize = 64 << 20;
+const LENGTH_MAX: usize = 1 << 20;
 
 /// Both functions. A negative length or an empty padding gives null; a longer text is cut.
 pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
@@ -47,7 +47,7 @@ fn pad(call: &Call, name: &str, left: bool) -> DfResult<ArrayRef> {
     let lengths = call.args[1].as_primitive::<Int32Type>();
     let target = |row: usize| -> Cell<usize> {
         match usize::try_from(lengths.value(row)) {
-            Ok(length) if length > LENGTH_MAX => fail("the length is beyond 64 million"),
+            Ok(length) if length > LENGTH_MAX => fail("the length is beyond a million"),
             target => Ok(target.ok()),
         }
     };

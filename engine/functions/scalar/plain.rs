@@ -61,6 +61,21 @@ pub fn fail<T>(reason: impl Into<Cow<'static, str>>) -> Cell<T> {
     Err(reason.into())
 }
 
+/// Bytes of one column, which Arrow counts with 32 bits. A row that would go beyond has no value.
+const BYTES_MAX: usize = i32::MAX as usize;
+
+/// A cell of so many bytes more, unless the column has no room for them.
+fn bounded(cell: Cell<()>, total: &mut usize, more: usize) -> Cell<()> {
+    match cell {
+        Ok(Some(())) if *total + more > BYTES_MAX => fail("the results of a batch exceed 2 GiB"),
+        Ok(Some(())) => {
+            *total += more;
+            Ok(Some(()))
+        }
+        other => other,
+    }
+}
+
 /// The value of a cell; a reason is reported under the function's name.
 fn settle<T>(call: &Call, name: &str, row: usize, cell: Cell<T>) -> Option<T> {
     cell.unwrap_or_else(|reason| {
@@ -88,10 +103,11 @@ pub fn booleans(call: &Call, name: &str, mut cell: impl FnMut(usize) -> Cell<boo
 /// A column of texts; `cell` appends to an empty buffer.
 pub fn strings(call: &Call, name: &str, mut cell: impl FnMut(usize, &mut String) -> Cell<()>) -> DfResult<ArrayRef> {
     let mut column = StringBuilder::with_capacity(call.rows, call.rows * 16);
-    let mut buffer = String::new();
+    let (mut buffer, mut total) = (String::new(), 0);
     for row in 0..call.rows {
         buffer.clear();
         let cell = cell(row, &mut buffer);
+        let cell = bounded(cell, &mut total, buffer.len());
         column.append_option(settle(call, name, row, cell).map(|()| buffer.as_str()));
     }
     Ok(Arc::new(column.finish()))
@@ -100,10 +116,11 @@ pub fn strings(call: &Call, name: &str, mut cell: impl FnMut(usize, &mut String)
 /// A column of bytes; `cell` appends to an empty buffer.
 pub fn bytes(call: &Call, name: &str, mut cell: impl FnMut(usize, &mut Vec<u8>) -> Cell<()>) -> DfResult<ArrayRef> {
     let mut column = BinaryBuilder::with_capacity(call.rows, call.rows * 16);
-    let mut buffer = Vec::new();
+    let (mut buffer, mut total) = (Vec::new(), 0);
     for row in 0..call.rows {
         buffer.clear();
         let cell = cell(row, &mut buffer);
+        let cell = bounded(cell, &mut total, buffer.len());
         column.append_option(settle(call, name, row, cell).map(|()| buffer.as_slice()));
     }
     Ok(Arc::new(column.finish()))

@@ -21,7 +21,8 @@ pub const CONNECTOR_CLASS: &str = "mqtt-listener";
 /// limit of 1,048,588 bytes that a Kafka topic has by default.
 pub const DEFAULT_MAX_PACKET_SIZE: u32 = 1_000_000;
 
-const PROPERTIES: [&str; 9] = [
+/// The properties of the connector.
+pub const PROPERTIES: [&str; 9] = [
     "connector.class",
     "listeners",
     "topic.regex.list",

@@ -100,6 +100,15 @@ pub enum StatementKind {
         /// Its name.
         name: Ident,
     },
+    /// `CREATE FUNCTION f FROM 'path'`.
+    CreateFunction(CreateFunction),
+    /// `DROP FUNCTION [IF EXISTS] f`.
+    DropFunction {
+        /// `IF EXISTS`.
+        if_exists: bool,
+        /// Its name.
+        name: Ident,
+    },
     /// `CREATE TYPE [IF NOT EXISTS] n AS type`.
     CreateType {
         /// `IF NOT EXISTS`.
@@ -224,6 +233,19 @@ pub struct CreateAsSelect {
     pub properties: Vec<Property>,
     /// The query.
     pub query: Query,
+}
+
+/// `CREATE [OR REPLACE] FUNCTION [IF NOT EXISTS] f FROM 'path'`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateFunction {
+    /// `OR REPLACE`.
+    pub or_replace: bool,
+    /// `IF NOT EXISTS`.
+    pub if_not_exists: bool,
+    /// Its name.
+    pub name: Ident,
+    /// Where it comes from: a source file, a folder with a `Cargo.toml`, or a library.
+    pub path: StringLit,
 }
 
 /// A declared column.

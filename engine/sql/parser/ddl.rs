@@ -1,8 +1,10 @@
 //! `CREATE`, `DROP` and `ALTER`.
 //!
-//! Models and functions have their words reserved here: refused by name until they exist.
+//! Models have their words reserved here: refused by name until they exist.
 
-use super::super::ast::{ColumnConstraint, ColumnDef, CreateAsSelect, CreateSource, Ident, SourceKind, StatementKind};
+use super::super::ast::{
+    ColumnConstraint, ColumnDef, CreateAsSelect, CreateFunction, CreateSource, Ident, SourceKind, StatementKind,
+};
 use super::Parser;
 use crate::error::{Error, Result, Span};
 
@@ -30,6 +32,9 @@ impl Parser<'_> {
         }
         if self.is_word(0, "CONNECTOR") {
             return Err(Error::sql("expected SOURCE or SINK before CONNECTOR").at(self.span()));
+        }
+        if self.eat("FUNCTION") {
+            return self.create_function(or_replace);
         }
         if self.eat("TYPE") {
             if or_replace {
@@ -138,6 +143,16 @@ impl Parser<'_> {
         Ok(StatementKind::CreateConnector { source, if_not_exists, name, properties: self.with_clause()? })
     }
 
+    /// What follows `FUNCTION`: `[IF NOT EXISTS] name FROM 'path'`.
+    fn create_function(&mut self, or_replace: bool) -> Result<StatementKind> {
+        let if_not_exists = self.if_not_exists()?;
+        let name = self.ident("a name for the function")?;
+        let hint = "A function comes from Rust source or a library: CREATE FUNCTION f FROM 'f/src/lib.rs'.";
+        self.expect("FROM").map_err(|error| error.hint(hint))?;
+        let path = self.string("a path in single quotes")?;
+        Ok(StatementKind::CreateFunction(CreateFunction { or_replace, if_not_exists, name, path }))
+    }
+
     /// What follows `DROP`.
     pub(super) fn drop_statement(&mut self) -> Result<StatementKind> {
         self.reject_future("DROP", self.span())?;
@@ -151,6 +166,8 @@ impl Parser<'_> {
             Ok(StatementKind::DropSource { kind, if_exists, name, delete_topic })
         } else if self.eat("CONNECTOR") {
             Ok(StatementKind::DropConnector { if_exists: self.if_exists(), name: self.ident("a connector")? })
+        } else if self.eat("FUNCTION") {
+            Ok(StatementKind::DropFunction { if_exists: self.if_exists(), name: self.ident("a function")? })
         } else if self.eat("TYPE") {
             Ok(StatementKind::DropType { if_exists: self.if_exists(), name: self.ident("a type name")? })
         } else {
@@ -194,14 +211,12 @@ impl Parser<'_> {
         Ok(ColumnDef { name, ty, constraint: None, span: self.since(start) })
     }
 
-    /// Refuses models and functions, naming the statement.
+    /// Refuses models, naming the statement.
     fn reject_future(&mut self, verb: &str, start: Span) -> Result<()> {
-        for object in ["MODEL", "FUNCTION"] {
-            // `CREATE FUNCTION` and the like; nothing else in the grammar has these words here.
-            if self.is_word(0, object) {
-                self.advance();
-                return Err(Error::unsupported(format!("{verb} {object}"), self.since(start)));
-            }
+        // `CREATE MODEL` and the like; nothing else in the grammar has this word here.
+        if self.is_word(0, "MODEL") {
+            self.advance();
+            return Err(Error::unsupported(format!("{verb} MODEL"), self.since(start)));
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ mod ddl;
 mod expected;
 mod expr;
 mod insert;
+mod next;
 mod query;
 mod types;
 mod window;
@@ -22,6 +23,7 @@ mod tests;
 #[cfg(test)]
 pub(super) use tests::oracle::cases as oracle_cases;
 
+pub use next::{Next, next};
 pub use types::type_hint;
 
 pub(super) use expr::time_unit;

@@ -1,5 +1,10 @@
 //! `CREATE STREAM ... AS SELECT` and `INSERT INTO ... SELECT`.
 
+use std::collections::BTreeSet;
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::Expr;
+
 use super::assemble::assemble;
 use super::query::{BoundQuery, Item};
 use super::source::default_wrapping;
@@ -348,9 +353,25 @@ fn finish(
     let query = CatalogQuery {
         id: query_id,
         sources: vec![bound.relation.name.clone()],
+        functions: functions_of(bound, items)?,
         sink: sink_name,
         statement: context.statement.to_string(),
         fingerprint: plan.fingerprint(),
     };
     Ok(PersistentPlan { plan, sink: relation, query })
+}
+
+/// The functions that a query calls, before constants are folded: the statement needs them to be planned again.
+fn functions_of(bound: &BoundQuery, items: &[Item]) -> Result<Vec<String>> {
+    let mut names = BTreeSet::new();
+    let exprs = items.iter().map(|item| &item.expr).chain(bound.filter.iter().map(|(filter, _)| filter));
+    for expr in exprs {
+        expr.apply(|part| {
+            if let Expr::ScalarFunction(call) = part {
+                names.insert(call.func.name().to_uppercase());
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+    }
+    Ok(names.into_iter().collect())
 }

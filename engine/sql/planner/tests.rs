@@ -630,3 +630,13 @@ fn values_that_do_not_fit_are_refused_where_they_stand() {
         world.refuses(text, message, at);
     }
 }
+
+#[test]
+fn a_query_knows_the_functions_its_statement_calls_even_folded_ones() {
+    let mut world = World::new(&[CARS]);
+    world.plan("CREATE STREAM t AS SELECT k, LCASE('A') AS b FROM cars WHERE ABS(id) > CEIL(2.5);");
+    let query = world.catalog.query("CSAS_T", Default::default()).expect("it was added");
+    assert_eq!(query.functions, ["ABS", "CEIL", "LCASE"]);
+    assert_eq!(world.catalog.callers_of("LCASE"), ["CSAS_T"]);
+    assert!(world.catalog.callers_of("UCASE").is_empty());
+}

@@ -17,8 +17,8 @@ mod tests;
 use std::fmt::{self, Display, Formatter};
 
 use super::ast::{
-    Assert, ColumnConstraint, ColumnDef, CreateAsSelect, CreateSource, Describe, Duration, Ident, Property, Show,
-    SourceKind, Statement, StatementKind, StringLit, TimeUnit, TypeExpr, TypeExprKind,
+    Assert, ColumnConstraint, ColumnDef, CreateAsSelect, CreateFunction, CreateSource, Describe, Duration, Ident,
+    Property, Show, SourceKind, Statement, StatementKind, StringLit, TimeUnit, TypeExpr, TypeExprKind,
 };
 use expr::Operands;
 
@@ -62,6 +62,8 @@ impl Display for Statement {
             DropConnector { if_exists, name } => {
                 write!(f, "DROP CONNECTOR {}{name}", text_if(*if_exists, "IF EXISTS "))
             }
+            CreateFunction(create) => create.fmt(f),
+            DropFunction { if_exists, name } => write!(f, "DROP FUNCTION {}{name}", text_if(*if_exists, "IF EXISTS ")),
             CreateType { if_not_exists, name, ty } => {
                 write!(f, "CREATE TYPE {}{name} AS {ty}", text_if(*if_not_exists, "IF NOT EXISTS "))
             }
@@ -120,6 +122,14 @@ impl Display for CreateAsSelect {
         write!(f, "{}{}", text_if(self.if_not_exists, "IF NOT EXISTS "), self.name)?;
         with_clause(f, "\n", &self.properties)?;
         write!(f, "\nAS {}", self.query)
+    }
+}
+
+impl Display for CreateFunction {
+    /// `CREATE FUNCTION ...`, without a semicolon.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "CREATE {}FUNCTION ", text_if(self.or_replace, "OR REPLACE "))?;
+        write!(f, "{}{} FROM {}", text_if(self.if_not_exists, "IF NOT EXISTS "), self.name, self.path)
     }
 }
 

@@ -40,11 +40,17 @@ pub fn strip_spans(statement: &mut Statement) {
             ident(name);
             properties(with);
         }
+        CreateFunction(create) => {
+            ident(&mut create.name);
+            string(&mut create.path);
+        }
         CreateType { name, ty, .. } => {
             ident(name);
             type_expr(ty);
         }
-        DropSource { name, .. } | DropConnector { name, .. } | DropType { name, .. } => ident(name),
+        DropSource { name, .. } | DropConnector { name, .. } | DropFunction { name, .. } | DropType { name, .. } => {
+            ident(name);
+        }
         Show(_) => {}
         Describe(describe) => strip_describe(describe),
         Print { topic, .. } => ident(topic),

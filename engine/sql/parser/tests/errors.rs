@@ -33,7 +33,7 @@ fn misspelt_keywords_find_the_nearest_one() {
     check("SHOW STREMS", &show_list("STREMS"), "STREMS", Some("Did you mean STREAMS?"));
     check(
         "DROP STRAEM s",
-        "expected STREAM, TABLE, CONNECTOR or TYPE, found `STRAEM`",
+        "expected STREAM, TABLE, CONNECTOR, FUNCTION or TYPE, found `STRAEM`",
         "STRAEM",
         Some("Did you mean STREAM?"),
     );
@@ -110,6 +110,11 @@ fn other_dialects_get_a_way_out() {
             "WITH",
             "There are no common table expressions; give the inner query a name with CREATE STREAM ... AS SELECT.",
         ),
+        (
+            "CREATE FUNCTION f AS 'x'",
+            "AS",
+            "A function comes from Rust source or a library: CREATE FUNCTION f FROM 'f/src/lib.rs'.",
+        ),
         ("SET a = 1", "a", "Names of properties are in single quotes: 'auto.offset.reset'."),
         ("SELECT a FROM s WINDOW TUMBLING (SIZE 1 WEEK)", "WEEK", "The largest unit is DAYS."),
     ] {
@@ -123,9 +128,7 @@ fn other_dialects_get_a_way_out() {
 fn what_is_kept_for_later_is_refused_by_name() {
     for (text, what) in [
         ("CREATE MODEL m USING 'x'", "CREATE MODEL"),
-        ("CREATE OR REPLACE FUNCTION f", "CREATE FUNCTION"),
         ("DROP MODEL m", "DROP MODEL"),
-        ("DROP FUNCTION f", "DROP FUNCTION"),
         ("SHOW MODELS", "SHOW MODELS"),
         ("DESCRIBE MODEL m", "DESCRIBE MODEL"),
         ("PAUSE CONNECTOR c", "PAUSE CONNECTOR"),
