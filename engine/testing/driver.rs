@@ -193,8 +193,9 @@ impl Driver {
         }
         self.catalog.add_query(query, replace, span)?;
         self.queries.retain(|query| query.query_id != plan.query_id);
-        // A query that replaces another goes on where that one was.
-        self.tasks.entry(plan.query_id.clone()).or_default().0 = None;
+        // A query that replaces another goes on where that one was; a new one starts with what comes.
+        let written = self.written.get(&plan.source.topic).map_or(0, Vec::len);
+        self.tasks.entry(plan.query_id.clone()).or_insert((None, written)).0 = None;
         self.queries.push(plan);
         Ok(())
     }

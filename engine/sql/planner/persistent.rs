@@ -50,9 +50,11 @@ pub fn create_as_select(context: &Context, create: &CreateAsSelect) -> Result<Pe
         }
         _ => {}
     }
-    refuse_replacement(context, create)?;
     let items = keyed(context, &bound, name, create.query.span)?;
     let schema = Schema::new(items.iter().map(|item| column(item, &item.name)).collect());
+    if create.or_replace {
+        check_replacement(context, &create.name, kind, &schema)?;
+    }
     if schema.value_columns().next().is_none() {
         return Err(Error::sql("the projection has no value columns")
             .detail("all its columns go into the key")
@@ -174,13 +176,35 @@ fn is_header(kind: &ColumnKind) -> bool {
     matches!(kind, ColumnKind::Headers | ColumnKind::Header(_))
 }
 
-/// Refuses `OR REPLACE` where it could not take effect.
-fn refuse_replacement(context: &Context, create: &CreateAsSelect) -> Result<()> {
-    let Some(existing) = context.catalog.find_relation(&create.name.name).filter(|_| create.or_replace) else {
-        return Ok(());
-    };
+/// Refuses `OR REPLACE` where those who read the old stream or table could not go on with the new one: its columns must
+/// be there as they were, and others may follow them.
+pub(super) fn check_replacement(context: &Context, name: &Ident, kind: RelationKind, schema: &Schema) -> Result<()> {
+    let Some(existing) = context.catalog.find_relation(&name.name) else { return Ok(()) };
     if existing.read_only {
-        return Err(source_replaced(&create.name));
+        return Err(source_replaced(name));
+    }
+    let cannot = |why: String| {
+        Error::sql(format!("{} cannot be replaced by this", shown(name)))
+            .detail(why)
+            .hint("Columns may be added at the end; for anything else DROP it and create it again.")
+            .at(name.span)
+    };
+    if existing.kind != kind {
+        return Err(cannot(format!("it is a {}, and the new one a {}", existing.kind.as_str(), kind.as_str())));
+    }
+    let keys = |schema: &Schema| schema.key_columns().cloned().collect::<Vec<_>>();
+    if keys(&existing.schema) != keys(schema) {
+        let (old, new) = (Schema::new(keys(&existing.schema)), Schema::new(keys(schema)));
+        return Err(cannot(format!(
+            "the key columns are changed, missing or reordered: they were ({old}), now ({new})"
+        )));
+    }
+    let mut new = schema.value_columns();
+    for old in existing.schema.value_columns() {
+        if new.next() != Some(old) {
+            let column = quote_identifier(&old.name);
+            return Err(cannot(format!("column {column} {} is changed, missing or elsewhere", old.ty)));
+        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `CREATE STREAM | TABLE s (columns) WITH (...)`.
 
 use super::Context;
-use super::persistent::source_replaced;
+use super::persistent::{check_replacement, source_replaced};
 use crate::catalog::{Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::sql::ast::{CreateSource, SourceKind};
@@ -33,14 +33,18 @@ pub fn create_source(context: &Context, create: &CreateSource) -> Result<Relatio
             .detail(format!("{} does not say which columns a record has", value_format.name))
             .at(span));
     }
+    let kind = match create.kind {
+        SourceKind::Stream => RelationKind::Stream,
+        SourceKind::Table => RelationKind::Table,
+    };
+    if create.or_replace {
+        check_replacement(context, &create.name, kind, &schema)?;
+    }
     default_wrapping(context, &mut value_format, schema.value_columns().count());
     check_formats(&schema, &key_format, &value_format, span)?;
     Ok(Relation {
         name: create.name.name.clone(),
-        kind: match create.kind {
-            SourceKind::Stream => RelationKind::Stream,
-            SourceKind::Table => RelationKind::Table,
-        },
+        kind,
         topic: properties.topic(&create.name.name),
         timestamp: properties.timestamp(&schema)?,
         window: properties.window()?,

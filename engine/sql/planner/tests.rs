@@ -640,3 +640,24 @@ fn a_query_knows_the_functions_its_statement_calls_even_folded_ones() {
     assert_eq!(world.catalog.callers_of("LCASE"), ["CSAS_T"]);
     assert!(world.catalog.callers_of("UCASE").is_empty());
 }
+
+#[test]
+fn a_replacement_keeps_the_columns_of_what_it_replaces() {
+    let mut world = World::new(&[CARS, "CREATE STREAM a AS SELECT k, id, note FROM cars;"]);
+    let refused = "A cannot be replaced by this";
+    for query in ["SELECT k, id FROM cars", "SELECT k, note, id FROM cars", "SELECT k, id, speed, note FROM cars"] {
+        world.refuses(&format!("CREATE OR REPLACE STREAM a AS {query};"), refused, "a");
+    }
+    let error = world.refuses("CREATE OR REPLACE STREAM a AS SELECT id, note FROM cars PARTITION BY id;", refused, "a");
+    assert!(error.detail_text().is_some_and(|detail| detail.starts_with("the key columns are changed")));
+    world.refuses(
+        "CREATE OR REPLACE STREAM cars (k STRING KEY, id BIGINT) WITH (kafka_topic='cars', value_format='JSON');",
+        "CARS cannot be replaced by this",
+        "cars",
+    );
+    let text = "CREATE OR REPLACE STREAM a AS SELECT k, id, note, speed FROM cars;";
+    let StatementKind::CreateAsSelect(create) = parse_statement(text).expect("it parses").kind else { panic!() };
+    let (catalog, functions) = (world.catalog.clone(), FunctionRegistry::builtin());
+    let context = Context { catalog: &catalog, functions: &functions, defaults: Defaults::default(), statement: text };
+    assert!(create_as_select(&context, &create).is_ok());
+}
