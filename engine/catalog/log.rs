@@ -28,6 +28,9 @@ pub struct Entry {
     pub statement: String,
     /// The statement in canonical form, to tell a change from a new layout of the text.
     pub canonical: String,
+    /// Whether a connector was paused by a statement, and stays so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
 }
 
 /// The log of one service.
@@ -119,10 +122,26 @@ impl StatementLog {
     pub fn put(&mut self, key: &str, statement: &str, canonical: &str) {
         let last = self.entries.values().map(|entry| entry.sequence).max().unwrap_or(0);
         let sequence = self.entries.get(key).map_or(last + 1, |entry| entry.sequence);
-        let entry =
-            Entry { version: VERSION, sequence, statement: statement.to_string(), canonical: canonical.to_string() };
+        let paused = self.is_paused(key);
+        let (statement, canonical) = (statement.to_string(), canonical.to_string());
+        let entry = Entry { version: VERSION, sequence, statement, canonical, paused };
         if self.entries.get(key) != Some(&entry) {
             self.entries.insert(key.to_string(), entry);
+            self.unwritten.push(key.to_string());
+        }
+    }
+
+    /// Whether the entry of a key says that it is paused.
+    pub fn is_paused(&self, key: &str) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.paused)
+    }
+
+    /// Keeps whether something is paused; written by the next [`flush`](Self::flush).
+    pub fn set_paused(&mut self, key: &str, paused: bool) {
+        if let Some(entry) = self.entries.get_mut(key)
+            && entry.paused != paused
+        {
+            entry.paused = paused;
             self.unwritten.push(key.to_string());
         }
     }
@@ -200,9 +219,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_paused_stays_so_when_it_is_made_again_and_not_when_it_was_dropped() {
+        let mut log = empty();
+        log.put("connector/C", "CREATE C", "CREATE C");
+        log.set_paused("connector/C", true);
+        log.put("connector/C", "CREATE C again", "CREATE C again");
+        assert!(log.is_paused("connector/C"));
+        let entry = serde_json::to_string(log.get("connector/C").expect("it is there")).expect("it is JSON");
+        assert!(entry.contains(r#""paused":true"#));
+        log.remove("connector/C");
+        log.put("connector/C", "CREATE C", "CREATE C");
+        assert!(!log.is_paused("connector/C"));
+        let entry = serde_json::to_string(log.get("connector/C").expect("it is there")).expect("it is JSON");
+        assert!(!entry.contains("paused"), "entries of queries are as they were: {entry}");
+    }
+
+    #[test]
     fn a_corrupt_entry_is_named_and_the_rest_lives() {
         let mut log = empty();
-        let good = serde_json::to_vec(&Entry { version: 1, sequence: 1, statement: "s".into(), canonical: "s".into() });
+        let good = serde_json::to_vec(&Entry {
+            version: 1,
+            sequence: 1,
+            statement: "s".into(),
+            canonical: "s".into(),
+            paused: false,
+        });
         let mut named = Vec::new();
         let mut corrupt = |key: &str| named.push(key.to_string());
         log.apply(Some(b"relation/A"), good.ok().as_deref(), &mut corrupt);

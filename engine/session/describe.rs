@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::connectors;
 use super::engine::Shared;
 use super::outcome::{Listing, Outcome};
 use crate::catalog::{Relation, RelationKind};
@@ -19,18 +20,7 @@ pub(super) fn describe(shared: &Shared, what: &Describe) -> Result<Outcome> {
         Describe::All { .. } => Err(Error::unsupported("DESCRIBE STREAMS and DESCRIBE TABLES", Default::default())
             .hint("SHOW STREAMS lists them, DESCRIBE name shows one.")),
         Describe::Function(name) => Ok(Outcome::Text(shared.functions.describe(&name.name, name.span)?)),
-        Describe::Connector(name) => {
-            let connector = catalog.connector(&name.name, name.span)?;
-            let mut listing = Listing::new(&["What", "Value"]);
-            listing.title = format!("Connector {}", quote_identifier(&connector.name));
-            if let Some(running) = shared.connectors.lock().get(&connector.name) {
-                running.addresses().for_each(|at| listing.push(["listens on".to_string(), at.to_string()]));
-                for (name, count) in running.counts() {
-                    listing.push([name.replace('_', " "), count.to_string()]);
-                }
-            }
-            Ok(listing.into())
-        }
+        Describe::Connector(name) => Ok(connectors::describe::describe(shared, &name.name, name.span)?.into()),
     }
 }
 

@@ -81,7 +81,7 @@ impl Session {
         let mut restored = 0;
         for (key, statement) in statements {
             let text = if statement.trim_end().ends_with(';') { statement } else { statement + ";" };
-            match self.execute(&text) {
+            match self.execute_with(&text, |session| Planner::restoring(session)) {
                 Ok(_) => restored += 1,
                 Err(error) => {
                     let text = format!("{} did not come back: {error}", key.replacen('/', " ", 1));

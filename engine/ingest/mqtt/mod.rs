@@ -13,7 +13,8 @@
 //! Reading order, each knowing only what stands before it:
 //! [`counters`], [`config`] (the `WITH` clause), [`rules`] (MQTT topic to Kafka topic, key and headers),
 //! `wire` and `packets` (bytes), `session` (what outlives a connection), `protocol` (the state machine),
-//! `registry` (client ids, takeover, kept sessions), `connection` and [`listener`] (the glue).
+//! `registry` (client ids, takeover, kept sessions), `connection` and [`listener`] (the glue), [`class`] (the listener as a
+//! connector).
 //! [`publisher`] is a client of its own, for the demo.
 
 pub mod counters;
@@ -32,6 +33,8 @@ mod registry;
 
 mod connection;
 pub mod listener;
+
+pub mod class;
 
 pub mod publisher;
 

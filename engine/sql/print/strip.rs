@@ -45,6 +45,7 @@ pub fn strip_spans(statement: &mut Statement) {
             type_expr(ty);
         }
         DropSource { name, .. } | DropConnector { name, .. } | DropType { name, .. } => ident(name),
+        PauseConnector(name) | ResumeConnector(name) => ident(name),
         Show(_) => {}
         Describe(describe) => strip_describe(describe),
         Print { topic, .. } => ident(topic),
