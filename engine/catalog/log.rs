@@ -5,12 +5,12 @@
 //! An entry that cannot be read is named and skipped, the rest lives.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::kafka::{Admin, ClientConfig, Event, NewTopic, Producer, Reader, ReaderOptions, Record};
+use crate::kafka::{Admin, ClientConfig, NewTopic, Producer, Record, replay};
 
 /// Format of the entries; an entry of another format is skipped.
 const VERSION: u32 = 1;
@@ -63,37 +63,8 @@ impl StatementLog {
     pub fn read(client: &ClientConfig, admin: &Admin, service: &str, corrupt: &mut dyn FnMut(&str)) -> Result<Self> {
         let topic = format!("_alcedo_{service}_statements");
         let mut log = StatementLog { topic, entries: BTreeMap::new(), unwritten: Vec::new(), exists: false };
-        if admin.topic(&log.topic, ANSWER)?.is_none() {
-            return Ok(log);
-        }
-        log.exists = true;
-        let marks = admin.topic_watermarks(&log.topic, ANSWER)?;
-        let from: Vec<_> = marks.iter().map(|(at, marks)| (at.clone(), marks.earliest)).collect();
-        let end: i64 = marks.iter().map(|(_, marks)| marks.stable).sum();
-        if marks.iter().all(|(_, marks)| marks.earliest >= marks.stable) {
-            return Ok(log);
-        }
-        let options = ReaderOptions { ends: true, ..ReaderOptions::default() };
-        let mut reader = Reader::assigned(client, options, &from)?;
-        let deadline = Instant::now() + ANSWER;
-        let mut position = 0;
-        while position < end {
-            if Instant::now() > deadline {
-                return Err(Error::external(format!("topic {} cannot be read to its end", log.topic)).retryable());
-            }
-            reader.poll(10_000, Duration::from_millis(100), &mut ())?;
-            for batch in reader.batches() {
-                for row in 0..batch.len() {
-                    log.apply(batch.keys.get(row), batch.values.get(row), corrupt);
-                    position = batch.offsets[row] + 1;
-                }
-            }
-            for event in reader.events() {
-                if let Event::End { next, .. } = event {
-                    position = next;
-                }
-            }
-        }
+        let topic = log.topic.clone();
+        log.exists = replay(client, admin, &topic, ANSWER, &mut |key, value| log.apply(key, value, corrupt))?;
         Ok(log)
     }
 

@@ -212,6 +212,15 @@ pub trait RunningConnector: Send + Sync {
     /// Ends it: takes nothing more, lets what is under way become safe within `patience`, then ends in any case. What was not
     /// safe by then comes again from the source. A second call does nothing.
     fn stop(&self, patience: Duration);
+
+    /// Forgets where it was in its source, for a connector that was stopped because it was dropped: one of the same name begins
+    /// anew.
+    ///
+    /// # Errors
+    /// Why it may still be remembered.
+    fn forget(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// The pause before trying again, after so many failures in a row: from a quarter of a second to half a minute, doubling.

@@ -5,8 +5,9 @@
 //! a device was told is kept can be lost, whichever edge it came through.
 //!
 //! Reading order: [`deliver`] is the contract with Kafka, [`to_kafka`] fulfils it; [`connector`] is the contract with the
-//! statements, [`properties`] what a statement says; [`mqtt`] is the listener for devices and a small client; [`cars`]
-//! makes the demo's readings.
+//! statements, [`properties`] what a statement says; [`worker`] runs a source in a thread of its own, with [`control`] and
+//! [`positions`]; [`file`] reads files that way; [`mqtt`] is the listener for devices and a small client; [`cars`] makes the
+//! demo's readings.
 
 pub mod deliver;
 pub mod to_kafka;
@@ -14,7 +15,12 @@ pub mod to_kafka;
 pub mod connector;
 pub mod properties;
 
+pub mod control;
+pub mod positions;
+pub mod worker;
+
 pub mod cars;
+pub mod file;
 pub mod mqtt;
 
 pub use deliver::{Deliver, Handover, Headers, IngestRecord, Receipt};

@@ -171,7 +171,13 @@ pub(super) fn drop_connector(shared: &Shared, name: &str, span: Span) -> Result<
             return Err(error);
         }
     }
-    stop(shared, name);
+    if let Some(live) = shared.connectors.remove(name) {
+        live.running.stop(STOP_PATIENCE);
+        if let Err(error) = live.running.forget() {
+            let text = format!("is dropped, but one of the same name would go on where it was: {error}");
+            shared.notices.warning(name, text);
+        }
+    }
     shared.catalog.change(|catalog| catalog.drop_connector(name, span))?;
     Ok(format!("Dropped connector {}.", quote_identifier(name)))
 }
