@@ -2,12 +2,13 @@
 
 use crate::error::{Error, Result};
 use crate::ingest::connector::ConnectorClass;
+use crate::ingest::datagen::DatagenClass;
 use crate::ingest::file::FileClass;
 use crate::ingest::mqtt::class::ListenerClass;
 use crate::ingest::properties::Properties;
 
 /// All classes, as `SHOW CONNECTOR PLUGINS` lists them.
-pub(in crate::session) static CLASSES: &[&dyn ConnectorClass] = &[&ListenerClass, &FileClass];
+pub(in crate::session) static CLASSES: &[&dyn ConnectorClass] = &[&ListenerClass, &FileClass, &DatagenClass];
 
 /// The class that the properties ask for.
 pub(super) fn class_of(connector: &str, properties: &Properties) -> Result<&'static dyn ConnectorClass> {
