@@ -1,7 +1,8 @@
 //! Every code block of the README is run; a block that this file does not know fails the test.
 //!
-//! - `sql` with a first line `-- NAME.sql` is kept under that name and run with `--until-end`; one with a connector, which
+//! - `sql` with a first line `-- NAME.sql` is kept under that name and run with `--until-end`; one with a listener, which
 //!   has no end, is started through the library instead, on a free port
+//! - `csv NAME` is kept under that name
 //! - `sh` is run line by line with the built binary; `sh kafka` on a broker in a process of its own, and on
 //!   Apache Kafka when `ALCEDO_TEST_KAFKA` names its jars
 //! - `rust` is, to the letter, a file of `examples/`
@@ -61,7 +62,7 @@ fn run(line: &str, folder: &Path) -> String {
 fn sql(text: &str, folder: &Path) {
     let name = text.lines().next().and_then(|line| line.strip_prefix("-- ")).expect("the block names its file");
     std::fs::write(folder.join(name), text).expect("the folder can be written");
-    if !text.contains("CREATE SOURCE CONNECTOR") {
+    if !text.contains("'mqtt-listener'") {
         run(&format!("alcedo run {name} --until-end"), folder);
         return;
     }
@@ -115,6 +116,9 @@ fn every_block_of_the_readme_works() {
     for Block { kind, text } in blocks() {
         match kind.as_str() {
             "sql" => sql(&text, folder.path()),
+            kind if kind.starts_with("csv ") => {
+                std::fs::write(folder.path().join(&kind["csv ".len()..]), text).expect("the folder can be written");
+            }
             "sh" => {
                 for line in text.lines() {
                     match line {

@@ -159,11 +159,13 @@ pub trait ConnectorPlan: Send {
     }
 
     /// Looks outside, without changing anything, for what should be there when a person creates the connector (a file to read).
-    /// Not called for a connector that comes back after a restart: that one starts, and tries again until it is there.
+    /// Not called for a connector that comes back after a restart: that one starts, and tries again until it is there. The
+    /// properties are those it was planned from, for the place of an error.
     ///
     /// # Errors
     /// What is missing; the statement is refused with it.
-    fn probe(&self) -> Result<()> {
+    fn probe(&self, properties: &Properties) -> Result<()> {
+        let _ = properties;
         Ok(())
     }
 

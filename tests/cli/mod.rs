@@ -11,10 +11,11 @@
 //! - [`permissions`]: a cluster that refuses transactions
 //! - [`limits`]: bounds and moments
 //! - [`bad_records`]: skip, fail, dead letters, the processing log
-//! - [`devices`]: MQTT
+//! - [`devices`]: MQTT; [`connectors`]: files, generated readings, the connector statements
 //! - [`shell`]: statements from a pipe; [`terminal`]: the shell on a terminal
 
 mod bad_records;
+mod connectors;
 mod devices;
 mod errors;
 mod full_disk;

@@ -57,8 +57,8 @@ impl ConnectorPlan for FileConfig {
         !self.follow
     }
 
-    fn probe(&self) -> Result<()> {
-        list::probe(&self.file)
+    fn probe(&self, properties: &Properties) -> Result<()> {
+        list::probe(&self.file).map_err(|error| properties.at_value("file", error))
     }
 
     fn start(self: Box<Self>, host: Host) -> Result<Arc<dyn RunningConnector>> {

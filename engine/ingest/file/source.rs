@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -57,6 +58,8 @@ struct Part {
     bad: u64,
     /// The offset of the place that was kept last.
     kept: Option<u64>,
+    /// Whether the last line was given out before its line end was there: what comes first is the rest of that line.
+    is_open: bool,
 }
 
 /// What makes records of lines.
@@ -181,9 +184,15 @@ impl FileSource {
         }
         file.seek(SeekFrom::Start(place.offset))?;
         let identity = Identity::of(&file.metadata()?);
-        let Place { offset, lines, bad, .. } = place;
+        let Place { offset, mut lines, bad, .. } = place;
+        let mut last = [b'\n'];
+        if offset > 0 {
+            file.read_exact_at(&mut last, offset - 1)?;
+        }
+        let is_open = last != [b'\n'];
+        lines -= u64::from(is_open).min(lines);
         let path = path.to_path_buf();
-        Ok(Part { path, file, identity, cutter, records, offset, lines, bad, kept: None })
+        Ok(Part { path, file, identity, cutter, records, offset, lines, bad, kept: None, is_open })
     }
 
     fn cutter(&self) -> Cutter {
@@ -313,7 +322,10 @@ impl Part {
         if self.offset == 0 {
             line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         }
+        let is_rest = std::mem::take(&mut self.is_open);
         let added = match &mut self.records {
+            // The line end of a line that was given out.
+            _ if is_rest && line.is_empty() => Ok(()),
             Records::Lines => {
                 batch.push(-1, None, Some(line));
                 Ok(())

@@ -65,7 +65,7 @@ pub(super) fn plan(name: &str, properties: &Properties, probe: bool, span: Span)
     let checked = || {
         let plan = classes::class_of(name, properties)?.plan(properties)?;
         if probe {
-            plan.probe()?;
+            plan.probe(properties)?;
         }
         Ok(plan)
     };
