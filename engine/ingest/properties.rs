@@ -185,7 +185,13 @@ impl Properties {
     pub fn one_of<'w>(&self, name: &str, words: &[&'w str], otherwise: &'w str) -> Result<&'w str> {
         let Some(text) = self.get(name) else { return Ok(otherwise) };
         let found = words.iter().find(|word| word.eq_ignore_ascii_case(text)).copied();
-        found.ok_or_else(|| self.wrong(name, &words.join(", ")))
+        found.ok_or_else(|| {
+            let (last, first) = words.split_last().unwrap_or((&"", &[]));
+            self.wrong(
+                name,
+                &if first.is_empty() { last.to_string() } else { format!("{} or {last}", first.join(", ")) },
+            )
+        })
     }
 
     /// A Kafka topic's name, if the property is given.
@@ -247,7 +253,7 @@ mod tests {
         assert!(properties.boolean("b", false).expect("a boolean"));
         assert_eq!(properties.one_of("w", &["csv", "json"], "csv").expect("a word"), "json");
         assert_eq!(refusal(properties.number("bad", 1, 0, 9)).1, "It takes a whole number from 0 to 9.");
-        assert_eq!(refusal(properties.one_of("bad", &["a", "b"], "a")).1, "It takes a, b.");
+        assert_eq!(refusal(properties.one_of("bad", &["a", "b"], "a")).1, "It takes a or b.");
         assert!(refusal(properties.topic("t")).0.contains("'t' cannot be 'a/b'"));
         assert_eq!(refusal(properties.need("file", "data.csv")).1, "Add 'file'='data.csv' to the WITH clause.");
     }

@@ -100,7 +100,9 @@ impl Session {
                     .for_each(|(_, q)| q.shared().request_pause(false));
                 Outcome::Done(counted("Resumed", &ids))
             }
-            Action::CreateConnector(new) => Outcome::Done(connectors::create(shared, new, &shown, &canonical, span)?),
+            Action::CreateConnector(new) => {
+                Outcome::Done(connectors::create(shared, &self.settings, new, &shown, &canonical, span)?)
+            }
             Action::DropConnector(name) => Outcome::Done(connectors::drop_connector(shared, &name, span)?),
             Action::PauseConnector { name, paused } => Outcome::Done(connectors::pause(shared, &name, paused)?),
             Action::Set { name, value } => {

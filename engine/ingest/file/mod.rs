@@ -58,7 +58,8 @@ impl ConnectorPlan for FileConfig {
     }
 
     fn probe(&self, properties: &Properties) -> Result<()> {
-        list::probe(&self.file).map_err(|error| properties.at_value("file", error))
+        list::probe(&self.file).map_err(|error| properties.at_value("file", error))?;
+        source::probe_columns(self, properties)
     }
 
     fn start(self: Box<Self>, host: Host) -> Result<Arc<dyn RunningConnector>> {

@@ -21,6 +21,7 @@ use super::place::{Identity, Place, Since};
 use super::report::BadLines;
 use crate::error::{Error, Result};
 use crate::ingest::positions::Positions;
+use crate::ingest::properties::Properties;
 use crate::ingest::worker::{Fill, Progress, Source};
 use crate::notice::Notices;
 use crate::record::OutBatch;
@@ -355,6 +356,42 @@ impl Part {
         self.offset += size;
         Ok(())
     }
+}
+
+/// Refuses a key or a time that the first file has no column for.
+pub(super) fn probe_columns(config: &FileConfig, properties: &Properties) -> Result<()> {
+    let Format::Csv(csv) = &config.format else { return Ok(()) };
+    let files = list::files(&config.file).unwrap_or_default();
+    let Some(path) = files.first().filter(|_| csv.has_header && csv.columns.is_none()) else { return Ok(()) };
+    let read = |error: io::Error| cannot_read(path, &error);
+    let mut file = File::open(path).map_err(read)?;
+    let mut cutter = Cutter::new(Some(csv.delimiter), config.max_line);
+    let range = loop {
+        match cutter.next() {
+            Cut::Record { range, .. } => break range,
+            // The thread reports it, and takes the next line for the header.
+            Cut::Bad { .. } => return Ok(()),
+            Cut::More if cutter.read(&mut file).map_err(read)? > 0 => {}
+            Cut::More => match cutter.last() {
+                Cut::Record { range, .. } => break range,
+                // A file that is still empty.
+                _ => return Ok(()),
+            },
+        }
+    };
+    let shown = path.display();
+    let names = header(&cutter.bytes()[range], csv)
+        .map_err(|why| properties.at_value("file", Error::sql(format!("{shown}, line 1: {why}"))))?;
+    for (name, column) in [("key", &config.key), ("timestamp", &config.timestamp)] {
+        if let Some(column) = column
+            && !names.contains(column)
+        {
+            let error = Error::sql(format!("file {shown} has no column {column}"));
+            let error = error.hint(format!("Its first line names {}.", names.join(", ")));
+            return Err(properties.at_value(name, error));
+        }
+    }
+    Ok(())
 }
 
 /// The columns that a header line and the configuration give.

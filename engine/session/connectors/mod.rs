@@ -20,6 +20,7 @@ use super::engine::{Shared, Storage};
 use super::topics;
 use crate::catalog::Connector;
 use crate::catalog::log::connector_key;
+use crate::config::Settings;
 use crate::error::{Error, Result, Span};
 use crate::ingest::connector::{ConnectorPlan, Host, RunningConnector};
 use crate::ingest::properties::Properties;
@@ -75,6 +76,7 @@ pub(super) fn plan(name: &str, properties: &Properties, probe: bool, span: Span)
 /// Starts a connector and keeps it; the statement log and the catalog know it afterwards.
 pub(super) fn create(
     shared: &Arc<Shared>,
+    settings: &Settings,
     new: NewConnector,
     shown: &str,
     canonical: &str,
@@ -89,7 +91,7 @@ pub(super) fn create(
         shared.catalog.change(|catalog| catalog.add_connector(connector.clone(), false, span))?;
     }
     stop(shared, &name);
-    let started = start(shared, &name, plan, paused).and_then(|running| {
+    let started = start(shared, settings, &name, plan, paused).and_then(|running| {
         shared.connectors.insert(&name, running);
         let mut log = shared.log.lock();
         let kept = log.get(&key).cloned();
@@ -99,7 +101,7 @@ pub(super) fn create(
     if let Err(error) = started {
         stop(shared, &name);
         if let Some(before) = before {
-            restart(shared, &before, paused);
+            restart(shared, settings, &before, paused);
         }
         return Err(error);
     }
@@ -115,13 +117,13 @@ pub(super) fn create(
 }
 
 /// Starts a connector again that had to make room for one that did not start.
-fn restart(shared: &Arc<Shared>, connector: &Connector, paused: bool) {
+fn restart(shared: &Arc<Shared>, settings: &Settings, connector: &Connector, paused: bool) {
     let mut properties = Properties::default();
     for (name, value) in &connector.properties {
         properties.put(name, value, Span::default(), Span::default());
     }
     let again = plan(&connector.name, &properties, false, Span::default())
-        .and_then(|plan| start(shared, &connector.name, plan, paused));
+        .and_then(|plan| start(shared, settings, &connector.name, plan, paused));
     match again {
         Ok(running) => shared.connectors.insert(&connector.name, running),
         Err(error) => {
@@ -132,6 +134,7 @@ fn restart(shared: &Arc<Shared>, connector: &Connector, paused: bool) {
 
 fn start(
     shared: &Arc<Shared>,
+    settings: &Settings,
     name: &str,
     plan: Box<dyn ConnectorPlan>,
     paused: bool,
@@ -146,7 +149,7 @@ fn start(
         admin: Arc::clone(&shared.admin),
         producer: Arc::clone(&shared.producer),
         in_memory: matches!(shared.storage, Storage::Memory(_)),
-        exactly_once: shared.settings.get("processing.guarantee") != "at_least_once",
+        exactly_once: settings.get("processing.guarantee") != "at_least_once",
         paused,
         notices: shared.notices.clone(),
     })
