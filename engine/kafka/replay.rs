@@ -7,6 +7,9 @@ use super::client::ClientConfig;
 use super::reader::{Event, Reader, ReaderOptions};
 use crate::error::{Error, Result};
 
+/// Takes key and value of one record after the other.
+pub type EachRecord<'a> = dyn FnMut(Option<&[u8]>, Option<&[u8]>) + 'a;
+
 /// Gives key and value of every committed record of a topic, in order; nothing when there is no such topic. A null value is a
 /// tombstone. Gives whether the topic exists.
 ///
@@ -17,7 +20,7 @@ pub fn replay(
     admin: &Admin,
     topic: &str,
     wait: Duration,
-    each: &mut dyn FnMut(Option<&[u8]>, Option<&[u8]>),
+    each: &mut EachRecord<'_>,
 ) -> Result<bool> {
     if admin.topic(topic, wait)?.is_none() {
         return Ok(false);

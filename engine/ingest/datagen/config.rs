@@ -156,7 +156,7 @@ fn times(properties: &Properties, rate_milli: u64) -> Result<Option<(i64, u64)>>
     let Some(start) = start else {
         return Err(properties.wrong("timestamp.start", "milliseconds since 1970, or an ISO 8601 text"));
     };
-    let by_rate = if rate_milli == 0 { 1_000 } else { 1_000_000_000 / rate_milli };
+    let by_rate = 1_000_000_000_u64.checked_div(rate_milli).unwrap_or(1_000);
     let step = match properties.has("timestamp.step.ms") {
         true => properties.number("timestamp.step.ms", 0, 0, 1_000_000_000)? * 1000,
         false => by_rate,

@@ -38,7 +38,7 @@ pub(super) fn find(asked: &str) -> Option<&'static dyn ConnectorClass> {
         };
         class.name().eq_ignore_ascii_case(asked) || class.aliases().iter().any(|alias| asked == *alias || short(alias))
     };
-    CLASSES.iter().copied().find(|class| names(&class))
+    CLASSES.iter().copied().find(names)
 }
 
 #[cfg(test)]

@@ -85,9 +85,12 @@ fn a_csv_file_is_read_to_its_end_and_nothing_of_it_comes_again() {
     assert_eq!(found, [r#"a={"temp":1}"#, r#"b={"temp":"x\ny"}"#, r#"c={"temp":3}"#]);
     assert_eq!(fill, Fill::End);
     assert!(desk.said("a.csv, line 6: it has 1 field, the file has 2 columns"), "{:?}", desk.said);
+    let position = |desk: &Desk| desk.source.progress.facts()[1].1.clone();
+    assert_eq!(position(&desk), "31 of 31 bytes (100 %)");
     desk.append("a.csv", "\nd,4\n");
     desk.again(CSV);
     assert!(desk.said("goes on in"));
+    assert_eq!(position(&desk), "31 of 36 bytes (86 %)");
     assert_eq!(desk.read().0, [r#"d={"temp":4}"#]);
     assert_eq!(desk.source.progress.counts(), [("lines", 8), ("bad_lines", 1)]);
 }
