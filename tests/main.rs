@@ -15,6 +15,9 @@ mod conformance;
 /// A persistent query that is killed again and again loses nothing and repeats nothing.
 mod kill;
 
+/// The MQTT client against a broker that others made.
+mod mqtt;
+
 /// The engine inside a program.
 mod library;
 

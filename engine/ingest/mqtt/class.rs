@@ -11,8 +11,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
-use super::config::{CONNECTOR_CLASS, ListenerConfig, Notice};
+use super::config::{CONNECTOR_CLASS, ListenerConfig};
 use super::listener::MqttListener;
+use super::notice::{Notice, NoticeHook};
 use crate::error::{Error, Result};
 use crate::ingest::connector::{ConnectorClass, ConnectorPlan, Host, LastError, RunningConnector, State, Target};
 use crate::ingest::properties::Properties;
@@ -35,27 +36,20 @@ impl ConnectorClass for ListenerClass {
     }
 
     fn plan(&self, properties: &Properties) -> Result<Box<dyn ConnectorPlan>> {
-        Ok(Box::new(ListenerConfig::from_properties(&properties.texts())?))
+        Ok(Box::new(ListenerConfig::from_properties(properties)?))
     }
 }
 
 impl ConnectorPlan for ListenerConfig {
     fn targets(&self) -> Vec<Target> {
-        self.rules.topics.iter().map(|rule| Target::new(&*rule.topic)).collect()
+        self.rules.kafka_topics().iter().map(|topic| Target::new(&**topic)).collect()
     }
 
     fn start(self: Box<Self>, host: Host) -> Result<Arc<dyn RunningConnector>> {
-        let failed =
-            |error: std::io::Error| Error::external("the threads of a connector cannot start").with_source(error);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("mqtt")
-            .enable_all()
-            .build()
-            .map_err(failed)?;
+        let runtime = runtime()?;
         let deliver = Arc::new(KafkaDeliver::start(Arc::clone(&host.producer))?);
         let last_error = Arc::new(Mutex::new(None));
-        let config = with_notices(*self, &host, Arc::clone(&last_error));
+        let config = ListenerConfig { notices: notices(&host, Arc::clone(&last_error)), ..*self };
         let connector = ListenerConnector {
             name: host.name.clone(),
             notices: host.notices.clone(),
@@ -150,30 +144,28 @@ impl ListenerConnector {
     }
 }
 
-/// The configuration with its notices told to the user, and the latest failure kept.
-fn with_notices(config: ListenerConfig, host: &Host, last_error: Arc<Mutex<Option<LastError>>>) -> ListenerConfig {
+/// The threads of a connector: one, because all it does is to move bytes.
+pub(super) fn runtime() -> Result<Runtime> {
+    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("mqtt").enable_all().build();
+    built.map_err(|error| Error::external("the threads of a connector cannot start").with_source(error))
+}
+
+/// Notices told to the user, and the latest failure kept.
+pub(super) fn notices(host: &Host, last_error: Arc<Mutex<Option<LastError>>>) -> NoticeHook {
     let (notices, subject, in_memory) = (host.notices.clone(), host.name.clone(), host.in_memory);
-    let failed = move |text: String| {
-        *last_error.lock() = Some(LastError::now(&Error::external(text)));
-    };
-    config.on_notice(move |notice| match notice {
-        Notice::FirstDevice if in_memory => notices.info(
-            &subject,
-            "a device connected; topics are in memory, so an acknowledgement means memory (--data DIR keeps them)",
-        ),
-        Notice::FirstDevice => {}
-        Notice::UnmatchedTopic { topic } => {
-            notices.warning(&subject, format!("no rule matches MQTT topic {topic}; its messages are dropped"));
+    NoticeHook::new(move |notice| {
+        let text = notice.to_string();
+        if notice.is_failure() {
+            *last_error.lock() = Some(LastError::now(&Error::external(text.clone())));
         }
-        Notice::Undelivered { client, error } => {
-            let text = format!("messages of device {client} could not be delivered, it is to send again: {error}");
-            failed(text.clone());
-            notices.warning(&subject, text);
-        }
-        Notice::Refused { client, error } => {
-            let text = format!("a message of device {client} was dropped: {error}");
-            failed(text.clone());
-            notices.warning(&subject, text);
+        match notice {
+            Notice::FirstDevice if in_memory => notices.info(
+                &subject,
+                "a device connected; topics are in memory, so an acknowledgement means memory (--data DIR keeps them)",
+            ),
+            Notice::FirstDevice => {}
+            notice if notice.is_warning() => notices.warning(&subject, text),
+            _ => notices.info(&subject, text),
         }
     })
 }
