@@ -71,8 +71,9 @@ fn torture(version: &str) {
     let lost: Vec<usize> = (1..=count).filter(|number| times[*number] == 0).collect();
     assert!(lost.is_empty(), "{} of {count} are lost, the first is {}", lost.len(), lost[0]);
     let repeated = times.iter().map(|times| times.saturating_sub(1)).sum::<u32>();
-    // What was under way at either end of the connections that broke: two of the client's, one of the device's.
-    assert!(repeated < 5_000, "{repeated} of {count} came more than once");
+    // What was under way comes again when a connection is taken up: up to a thousand for the client, a hundred for the
+    // device, and mosquitto is generous with what it repeats. A loop of reconnects would repeat without end.
+    assert!(repeated < 10_000, "{repeated} of {count} came more than once");
     let line = format!(
         "MQTT {version}: {count} messages, one kill, one restart of mosquitto: 0 lost, {repeated} repeated, {:.1} s",
         began.elapsed().as_secs_f64()

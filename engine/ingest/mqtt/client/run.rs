@@ -7,6 +7,7 @@ use std::sync::mpsc as blocking;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use hashbrown::HashSet;
 use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -29,6 +30,8 @@ use crate::ingest::mqtt::session::Session;
 const HOLDS: Duration = Duration::from_secs(10);
 /// How soon a record is offered again to a producer that had no room.
 const OFFER_AGAIN: Duration = Duration::from_millis(5);
+/// Different failures that are told of while there is no connection.
+const MAX_TOLD: usize = 20;
 /// How long messages under way are waited for when a user pauses.
 const PAUSE_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -111,7 +114,7 @@ impl MqttClient {
             session: None,
             spoken: false,
             known: false,
-            told: None,
+            told: HashSet::new(),
             failures: 0,
         };
         runtime.spawn(async move {
@@ -184,8 +187,8 @@ struct Runner {
     spoken: bool,
     /// Whether a connection was subscribed in this run.
     known: bool,
-    /// The failure that was told of, while there is no connection.
-    told: Option<String>,
+    /// The failures that were told of since there was a connection; with several servers they take turns.
+    told: HashSet<String>,
     /// Failures in a row.
     failures: u32,
 }
@@ -251,8 +254,7 @@ impl Runner {
             None => text,
         };
         self.board.status.lock().last_error = Some(LastError::now(&Error::external(full.clone())));
-        if self.told.as_ref() != Some(&full) {
-            self.told = Some(full.clone());
+        if self.told.len() < MAX_TOLD && self.told.insert(full.clone()) {
             let again = self.pause();
             self.intake.notices.say(|| Notice::Disconnected { error: full, again });
         }
@@ -368,7 +370,7 @@ impl Runner {
         }
         self.known = true;
         self.spoken = true;
-        self.told = None;
+        self.told.clear();
         let mut status = self.board.status.lock();
         status.state = State::Running;
         status.broker = Some(server.to_string());
