@@ -18,6 +18,9 @@ mod kill;
 /// What a failing broker does to the engine: nothing that its promises exclude.
 mod faults;
 
+/// The MQTT client against a broker that others made.
+mod mqtt;
+
 /// The engine inside a program.
 mod library;
 
