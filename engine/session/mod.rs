@@ -87,10 +87,14 @@ impl Session {
     ///
     /// Places in errors are byte offsets in `sql`.
     pub fn execute(&mut self, sql: &str) -> Result<Vec<Outcome>> {
+        self.execute_with(sql, |session| Planner::live(session))
+    }
+
+    fn execute_with(&mut self, sql: &str, planner: for<'a> fn(&'a Session) -> Planner<'a>) -> Result<Vec<Outcome>> {
         let mut outcomes = Vec::new();
         for piece in &split(sql).pieces {
             let prepared = prepare(piece, &self.variables, environment)?;
-            let planned = Planner::live(self).plan(&prepared).map_err(|error| prepared.locate(error))?;
+            let planned = planner(self).plan(&prepared).map_err(|error| prepared.locate(error))?;
             outcomes.push(self.carry_out(planned).map_err(|error| prepared.locate(error))?);
         }
         Ok(outcomes)

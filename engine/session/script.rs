@@ -82,8 +82,11 @@ impl Session {
         for (key, entry) in entries {
             let done = match entry.function {
                 Some(kept) => functions::restore(self, &key, &kept),
-                None if entry.statement.trim_end().ends_with(';') => self.execute(&entry.statement).map(drop),
-                None => self.execute(&(entry.statement + ";")).map(drop),
+                None => {
+                    let statement = entry.statement;
+                    let text = if statement.trim_end().ends_with(';') { statement } else { statement + ";" };
+                    self.execute_with(&text, |session| Planner::restoring(session)).map(drop)
+                }
             };
             match done {
                 Ok(()) => restored += 1,

@@ -13,7 +13,7 @@
 //! - [`limits`]: bounds and moments
 //! - [`bounds`]: scans, `START AT`, `UNTIL`
 //! - [`bad_records`]: skip, fail, dead letters, the processing log
-//! - [`devices`]: MQTT
+//! - [`devices`]: MQTT; [`connectors`]: files, generated readings, the connector statements
 //! - [`test_command`]: `alcedo test`
 //! - [`functions`]: functions from source
 //! - [`shell`]: statements from a pipe; [`commands`]: `-e`, `-f`, scripts, commands; [`terminal`]: the shell on a terminal;
@@ -23,6 +23,7 @@ mod bad_records;
 mod bounds;
 mod check;
 mod commands;
+mod connectors;
 mod devices;
 mod errors;
 mod full_disk;
