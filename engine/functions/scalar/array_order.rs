@@ -39,7 +39,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
         )
     };
     vec![
-        Plain::new(sort, |call| {
+        Plain::function(sort, |call| {
             let list = call.args[0].as_list::<i32>();
             let directions = call.args.get(1).map(texts);
             let values = list.values();
@@ -59,11 +59,11 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 Ok(Some(()))
             })
         }),
-        Plain::new(
+        Plain::function(
             one("ARRAY_MIN", "The least element of an array.").example("ARRAY_MIN(ARRAY[3, NULL, 1])", "1"),
             |call| extreme(call, Ordering::Less),
         ),
-        Plain::new(
+        Plain::function(
             one("ARRAY_MAX", "The greatest element of an array.").example("ARRAY_MAX(ARRAY['b', 'c', 'a'])", "c"),
             |call| extreme(call, Ordering::Greater),
         ),

@@ -37,12 +37,12 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
         )
     };
     vec![
-        Plain::new(
+        Plain::function(
             two("ARRAY_CONCAT", "One array behind another.", "All elements; an array that is NULL counts as empty.")
                 .example("ARRAY_CONCAT(ARRAY[1, 2], ARRAY[2])", "[1, 2, 2]"),
             |call| pair(call, "ARRAY_CONCAT", Keep::All),
         ),
-        Plain::new(
+        Plain::function(
             two(
                 "ARRAY_UNION",
                 "The distinct elements of two arrays.",
@@ -51,7 +51,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             .example("ARRAY_UNION(ARRAY[1, 2], ARRAY[2, 3])", "[1, 2, 3]"),
             |call| pair(call, "ARRAY_UNION", Keep::Either),
         ),
-        Plain::new(
+        Plain::function(
             two(
                 "ARRAY_INTERSECT",
                 "The elements that two arrays share.",
@@ -60,7 +60,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             .example("ARRAY_INTERSECT(ARRAY[1, 2, 2], ARRAY[2, 3])", "[2]"),
             |call| pair(call, "ARRAY_INTERSECT", Keep::Both),
         ),
-        Plain::new(
+        Plain::function(
             two(
                 "ARRAY_EXCEPT",
                 "The elements of one array that another lacks.",
@@ -69,7 +69,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             .example("ARRAY_EXCEPT(ARRAY[1, 2, 1], ARRAY[2, 3])", "[1]"),
             |call| pair(call, "ARRAY_EXCEPT", Keep::LeftOnly),
         ),
-        Plain::new(
+        Plain::function(
             Declaration::scalar(Category::Array, "ARRAY_DISTINCT", "The distinct elements of an array.")
                 .form(
                     Variation::new(
@@ -91,7 +91,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 })
             },
         ),
-        Plain::new(
+        Plain::function(
             with_value(
                 "ARRAY_REMOVE",
                 "An array without a value.",
@@ -119,7 +119,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 })
             },
         ),
-        Plain::new(
+        Plain::function(
             with_value(
                 "ARRAY_CONTAINS",
                 "Whether a value is in an array.",

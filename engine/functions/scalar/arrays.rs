@@ -62,12 +62,12 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
     }
     let series = series.example("GENERATE_SERIES(1, 9, 4)", "[1, 5, 9]");
     vec![
-        Plain::new(length, |call| {
+        Plain::function(length, |call| {
             let list = call.args[0].as_list::<i32>();
             primitives::<Int32Type>(call, "ARRAY_LENGTH", |row| Ok(list.is_valid(row).then(|| list.value_length(row))))
         }),
-        Plain::new(join, array_join),
-        Plain::new(slice, |call| {
+        Plain::function(join, array_join),
+        Plain::function(slice, |call| {
             let list = call.args[0].as_list::<i32>();
             let bound = |index: usize, row: usize| {
                 let bounds = call.args[index].as_primitive::<Int32Type>();
@@ -87,7 +87,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 Ok(Some(()))
             })
         }),
-        Plain::new(series, |call| match &call.returns {
+        Plain::function(series, |call| match &call.returns {
             DataType::List(field) if *field.data_type() == DataType::Int32 => generate::<Int32Type>(call),
             _ => generate::<Int64Type>(call),
         }),

@@ -26,7 +26,7 @@ pub fn function() -> Arc<dyn ScalarFunction> {
         ))
         .example("CHR(75)", "K")
         .example("CHR('\\u004b')", "K");
-    Plain::new(declaration, |call| match call.args[0].data_type() {
+    Plain::function(declaration, |call| match call.args[0].data_type() {
         DataType::Int32 => {
             let codes = call.args[0].as_primitive::<Int32Type>();
             strings(call, "CHR", |row, out| {

@@ -24,7 +24,7 @@ pub fn function() -> Arc<dyn ScalarFunction> {
         .form(form(SqlType::String, "A text."))
         .form(form(SqlType::Bytes, "Some bytes."))
         .example("CONCAT_WS('-', 'a', NULL, 'b')", "a-b");
-    Plain::new(declaration, |call| {
+    Plain::function(declaration, |call| {
         let (separator, parts) = (&call.args[0], &call.args[1..]);
         let valid = |row: usize| parts.iter().filter(move |part| part.is_valid(row)).enumerate();
         match call.returns {

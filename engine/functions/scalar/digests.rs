@@ -33,7 +33,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
         ))
         .volatile();
     vec![
-        Plain::new(digest, |call| {
+        Plain::function(digest, |call| {
             let field = |data_type: &DataType| Arc::new(Field::new("md5", data_type.clone(), true));
             let result = md5().invoke_with_args(ScalarFunctionArgs {
                 args: vec![ColumnarValue::Array(call.args[0].clone())],
@@ -44,7 +44,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             })?;
             Ok(datafusion::arrow::compute::cast(&result.into_array(call.rows)?, &DataType::Utf8)?)
         }),
-        Plain::new(uuid, |call| {
+        Plain::function(uuid, |call| {
             let mut source = Source::new();
             strings(call, "UUID", |row, out| {
                 let bytes: [u8; 16] = match call.args.first() {

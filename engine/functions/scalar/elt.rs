@@ -31,7 +31,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
         )
         .example("FIELD('b', 'a', 'b', 'c')", "2");
     vec![
-        Plain::new(elt, |call| {
+        Plain::function(elt, |call| {
             let positions = call.args[0].as_primitive::<Int32Type>();
             strings(call, "ELT", |row, out| {
                 if positions.is_null(row) {
@@ -42,7 +42,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 Ok(text.map(|text| out.push_str(texts(text).value(row))))
             })
         }),
-        Plain::new(field, |call| {
+        Plain::function(field, |call| {
             let wanted = texts(&call.args[0]);
             primitives::<Int32Type>(call, "FIELD", |row| {
                 let found = call.args[1..].iter().position(|text| {

@@ -118,7 +118,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
         )
         .example("FROM_BYTES(TO_BYTES('Example', 'utf8'), 'hex')", "4578616D706C65");
     vec![
-        Plain::new(encode, |call| {
+        Plain::function(encode, |call| {
             let (inputs, from, to) = (texts(&call.args[0]), texts(&call.args[1]), texts(&call.args[2]));
             let mut buffer = Vec::new();
             strings(call, "ENCODE", |row, out| {
@@ -132,7 +132,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 Ok(Some(()))
             })
         }),
-        Plain::new(to_bytes, |call| {
+        Plain::function(to_bytes, |call| {
             let (inputs, encodings) = (texts(&call.args[0]), texts(&call.args[1]));
             bytes(call, "TO_BYTES", |row, out| {
                 if call.null_at(row) {
@@ -141,7 +141,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 Encoding::named(encodings.value(row))?.decode(inputs.value(row), out)
             })
         }),
-        Plain::new(from_bytes, |call| {
+        Plain::function(from_bytes, |call| {
             let (inputs, encodings) = (call.args[0].as_binary::<i32>(), texts(&call.args[1]));
             strings(call, "FROM_BYTES", |row, out| {
                 if call.null_at(row) {

@@ -17,12 +17,12 @@ use crate::types::cast::widen;
 /// Both functions.
 pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
     vec![
-        Plain::new(
+        Plain::function(
             declare("GREATEST", "The greatest of several values.", "The greatest value; NULL only when all are.")
                 .example("GREATEST(3, NULL, 7)", "7"),
             |call| extreme(call, Ordering::Greater),
         ),
-        Plain::new(
+        Plain::function(
             declare("LEAST", "The least of several values.", "The least value; NULL only when all are.")
                 .example("LEAST('b', 'a', NULL)", "a"),
             |call| extreme(call, Ordering::Less),

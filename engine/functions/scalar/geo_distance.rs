@@ -29,7 +29,7 @@ pub fn function() -> Arc<dyn ScalarFunction> {
         .form(form("The distance in kilometres."))
         .form(form("The distance in a unit.").param("units", SqlType::String, "KM, also when it is NULL, or MILES."))
         .example("ROUND(GEO_DISTANCE(37.4439, -122.1663, 51.5257, -0.1122), 1)", "8634.7");
-    Plain::new(declaration, |call| {
+    Plain::function(declaration, |call| {
         let degrees = |index: usize, row: usize| call.args[index].as_primitive::<Float64Type>().value(row);
         let units = call.args.get(4).map(texts);
         primitives::<Float64Type>(call, "GEO_DISTANCE", |row| {

@@ -16,7 +16,7 @@ pub fn function() -> Arc<dyn ScalarFunction> {
                 .param("str", SqlType::String, "The text."),
         )
         .example("INITCAP('the quick bROWN')", "The Quick Brown");
-    Plain::new(declaration, |call| {
+    Plain::function(declaration, |call| {
         map(call, |text, out| {
             let mut inside = false;
             for c in text.chars() {

@@ -32,7 +32,7 @@ pub fn function() -> Arc<dyn ScalarFunction> {
         .example("INSTR('corporate floor', 'or')", "2")
         .example("INSTR('corporate floor', 'or', 3, 2)", "14")
         .example("INSTR('corporate floor', 'or', -3)", "5");
-    Plain::new(declaration, |call| {
+    Plain::function(declaration, |call| {
         let (inputs, wanted) = (texts(&call.args[0]), texts(&call.args[1]));
         let number = |index: usize, row: usize| -> i64 {
             call.args.get(index).map_or(1, |array| i64::from(array.as_primitive::<Int32Type>().value(row)))

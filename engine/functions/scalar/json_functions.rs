@@ -24,7 +24,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
     let declare = |name: &'static str, what: &'static str| Declaration::scalar(Category::Json, name, what);
     let of_text = |returns: ParamType, what: &'static str| Variation::new(returns, what).param("json", S, "The text.");
     vec![
-        Plain::new(
+        Plain::function(
             declare("EXTRACTJSONFIELD", "A part of a JSON text.")
                 .form(
                     of_text(
@@ -36,7 +36,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 .example("EXTRACTJSONFIELD('{\"a\": {\"b\": [1, 2]}}', '$.a.b[1]')", "2"),
             extract,
         ),
-        Plain::new(
+        Plain::function(
             declare("IS_JSON_STRING", "Whether a text is JSON.")
                 .form(of_text(SqlType::Boolean.into(), "Whether it can be read; false for NULL."))
                 .example("IS_JSON_STRING('[1, 2')", "false"),
@@ -48,7 +48,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             },
         ),
         array_contains(),
-        Plain::new(
+        Plain::function(
             declare("JSON_ARRAY_LENGTH", "The number of elements of a JSON array.")
                 .form(of_text(SqlType::Integer.into(), "The number; NULL for what is no array."))
                 .example("JSON_ARRAY_LENGTH('[1, [2, 3]]')", "2"),
@@ -66,7 +66,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 })
             },
         ),
-        Plain::new(
+        Plain::function(
             declare("JSON_CONCAT", "Several JSON texts as one.")
                 .form(
                     Variation::new(
@@ -92,7 +92,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 })
             },
         ),
-        Plain::new(
+        Plain::function(
             declare("JSON_ITEMS", "The elements of a JSON array.")
                 .form(of_text(ParamType::array(S), "The JSON of each element; NULL for what is no array."))
                 .example("JSON_ITEMS('[1, \"b\", [2]]')", "[1, \"b\", [2]]"),
@@ -111,7 +111,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 })
             },
         ),
-        Plain::new(
+        Plain::function(
             declare("JSON_KEYS", "The names of the fields of a JSON object.")
                 .form(of_text(ParamType::array(S), "The names in their order; NULL for what is no object."))
                 .example("JSON_KEYS('{\"a\": 1, \"b\": 2}')", "[a, b]"),
@@ -132,7 +132,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 })
             },
         ),
-        Plain::new(
+        Plain::function(
             declare("JSON_RECORDS", "The fields of a JSON object as a map.")
                 .form(of_text(ParamType::map(S, S), "Names and the JSON of their values; NULL for what is no object."))
                 .example("JSON_RECORDS('{\"a\": 1, \"b\": [2]}')", "{a=1, b=[2]}"),
@@ -152,7 +152,7 @@ fn array_contains() -> Arc<dyn ScalarFunction> {
         );
     }
     let declaration = declaration.example("JSON_ARRAY_CONTAINS('[1, 2]', 2)", "true");
-    Plain::new(declaration, |call| {
+    Plain::function(declaration, |call| {
         let (inputs, wanted) = (texts(&call.args[0]), &call.args[1]);
         booleans(call, "JSON_ARRAY_CONTAINS", |row| {
             if inputs.is_null(row) {
@@ -221,11 +221,12 @@ fn extract(call: &Call) -> DfResult<ArrayRef> {
         // What stands behind the value does not matter, as in ksqlDB.
         let json = Json::parse_prefix(inputs.value(row).as_bytes()).map_err(|_| NOT_JSON)?;
         let found = last.as_ref().and_then(|(_, path)| path.find(&json));
-        Ok(match found {
-            None | Some(Json::Null) => None,
-            Some(Json::String(text) | Json::Number(text)) => Some(out.push_str(text)),
-            Some(value) => Some(out.push_str(&value.to_string())),
-        })
+        match found {
+            None | Some(Json::Null) => return Ok(None),
+            Some(Json::String(text) | Json::Number(text)) => out.push_str(text),
+            Some(value) => out.push_str(&value.to_string()),
+        }
+        Ok(Some(()))
     })
 }
 

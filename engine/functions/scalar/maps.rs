@@ -78,18 +78,18 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
         )
         .example("ENTRIES(MAP('b' := 2, 'a' := 1), TRUE)", "[Struct{K=a,V=1}, Struct{K=b,V=2}]");
     vec![
-        Plain::new(as_map, self::as_map),
-        Plain::new(
+        Plain::function(as_map, self::as_map),
+        Plain::function(
             of_map("MAP_KEYS", "The keys of a map.", ParamType::array(K)).example("MAP_KEYS(MAP('a' := 1))", "[a]"),
             |call| part(call, |map| map.keys().clone()),
         ),
-        Plain::new(
+        Plain::function(
             of_map("MAP_VALUES", "The values of a map.", ParamType::array(V))
                 .example("MAP_VALUES(MAP('a' := 1))", "[1]"),
             |call| part(call, |map| map.values().clone()),
         ),
-        Plain::new(union, map_union),
-        Plain::new(entries, self::entries),
+        Plain::function(union, map_union),
+        Plain::function(entries, self::entries),
     ]
 }
 

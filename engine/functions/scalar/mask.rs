@@ -47,7 +47,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
         .form(Variation::new(SqlType::String, STANDARD).param("input", SqlType::String, "The text."))
         .form(with_masks(Variation::new(SqlType::String, OWN).param("input", SqlType::String, "The text.")))
         .example("MASK('My Test $123')", "Xx-Xxxx--nnn");
-    let mut functions = vec![Plain::new(whole, |call| mask(call, "MASK", 1, |_, _, _| true))];
+    let mut functions = vec![Plain::function(whole, |call| mask(call, "MASK", 1, |_, _, _| true))];
     for (name, what, masked, (sql, result)) in some {
         const COUNT: &str = "How many characters are meant.";
         let form = |what: &'static str| {
@@ -61,7 +61,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             .form(form(STANDARD))
             .form(with_masks(form(OWN)))
             .example(sql, result);
-        functions.push(Plain::new(declaration, move |call| mask(call, name, 2, masked)));
+        functions.push(Plain::function(declaration, move |call| mask(call, name, 2, masked)));
     }
     functions
 }

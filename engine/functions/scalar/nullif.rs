@@ -22,7 +22,7 @@ pub fn function() -> Arc<dyn ScalarFunction> {
             )
             .example("NULLIF('a', 'b')", "a")
             .example("NULLIF(1, 1)", "null");
-    Plain::new(declaration, |call| {
+    Plain::function(declaration, |call| {
         let (left, right) = (&call.args[0], &call.args[1]);
         let (mut a, mut b) = (Vec::new(), Vec::new());
         let equal: BooleanArray = (0..call.rows)

@@ -26,11 +26,11 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             .example(example, result)
     };
     vec![
-        Plain::new(
+        Plain::function(
             declare("INT_FROM_BYTES", SqlType::Integer, 4, "INT_FROM_BYTES(TO_BYTES('000007e5', 'hex'))", "2021"),
             |call| convert::<Int32Type, 4>(call, "INT_FROM_BYTES", i32::from_be_bytes),
         ),
-        Plain::new(
+        Plain::function(
             declare(
                 "BIGINT_FROM_BYTES",
                 SqlType::Bigint,
@@ -40,7 +40,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             ),
             |call| convert::<Int64Type, 8>(call, "BIGINT_FROM_BYTES", i64::from_be_bytes),
         ),
-        Plain::new(
+        Plain::function(
             declare(
                 "DOUBLE_FROM_BYTES",
                 SqlType::Double,

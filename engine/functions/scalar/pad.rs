@@ -18,10 +18,10 @@ const LENGTH_MAX: usize = 1 << 20;
 /// Both functions. A negative length or an empty padding gives null; a longer text is cut.
 pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
     vec![
-        Plain::new(declare("LPAD", "on the left").example("LPAD('foo', 7, 'Bar')", "BarBfoo"), |call| {
+        Plain::function(declare("LPAD", "on the left").example("LPAD('foo', 7, 'Bar')", "BarBfoo"), |call| {
             pad(call, "LPAD", true)
         }),
-        Plain::new(declare("RPAD", "on the right").example("RPAD('foo', 7, 'Bar')", "fooBarB"), |call| {
+        Plain::function(declare("RPAD", "on the right").example("RPAD('foo', 7, 'Bar')", "fooBarB"), |call| {
             pad(call, "RPAD", false)
         }),
     ]

@@ -29,7 +29,7 @@ pub struct Plain {
 
 impl Plain {
     /// A function of this declaration that computes columns this way.
-    pub fn new(
+    pub fn function(
         declaration: Declaration,
         evaluate: impl Fn(&Call) -> DfResult<ArrayRef> + Send + Sync + 'static,
     ) -> Arc<dyn ScalarFunction> {

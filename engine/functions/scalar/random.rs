@@ -14,7 +14,7 @@ pub fn function() -> Arc<dyn ScalarFunction> {
     let declaration = Declaration::scalar(Category::Mathematical, "RANDOM", "A random number.")
         .form(Variation::new(SqlType::Double, "A number from 0 up to but not 1, another one for each row."))
         .volatile();
-    Plain::new(declaration, |call| {
+    Plain::function(declaration, |call| {
         let mut source = Source::new();
         primitives::<Float64Type>(call, "RANDOM", |_| Ok(Some((source.next() >> 11) as f64 / (1_u64 << 53) as f64)))
     })

@@ -67,7 +67,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
         )
         .example("REGEXP_SPLIT_TO_ARRAY('aabcda', '(ab|cd)')", "[a, , a]");
     vec![
-        Plain::new(extract, |call| {
+        Plain::function(extract, |call| {
             let (patterns, inputs, mut compiled) = (texts(&call.args[0]), texts(&call.args[1]), Compiled::default());
             strings(call, "REGEXP_EXTRACT", |row, out| {
                 if call.null_at(row) {
@@ -79,7 +79,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 Ok(found.map(|found| out.push_str(found.as_str())))
             })
         }),
-        Plain::new(all, |call| {
+        Plain::function(all, |call| {
             let (patterns, inputs, mut compiled) = (texts(&call.args[0]), texts(&call.args[1]), Compiled::default());
             string_lists(call, "REGEXP_EXTRACT_ALL", |row, out| {
                 if call.null_at(row) {
@@ -93,7 +93,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 Ok(Some(()))
             })
         }),
-        Plain::new(replace, |call| {
+        Plain::function(replace, |call| {
             let (inputs, patterns) = (texts(&call.args[0]), texts(&call.args[1]));
             let (new, mut compiled) = (texts(&call.args[2]), Compiled::default());
             strings(call, "REGEXP_REPLACE", |row, out| {
@@ -112,7 +112,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 Ok(Some(()))
             })
         }),
-        Plain::new(split, |call| {
+        Plain::function(split, |call| {
             let (inputs, patterns, mut compiled) = (texts(&call.args[0]), texts(&call.args[1]), Compiled::default());
             string_lists(call, "REGEXP_SPLIT_TO_ARRAY", |row, out| {
                 if call.null_at(row) {

@@ -19,7 +19,7 @@ pub fn function() -> Arc<dyn ScalarFunction> {
                 .param("newStr", S, "What to put there."),
         )
         .example("REPLACE('foobar', 'o', 'a')", "faabar");
-    Plain::new(declaration, |call| {
+    Plain::function(declaration, |call| {
         let (inputs, old, new) = (texts(&call.args[0]), texts(&call.args[1]), texts(&call.args[2]));
         strings(call, "REPLACE", |row, out| {
             if call.null_at(row) {

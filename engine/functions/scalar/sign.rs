@@ -24,7 +24,7 @@ pub fn function() -> Arc<dyn ScalarFunction> {
         .form(form(SqlType::Bigint))
         .form(form(SqlType::Double))
         .example("SIGN(-3)", "-1");
-    Plain::new(declaration, |call| {
+    Plain::function(declaration, |call| {
         let input = &call.args[0];
         primitives::<Int32Type>(call, "SIGN", |row| {
             if call.null_at(row) {

@@ -42,7 +42,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
         )
         .example("SPLIT_TO_MAP('a:1/b:2', '/', ':')", "{a=1, b=2}");
     vec![
-        Plain::new(split, |call| match call.args[0].data_type() {
+        Plain::function(split, |call| match call.args[0].data_type() {
             DataType::Utf8 => {
                 let (inputs, delimiters) = (texts(&call.args[0]), texts(&call.args[1]));
                 string_lists(call, "SPLIT", |row, out| {
@@ -63,7 +63,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             }
             _ => split_bytes(call),
         }),
-        Plain::new(to_map, split_to_map),
+        Plain::function(to_map, split_to_map),
     ]
 }
 

@@ -33,7 +33,7 @@ fn conversions() -> Vec<Arc<dyn ScalarFunction>> {
     let declare = |name: &'static str, what: &'static str| Declaration::scalar(Category::DateTime, name, what);
     const EPOCH_MS: &str = "Milliseconds since 1970-01-01T00:00 UTC.";
     vec![
-        Plain::new(
+        Plain::function(
             declare("FROM_UNIXTIME", "A timestamp from milliseconds since the epoch.")
                 .form(Variation::new(SqlType::Timestamp, "The timestamp.").param(
                     "epochMilli",
@@ -43,7 +43,7 @@ fn conversions() -> Vec<Arc<dyn ScalarFunction>> {
                 .example("FROM_UNIXTIME(1)", "1970-01-01T00:00:00.001"),
             |call| Ok(cast(&call.args[0], &DataType::Timestamp(TimeUnit::Millisecond, None))?),
         ),
-        Plain::new(
+        Plain::function(
             declare("UNIX_TIMESTAMP", "Milliseconds since the epoch.")
                 .form(Variation::new(SqlType::Bigint, "Those of now, when the row is computed."))
                 .form(Variation::new(SqlType::Bigint, "Those of a timestamp.").param(
@@ -60,7 +60,7 @@ fn conversions() -> Vec<Arc<dyn ScalarFunction>> {
                 }
             },
         ),
-        Plain::new(
+        Plain::function(
             declare("FROM_DAYS", "A date from days since the epoch.")
                 .form(Variation::new(SqlType::Date, "The date.").param(
                     "days",
@@ -70,7 +70,7 @@ fn conversions() -> Vec<Arc<dyn ScalarFunction>> {
                 .example("FROM_DAYS(50)", "1970-02-20"),
             |call| Ok(cast(&call.args[0], &DataType::Date32)?),
         ),
-        Plain::new(
+        Plain::function(
             declare("UNIX_DATE", "Days since the epoch.")
                 .form(Variation::new(SqlType::Integer, "Those of today, UTC, when the row is computed."))
                 .form(Variation::new(SqlType::Integer, "Those of a date.").param("date", SqlType::Date, "The date."))
@@ -83,7 +83,7 @@ fn conversions() -> Vec<Arc<dyn ScalarFunction>> {
                 }
             },
         ),
-        Plain::new(
+        Plain::function(
             declare("CONVERT_TZ", "What clocks of one zone show, as clocks of another show it.")
                 .form(
                     Variation::new(SqlType::Timestamp, "The local time in the other zone; NULL when any argument is.")
@@ -138,7 +138,7 @@ fn moves() -> Vec<Arc<dyn ScalarFunction>> {
                     )
                     .example(format!("{name}({unit}, 2, {example})"), result);
             let ty = ty.clone();
-            functions.push(Plain::new(declaration, move |call| moved(call, &name, sign, &ty)));
+            functions.push(Plain::function(declaration, move |call| moved(call, &name, sign, &ty)));
         }
     }
     functions

@@ -65,7 +65,7 @@ fn formatters() -> Vec<Arc<dyn ScalarFunction>> {
     let millis = || form("epochMilli", SqlType::Bigint, "Milliseconds since 1970-01-01T00:00 UTC.");
     let declare = |name: &'static str, what: &'static str| Declaration::scalar(Category::DateTime, name, what);
     vec![
-        Plain::new(
+        Plain::function(
             declare("FORMAT_TIMESTAMP", "A timestamp as text.")
                 .form(timestamp())
                 .form(zoned(timestamp()))
@@ -75,7 +75,7 @@ fn formatters() -> Vec<Arc<dyn ScalarFunction>> {
                 format(call, "FORMAT_TIMESTAMP", |row| Ok(Moment::instant(values.value(row), last.zone(call, 2, row)?)))
             },
         ),
-        Plain::new(
+        Plain::function(
             declare(
                 "TIMESTAMPTOSTRING",
                 "Milliseconds since the epoch as text; FORMAT_TIMESTAMP does so for a TIMESTAMP.",
@@ -90,7 +90,7 @@ fn formatters() -> Vec<Arc<dyn ScalarFunction>> {
                 })
             },
         ),
-        Plain::new(
+        Plain::function(
             declare("FORMAT_DATE", "A date as text.")
                 .form(form("date", SqlType::Date, "The date."))
                 .example("FORMAT_DATE(CAST('2020-05-26' AS DATE), 'dd MMM yyyy')", "26 May 2020"),
@@ -99,7 +99,7 @@ fn formatters() -> Vec<Arc<dyn ScalarFunction>> {
                 format(call, "FORMAT_DATE", |row| Ok(Moment::date(i64::from(values.value(row)))))
             },
         ),
-        Plain::new(
+        Plain::function(
             declare("DATETOSTRING", "Days since the epoch as text; FORMAT_DATE does so for a DATE.")
                 .form(form("epochDays", SqlType::Integer, "Days since 1970-01-01."))
                 .example("DATETOSTRING(0, 'dd.MM.yy')", "01.01.70"),
@@ -108,7 +108,7 @@ fn formatters() -> Vec<Arc<dyn ScalarFunction>> {
                 format(call, "DATETOSTRING", |row| Ok(Moment::date(i64::from(values.value(row)))))
             },
         ),
-        Plain::new(
+        Plain::function(
             declare("FORMAT_TIME", "A time of day as text.")
                 .form(form("time", SqlType::Time, "The time."))
                 .example("FORMAT_TIME(CAST('13:05' AS TIME), 'h:mm a')", "1:05 PM"),
@@ -145,7 +145,7 @@ fn parsers() -> Vec<Arc<dyn ScalarFunction>> {
     let declare = |name: &'static str, what: &'static str| Declaration::scalar(Category::DateTime, name, what);
     const REST: &str = "What the text does not say is the start of 1970-01-01; NULL when any argument is.";
     vec![
-        Plain::new(
+        Plain::function(
             declare("PARSE_TIMESTAMP", "A text as a timestamp.")
                 .form(form(SqlType::Timestamp, REST))
                 .form(zoned(form(SqlType::Timestamp, REST)))
@@ -157,7 +157,7 @@ fn parsers() -> Vec<Arc<dyn ScalarFunction>> {
                 })
             },
         ),
-        Plain::new(
+        Plain::function(
             declare("STRINGTOTIMESTAMP", "A text as milliseconds since the epoch; PARSE_TIMESTAMP gives a TIMESTAMP.")
                 .form(form(SqlType::Bigint, REST))
                 .form(zoned(form(SqlType::Bigint, REST)))
@@ -167,20 +167,20 @@ fn parsers() -> Vec<Arc<dyn ScalarFunction>> {
                 primitives::<Int64Type>(call, "STRINGTOTIMESTAMP", |row| instant(call, row, &mut patterns, &mut zones))
             },
         ),
-        Plain::new(
+        Plain::function(
             declare("PARSE_DATE", "A text as a date.")
                 .form(form(SqlType::Date, "The date; a pattern with a time of day is refused."))
                 .example("PARSE_DATE('01-JAN-2022', 'dd-MMM-yyyy')", "2022-01-01"),
             // As in ksqlDB, what stands behind the date does not matter.
             |call| primitives::<Date32Type>(call, "PARSE_DATE", days(call, false)),
         ),
-        Plain::new(
+        Plain::function(
             declare("STRINGTODATE", "A text as days since the epoch; PARSE_DATE gives a DATE.")
                 .form(form(SqlType::Integer, "The days since 1970-01-01; a pattern with a time of day is refused."))
                 .example("STRINGTODATE('1970-01-03', 'yyyy-MM-dd')", "2"),
             |call| primitives::<Int32Type>(call, "STRINGTODATE", days(call, true)),
         ),
-        Plain::new(
+        Plain::function(
             declare("PARSE_TIME", "A text as a time of day.")
                 .form(form(SqlType::Time, "The time; a pattern with a date is refused."))
                 .example("PARSE_TIME('1:05 PM', 'h:mm a')", "13:05"),

@@ -22,7 +22,7 @@ pub fn function() -> Arc<dyn ScalarFunction> {
             .param("val", ParamType::Generic("T"), "The value."),
         )
         .example("TO_JSON_STRING(ARRAY[1, 2])", "[1,2]");
-    Plain::new(declaration, |call| {
+    Plain::function(declaration, |call| {
         let input = &call.args[0];
         let ty = SqlType::from_arrow(input.data_type()).unwrap_or(SqlType::String);
         strings(call, "TO_JSON_STRING", |row, out| {

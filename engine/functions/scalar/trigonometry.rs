@@ -45,13 +45,13 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             if let Some((sql, result)) = example(name) {
                 declaration = declaration.example(sql, result);
             }
-            Plain::new(declaration, move |call| {
+            Plain::function(declaration, move |call| {
                 let array: PrimitiveArray<Float64Type> = call.args[0].as_primitive::<Float64Type>().unary(function);
                 Ok(Arc::new(array) as ArrayRef)
             })
         })
         .collect();
-    functions.push(Plain::new(
+    functions.push(Plain::function(
         Declaration::scalar(Category::Mathematical, "ATAN2", "The angle of a point.")
             .form(
                 Variation::new(D, "The angle of the point (x, y), in radians from -pi to pi.")
@@ -61,7 +61,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             .example("ATAN2(0, -1)", "3.141592653589793"),
         |call| two(call, "ATAN2", f64::atan2),
     ));
-    functions.push(Plain::new(
+    functions.push(Plain::function(
         Declaration::scalar(Category::Mathematical, "POWER", "A number to the power of another.")
             .form(Variation::new(D, "The base to the power of the exponent.").param("base", D, "The base.").param(
                 "exponent",
@@ -71,7 +71,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             .example("POWER(2, 10)", "1024.0"),
         |call| two(call, "POWER", f64::powf),
     ));
-    functions.push(Plain::new(
+    functions.push(Plain::function(
         Declaration::scalar(Category::Mathematical, "LOG", "A logarithm.")
             .form(Variation::new(D, "The natural logarithm; NaN below 0.").param("value", D, "The number."))
             .form(
@@ -91,7 +91,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             })
         },
     ));
-    functions.push(Plain::new(
+    functions.push(Plain::function(
         Declaration::scalar(Category::Mathematical, "PI", "The ratio of a circle's circumference to its diameter.")
             .form(Variation::new(D, "The number pi."))
             .example("PI()", "3.141592653589793"),

@@ -48,7 +48,7 @@ pub fn function() -> Arc<dyn ScalarFunction> {
         )
         .example("TRUNC(2.7e0)", "2")
         .example("TRUNC(-12345.678, 1)", "-12345.600");
-    Plain::new(declaration, |call| {
+    Plain::function(declaration, |call| {
         let input = &call.args[0];
         let places = call.args.get(1).map(|places| places.as_primitive::<Int32Type>());
         Ok(match (input.data_type(), places) {

@@ -108,7 +108,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
         let declaration = Declaration::scalar(Category::Url, name, what)
             .form(form(S, "That part, decoded; NULL when the URL has none."))
             .example(format!("{name}('{url}')"), result);
-        functions.push(Plain::new(declaration, move |call| {
+        functions.push(Plain::function(declaration, move |call| {
             let inputs = texts(&call.args[0]);
             strings(call, name, |row, out| {
                 if call.null_at(row) {
@@ -118,7 +118,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             })
         }));
     }
-    functions.push(Plain::new(
+    functions.push(Plain::function(
         Declaration::scalar(Category::Url, "URL_EXTRACT_PORT", "The port of a URL.")
             .form(form(SqlType::Integer, "The port; NULL when the URL names none."))
             .example("URL_EXTRACT_PORT('http://a.com:8080/b')", "8080"),
@@ -132,7 +132,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             })
         },
     ));
-    functions.push(Plain::new(
+    functions.push(Plain::function(
         Declaration::scalar(Category::Url, "URL_EXTRACT_PARAMETER", "A parameter of a URL's query.")
             .form(form(S, "Its value, decoded; NULL when there is none.").param("paramToExtract", S, "Its name."))
             .example("URL_EXTRACT_PARAMETER('http://a.com?b=c&d=e', 'd')", "e"),
@@ -155,7 +155,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             })
         },
     ));
-    functions.push(Plain::new(
+    functions.push(Plain::function(
         Declaration::scalar(Category::Url, "URL_DECODE_PARAM", "A parameter of a URL as what it stands for.")
             .form(form(S, "The text, `+` as a space and %xx as bytes of UTF-8."))
             .example("URL_DECODE_PARAM('%3Ffoo+%24bar')", "?foo $bar"),
@@ -173,7 +173,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             })
         },
     ));
-    functions.push(Plain::new(
+    functions.push(Plain::function(
         Declaration::scalar(Category::Url, "URL_ENCODE_PARAM", "A text as a parameter of a URL.")
             .form(
                 Variation::new(S, "Letters, digits and -_.* as they are, spaces as `+`, all other bytes as %xx.")

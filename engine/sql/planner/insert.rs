@@ -56,6 +56,9 @@ pub fn insert_values(context: &Context, target: &Ident, columns: &[Ident], value
     Ok(InsertRow { relation, columns: row, rowtime })
 }
 
+/// Values of columns: the position of each in the schema, with an array of one row.
+pub type TypedValues = Vec<(usize, ArrayRef)>;
+
 /// Values typed by a user as those of columns of a stream or table: the position of each column with an array of one row,
 /// and `ROWTIME`, if it is among them. All columns are meant when none are named.
 pub fn typed_values(
@@ -64,7 +67,7 @@ pub fn typed_values(
     columns: &[Ident],
     values: &[Expr],
     span: Span,
-) -> Result<(Vec<(usize, ArrayRef)>, Option<i64>)> {
+) -> Result<(TypedValues, Option<i64>)> {
     let places = if columns.is_empty() { all_columns(relation) } else { named_columns(relation, columns)? };
     if places.len() != values.len() {
         let span = values.iter().map(|value| value.span).reduce(Span::to).unwrap_or(span);

@@ -22,7 +22,7 @@ mod source;
 mod tests;
 
 pub use change::{alter_source, change_catalog};
-pub use insert::{InsertRow, insert_values, typed_values};
+pub use insert::{InsertRow, TypedValues, insert_values, typed_values};
 pub use persistent::{PersistentPlan, create_as_select, insert_query_id, insert_select};
 pub use push::push_query;
 pub use source::create_source;
