@@ -17,8 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::statement::Planner;
-use super::{Session, SourceText, environment};
+use super::{Session, SourceText, environment, infer};
 use crate::error::{Error, Span};
+use crate::sql::ast::{Statement, StatementKind};
 use crate::sql::diagnostic::location;
 use crate::sql::prepare::prepare;
 use crate::sql::split::{Piece, split};
@@ -126,6 +127,14 @@ impl Checker<'_> {
             checked.verdict = Verdict::NotChecked(needed);
             return;
         }
+        if let Some(why) = not_planned(&prepared.statement) {
+            // Names of functions are kept apart: they are found missing where they are called.
+            if !matches!(prepared.statement.kind, StatementKind::CreateFunction(_)) {
+                self.undeclared.declare(&names, line);
+            }
+            checked.notes.push(Note::Warning(why.to_string()));
+            return;
+        }
         let before = notes::Before::of(&self.planner);
         match self.planner.plan(&prepared) {
             Ok(planned) => {
@@ -177,6 +186,17 @@ impl Undeclared {
     fn forget(&mut self, name: &str) {
         self.missing.remove(name);
         self.stand_ins.remove(name);
+    }
+}
+
+/// Why a statement is not planned: planning it would run something.
+fn not_planned(statement: &Statement) -> Option<&'static str> {
+    match &statement.kind {
+        StatementKind::CreateFunction(_) => Some("a check builds and loads no function; what calls it is not checked"),
+        StatementKind::CreateSource(create) if infer::is_asked(create).unwrap_or(false) => {
+            Some("a check reads no records, so its columns are not known; what reads it is not checked")
+        }
+        _ => None,
     }
 }
 
