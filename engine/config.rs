@@ -2,7 +2,11 @@
 //!
 //! Values come in five layers; a higher one wins: defaults, the file of `--config`, `ALCEDO_*` variables, flags,
 //! `SET`. Names are ksqlDB's where it has the setting; its prefixes `ksql.streams.` and `ksql.` are understood.
-//! A name that is no setting of ours but a property of librdkafka goes to the Kafka clients as it is.
+//! Other names of ksqlDB and of Java's clients are translated, or refused with what stands for them: `java` is the table,
+//! `stores` is about key stores and logins. What is left is a property of librdkafka and goes to the Kafka clients.
+
+mod java;
+mod stores;
 
 use std::collections::BTreeMap;
 
@@ -180,6 +184,59 @@ pub fn find(name: &str) -> Option<&'static Setting> {
     exact(name).or_else(|| PREFIXES.iter().find_map(|prefix| exact(name.strip_prefix(prefix)?)))
 }
 
+/// What a name meant that was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// A setting, by its own name or by one with ksqlDB's prefix.
+    Setting(&'static str),
+    /// Another name for this setting.
+    StandsFor(&'static str),
+    /// Something that has no meaning here; the text is a reason, to be read behind "because".
+    Nothing(&'static str),
+}
+
+/// What a name means when it is set in a session.
+///
+/// # Errors
+/// An unknown name, one that is not supported yet, or one of the connection; each says what to do instead.
+pub fn meaning(name: &str) -> Result<Applied> {
+    if let Some(setting) = find(name) {
+        return Ok(Applied::Setting(setting.name));
+    }
+    match java::find(name) {
+        Some(java::Counterpart::Setting(setting)) => Ok(Applied::StandsFor(setting)),
+        Some(java::Counterpart::NoMeaning(reason)) => Ok(Applied::Nothing(reason)),
+        Some(java::Counterpart::NotYet(hint)) => {
+            Err(Error::sql(format!("property '{name}' is not supported yet")).hint(hint))
+        }
+        Some(java::Counterpart::Refused(_)) if name.ends_with("sasl.jaas.config") => Err(of_the_connection(name, name)),
+        Some(java::Counterpart::Refused(hint)) => {
+            Err(Error::sql(format!("property '{name}' cannot be set")).hint(hint))
+        }
+        Some(java::Counterpart::Kafka(theirs) | java::Counterpart::KafkaAs(theirs, _)) => {
+            Err(of_the_connection(name, theirs))
+        }
+        None if STORES.contains(&java::bare(name)) => Err(of_the_connection(name, java::bare(name))),
+        None => Err(unknown_setting(name)),
+    }
+}
+
+fn of_the_connection(name: &str, theirs: &str) -> Error {
+    Error::sql(format!("property '{name}' is about the connection, which a session cannot change"))
+        .hint(format!("Write `{theirs}=...` into the file of --config."))
+}
+
+/// Properties of Java's clients that mean something only together.
+const STORES: &[&str] = &[
+    "sasl.jaas.config",
+    "ssl.keystore.location",
+    "ssl.keystore.password",
+    "ssl.keystore.type",
+    "ssl.truststore.location",
+    "ssl.truststore.password",
+    "ssl.truststore.type",
+];
+
 /// Values of settings, with their origin.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -193,25 +250,29 @@ impl Settings {
         Settings::default()
     }
 
-    /// Sets a value in one layer. The error names the setting and says what it takes.
-    pub fn set(&mut self, origin: Origin, name: &str, value: &str) -> Result<()> {
-        let Some(setting) = find(name) else {
-            return Err(unknown_setting(name));
-        };
-        if origin == Origin::Set && FIXED_AT_START.contains(&setting.name) {
-            return Err(Error::sql(format!("setting '{}' is fixed when the engine starts", setting.name))
-                .hint("Give it as a flag, as an ALCEDO_* variable, or in the file of --config."));
+    /// Sets a value in one layer; gives what the name meant. The error names the setting and says what it takes.
+    pub fn set(&mut self, origin: Origin, name: &str, value: &str) -> Result<Applied> {
+        let applied = meaning(name)?;
+        if let Applied::Setting(known) | Applied::StandsFor(known) = applied
+            && let Some(setting) = find(known)
+        {
+            if origin == Origin::Set && FIXED_AT_START.contains(&setting.name) {
+                return Err(Error::sql(format!("setting '{}' is fixed when the engine starts", setting.name))
+                    .hint("Give it as a flag, as an ALCEDO_* variable, or in the file of --config."));
+            }
+            let value = check(setting, value.trim())?;
+            self.values.insert((setting.name, origin), value);
         }
-        let value = check(setting, value.trim())?;
-        self.values.insert((setting.name, origin), value);
-        Ok(())
+        Ok(applied)
     }
 
-    /// Removes a value from one layer.
-    pub fn unset(&mut self, origin: Origin, name: &str) -> Result<()> {
-        let setting = find(name).ok_or_else(|| unknown_setting(name))?;
-        self.values.remove(&(setting.name, origin));
-        Ok(())
+    /// Removes a value from one layer; gives what the name meant.
+    pub fn unset(&mut self, origin: Origin, name: &str) -> Result<Applied> {
+        let applied = meaning(name)?;
+        if let Applied::Setting(known) | Applied::StandsFor(known) = applied {
+            self.values.remove(&(known, origin));
+        }
+        Ok(applied)
     }
 
     /// The value in force.
@@ -246,28 +307,63 @@ impl Settings {
         self.kafka.insert(name.to_string(), value.to_string());
     }
 
-    /// Reads `name=value` lines; `#` and `!` start a comment. What is no setting is taken as librdkafka's.
+    /// Reads `name=value` lines, ksqlDB's and Java's names among them; `#` and `!` start a comment, a backslash at the end of
+    /// a line joins the next one. Gives what has no meaning here, a text for each.
     ///
-    /// The error names `origin_name` and the line.
-    pub fn read_properties(&mut self, origin_name: &str, text: &str) -> Result<()> {
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') || line.starts_with('!') {
-                continue;
-            }
-            let place = || format!("{origin_name}, line {}", number + 1);
+    /// The error names `origin_name` and the line, and never a value.
+    pub fn read_properties(&mut self, origin_name: &str, text: &str) -> Result<Vec<String>> {
+        let mut notes = Vec::new();
+        let (mut stores, mut lines_of) = (BTreeMap::new(), BTreeMap::new());
+        for (number, line) in joined_lines(text) {
+            let at = |error: Error| {
+                let placed = Error::usage(format!("{origin_name}, line {number}: {}", error.message()));
+                match error.hint_text() {
+                    Some(hint) => placed.hint(hint),
+                    None => placed,
+                }
+            };
             let Some((name, value)) = line.split_once('=') else {
-                return Err(Error::usage(format!("{}: expected `name=value`", place())));
+                return Err(at(Error::usage("expected `name=value`")));
             };
             let (name, value) = (name.trim(), value.trim());
-            if find(name).is_some() {
-                self.set(Origin::ConfigFile, name, value)
-                    .map_err(|error| Error::usage(format!("{}: {}", place(), error.message())))?;
-            } else {
-                self.set_kafka(name.strip_prefix("ksql.streams.").unwrap_or(name), value);
+            if STORES.contains(&java::bare(name)) {
+                stores.insert(java::bare(name).to_string(), value.to_string());
+                lines_of.insert(java::bare(name).to_string(), number);
+                continue;
+            }
+            match (find(name), java::find(name)) {
+                (None, Some(java::Counterpart::Kafka(theirs))) => self.set_kafka(theirs, value),
+                (None, Some(java::Counterpart::KafkaAs(theirs, write))) => {
+                    let wrong = || at(Error::usage(format!("the value of property `{name}` is not one Java takes")));
+                    self.set_kafka(theirs, &write(value).ok_or_else(wrong)?);
+                }
+                (None, None) if name.starts_with("ksql.") && !name.starts_with("ksql.streams.") => {
+                    return Err(at(unknown_setting(name)));
+                }
+                (None, None) => self.set_kafka(java::bare(name), value),
+                _ => {
+                    if let Applied::Nothing(reason) = self.set(Origin::ConfigFile, name, value).map_err(at)? {
+                        notes.push(format!(
+                            "{origin_name}, line {number}: `{name}` has no meaning here, because {reason}"
+                        ));
+                    }
+                }
             }
         }
-        Ok(())
+        let translated = stores::translate(&mut stores).map_err(|error| {
+            let number = lines_of.iter().find(|(name, _)| error.message().contains(&format!("`{name}`")));
+            let place = number.map_or(String::new(), |(_, number)| format!(", line {number}"));
+            let placed = Error::usage(format!("{origin_name}{place}: {}", error.message()));
+            match error.hint_text() {
+                Some(hint) => placed.hint(hint),
+                None => placed,
+            }
+        })?;
+        for (name, value) in translated {
+            // What is said in librdkafka's own words wins.
+            self.kafka.entry(name).or_insert(value);
+        }
+        Ok(notes)
     }
 
     /// Reads `ALCEDO_*` variables: `ALCEDO_COMMIT_INTERVAL_MS` is `commit.interval.ms`.
@@ -310,13 +406,40 @@ pub fn nearest(name: &str) -> Option<&'static str> {
     near.map(|(_, name)| name)
 }
 
+/// Lines that hold something, numbered from 1 by their first, with those that end in a backslash joined to the next.
+fn joined_lines(text: &str) -> Vec<(usize, String)> {
+    let mut lines: Vec<(usize, String)> = Vec::new();
+    let mut goes_on = false;
+    for (number, line) in text.lines().enumerate() {
+        let trimmed = line.trim();
+        if !goes_on && (trimmed.is_empty() || trimmed.starts_with(['#', '!'])) {
+            continue;
+        }
+        let backslashes = trimmed.len() - trimmed.trim_end_matches('\\').len();
+        let part = if backslashes % 2 == 1 { &trimmed[..trimmed.len() - 1] } else { trimmed };
+        match lines.last_mut().filter(|_| goes_on) {
+            Some((_, line)) => line.push_str(part),
+            None => lines.push((number + 1, part.to_string())),
+        }
+        goes_on = backslashes % 2 == 1;
+    }
+    lines
+}
+
 fn unknown_setting(name: &str) -> Error {
     let error = Error::sql(format!("there is no setting '{name}'"));
-    match nearest(name) {
+    let near = nearest(name).or_else(|| {
+        let close = java::names().map(|known| (strsim::jaro_winkler(known, name), known));
+        close.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(similarity, _)| *similarity > 0.9).map(|(_, known)| known)
+    });
+    match near {
         Some(nearest) => error.hint(format!("Did you mean '{nearest}'?")),
         None => error.hint("SHOW PROPERTIES lists the settings."),
     }
 }
+
+/// Formats of ksqlDB that are understood and refused for now.
+const LATER_FORMATS: [&str; 4] = ["AVRO", "PROTOBUF", "PROTOBUF_NOSR", "JSON_SR"];
 
 fn check(setting: &Setting, value: &str) -> Result<String> {
     let refuse = |takes: String| Error::sql(format!("setting '{}' takes {takes}", setting.name));
@@ -329,6 +452,12 @@ fn check(setting: &Setting, value: &str) -> Result<String> {
         SettingKind::Choice(words) => match words.iter().find(|word| word.eq_ignore_ascii_case(value)) {
             Some(word) => Ok(word.to_string()),
             // Kafka Streams' older names of the same guarantee.
+            None if setting.name.starts_with("persistence.default.format.")
+                && LATER_FORMATS.contains(&&*value.to_uppercase()) =>
+            {
+                Err(Error::sql(format!("format {} is not supported yet", value.to_uppercase()))
+                    .hint("Use JSON, DELIMITED or KAFKA."))
+            }
             None if setting.name == "processing.guarantee" && value.starts_with("exactly_once") => {
                 Ok("exactly_once_v2".to_string())
             }
@@ -404,6 +533,62 @@ mod tests {
         let error = settings.set(Origin::Set, "ksql.service.id", "other").unwrap_err();
         assert_eq!(error.message(), "setting 'service.id' is fixed when the engine starts");
         assert_eq!(settings.get("service.id"), "plant");
+    }
+
+    #[test]
+    fn a_file_of_ksqldb_is_translated_and_what_means_nothing_is_told() {
+        let mut settings = Settings::new();
+        let text = "bootstrap.servers=k:9092\nlisteners.not.here=1\nsecurity.protocol=SASL_SSL\nksql.service.id=plant_\n\
+            ksql.streams.num.stream.threads=4\nksql.streams.producer.linger.ms=20\nksql.streams.buffer.memory=1048576\n\
+            sasl.mechanism=SCRAM-SHA-512\nsasl.jaas.config=org.ScramLoginModule required \\\n  username=\"u\" \\\n  password=\"p\";\n";
+        let notes = settings.read_properties("k.properties", text).unwrap();
+        assert_eq!(notes.len(), 1);
+        assert!(
+            notes[0]
+                .starts_with("k.properties, line 5: `ksql.streams.num.stream.threads` has no meaning here, because")
+        );
+        assert_eq!((settings.get("service.id"), settings.get("bootstrap.servers")), ("plant_", "k:9092"));
+        let kafka: Vec<(&str, &str)> = settings.kafka().iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let expected = [
+            ("linger.ms", "20"),
+            ("listeners.not.here", "1"),
+            ("queue.buffering.max.kbytes", "1024"),
+            ("sasl.mechanisms", "SCRAM-SHA-512"),
+            ("sasl.password", "p"),
+            ("sasl.username", "u"),
+            ("security.protocol", "sasl_ssl"),
+        ];
+        assert_eq!(kafka, expected);
+    }
+
+    #[test]
+    fn what_a_file_asks_for_in_vain_is_refused_by_name_and_line() {
+        let refused = |text: &str| Settings::new().read_properties("f", text).unwrap_err();
+        let error = refused("\nksql.schema.registry.url=http://r:8081\n");
+        assert_eq!(error.message(), "f, line 2: property 'ksql.schema.registry.url' is not supported yet");
+        let error = refused("#\nssl.truststore.location=/a/trust.jks\n");
+        assert!(error.message().starts_with("f, line 2: property `ssl.truststore.location`"), "{error}");
+        assert!(error.hint_text().is_some_and(|hint| hint.contains("keytool")));
+        let error = refused("ksql.servise.id=x");
+        assert_eq!(error.hint_text(), Some("Did you mean 'ksql.service.id'?"));
+        let error = refused("send.buffer.bytes=hunter2");
+        assert!(!error.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn a_set_says_what_stands_for_it() {
+        let mut settings = Settings::new();
+        let mut set = |name: &str, value: &str| settings.set(Origin::Set, name, value);
+        assert_eq!(set("ksql.streams.commit.interval.ms", "2000").unwrap(), Applied::Setting("commit.interval.ms"));
+        assert_eq!(set("ksql.streams.consumer.max.poll.records", "10").unwrap(), Applied::StandsFor("batch.rows"));
+        assert!(matches!(set("ksql.streams.cache.max.bytes.buffering", "0").unwrap(), Applied::Nothing(_)));
+        let error = set("ksql.query.pull.table.scan.enabled", "true").unwrap_err();
+        assert_eq!(error.message(), "property 'ksql.query.pull.table.scan.enabled' is not supported yet");
+        let error = set("sasl.mechanism", "PLAIN").unwrap_err();
+        assert_eq!(error.hint_text(), Some("Write `sasl.mechanisms=...` into the file of --config."));
+        assert_eq!(settings.integer("batch.rows"), 10);
+        settings.unset(Origin::Set, "max.poll.records").unwrap();
+        assert_eq!(settings.integer("batch.rows"), 8192);
     }
 
     #[test]

@@ -86,6 +86,6 @@ pub mod cli;
 
 pub use error::{Error, Kind, Result, Span};
 pub use session::{
-    CancelHandle, EndReason, Engine, EngineBuilder, Listing, Outcome, QueryStats, RowColumn, RowEvent, RowStream,
-    ScriptError, Session, SourceText, Storage,
+    CancelHandle, Checked, EndReason, Engine, EngineBuilder, Listing, Note, Outcome, Progress, QueryStats, RowColumn,
+    RowEvent, RowStream, ScriptError, Session, SourceText, Storage, Verdict,
 };

@@ -54,6 +54,7 @@ fn run(line: &str, folder: &Path) -> String {
     let output = Command::new("sh")
         .args(["-c", &words.join(" ")])
         .current_dir(folder)
+        .env("LC_ALL", "C.UTF-8")
         .env("ALCEDO_EXTENSION_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/functions"))
         .output()
         .expect("there is a shell");

@@ -28,6 +28,10 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run the embedded broker alone, for local development
     Broker(BrokerArgs),
+    /// Check SQL files without running anything: what is wrong, what differs from ksqlDB, what is not supported yet
+    Check(CheckArgs),
+    /// Write a script that completes this program's arguments in a shell
+    Completions(CompletionsArgs),
 }
 
 /// Where topics live, and the settings in force.
@@ -75,7 +79,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub until_end: bool,
     /// How rows are written
-    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = OutputFormat::Table)]
     pub output: OutputFormat,
     /// Write counts of every query at the end, to standard error
     #[arg(long, value_enum, value_name = "FORMAT")]
@@ -89,7 +93,7 @@ pub struct ReplArgs {
     #[command(flatten)]
     pub session: SessionArgs,
     /// How rows are written
-    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = OutputFormat::Table)]
     pub output: OutputFormat,
 }
 
@@ -121,20 +125,55 @@ pub struct BrokerArgs {
     pub memory_topics: Option<u64>,
 }
 
+/// `alcedo check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// SQL files, each checked on its own
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// A variable for ${NAME} in statements; may be given several times
+    #[arg(short = 'd', long = "define", value_name = "NAME=VALUE", value_parser = definition)]
+    pub define: Vec<(String, String)>,
+    /// Settings and client properties, checked too: one `name=value` a line, ksqlDB's and Java's names among them
+    #[arg(long, visible_alias = "config-file", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How the findings are written
+    #[arg(long, value_enum, ignore_case = true, default_value_t = CheckFormat::Text)]
+    pub output: CheckFormat,
+}
+
+/// How the findings of a check are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For people: errors with their carets
+    Text,
+    /// One JSON object a statement
+    Json,
+}
+
+/// `alcedo completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: CompletedShell,
+}
+
+/// A shell whose completions can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CompletedShell {
+    /// For `~/.local/share/bash-completion/completions/alcedo`
+    Bash,
+    /// For a file `_alcedo` in a folder of `fpath`
+    Zsh,
+    /// For `~/.config/fish/completions/alcedo.fish`
+    Fish,
+}
+
 /// Bound of topics in memory when nothing is said.
 pub const MEMORY_TOPICS_BYTES: u64 = 512 << 20;
 
-/// How rows are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum OutputFormat {
-    /// Aligned columns
-    #[default]
-    Table,
-    /// A JSON object a row
-    Json,
-    /// Comma-separated values with a header
-    Csv,
-}
+pub use super::print::OutputMode as OutputFormat;
 
 /// How counts are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

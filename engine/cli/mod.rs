@@ -1,10 +1,14 @@
 //! The terminal: arguments as typed, and one file per command.
 //!
 //! Rows go to standard output, everything else to standard error. Exit codes: 0 done or stopped by a signal,
-//! 1 an error in the SQL, 2 usage, 3 runtime or connection, 130 a second interrupt.
+//! 1 an error in the SQL (of a check also what is not supported yet), 2 usage, 3 runtime or connection, 130 a second
+//! interrupt.
 
 pub mod args;
+mod bottom;
 mod broker;
+mod check;
+mod completions;
 mod demo;
 mod notices;
 pub mod print;
@@ -37,6 +41,8 @@ pub fn main() -> ExitCode {
         Some(Command::Run(args)) => run::command(&args),
         Some(Command::Demo(args)) => demo::command(&args),
         Some(Command::Broker(args)) => broker::command(&args),
+        Some(Command::Check(args)) => check::command(&args),
+        Some(Command::Completions(args)) => completions::command(&args),
     };
     match done {
         Ok(code) => ExitCode::from(code),

@@ -19,5 +19,5 @@ fn write(notice: &Notice, paint: Paint) {
     };
     let subject = if notice.subject.is_empty() { String::new() } else { format!("{}: ", notice.subject) };
     // Nobody reading standard error is no reason to stop.
-    let _ = writeln!(std::io::stderr(), "{word}{}{}", paint.faint(&subject), notice.text);
+    let _ = writeln!(std::io::stderr(), "{word}{}{}", paint.faint(&subject), super::print::visible(&notice.text));
 }

@@ -52,7 +52,8 @@ pub fn command(args: &RunArgs) -> Result<u8> {
     stopped.map(|()| code)
 }
 
-fn read(files: &[std::path::PathBuf]) -> Result<Vec<SourceText>> {
+/// Reads files of statements.
+pub(super) fn read(files: &[std::path::PathBuf]) -> Result<Vec<SourceText>> {
     let read = |path: &std::path::PathBuf| {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)

@@ -2,6 +2,7 @@
 
 use crate::cli::args::{MEMORY_TOPICS_BYTES, SessionArgs};
 use crate::cli::notices;
+use crate::cli::style::Paint;
 use crate::config::{Origin, Settings};
 use crate::error::{Error, Result};
 use crate::runtime::start::StartPolicy;
@@ -14,7 +15,9 @@ pub fn settings(args: &SessionArgs) -> Result<Settings> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Error::usage(format!("configuration file {} cannot be read", path.display())).detail(error.to_string())
         })?;
-        settings.read_properties(&path.display().to_string(), &text)?;
+        for note in settings.read_properties(&path.display().to_string(), &text)? {
+            eprintln!("{}{note}", Paint::stderr().warning("warning: "));
+        }
     }
     settings.read_environment(std::env::vars())?;
     let flag = |error: Error, flag: &str| Error::usage(format!("{flag}: {}", error.message()));

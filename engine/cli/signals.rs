@@ -40,6 +40,7 @@ impl Interrupts {
                     };
                     count.1.notify_all();
                     if before >= 1 {
+                        super::bottom::release_now();
                         second();
                     }
                 }

@@ -60,12 +60,18 @@ pub struct TopicInfo {
 }
 
 impl Admin {
-    /// Makes a client; connects when first asked something.
+    /// Makes a client; connects when first asked something. With an empty address it never does; see
+    /// [`is_nowhere`](Self::is_nowhere).
     pub fn new(config: &ClientConfig) -> Result<Admin> {
         // The group is never joined. Without one, librdkafka (2.12) follows a null pointer when a broker answers a question
         // about any group's offsets with "not coordinator", as a cluster does that has just started (its issue 5040).
         let client = config.client(Role::Consumer, &[("group.id", &config.client_id)])?;
         Ok(Admin { client, bootstrap: config.bootstrap.clone() })
+    }
+
+    /// Whether this is a client without an address, for what only plans: it knows of no topic and asks nobody.
+    pub fn is_nowhere(&self) -> bool {
+        self.bootstrap.is_empty()
     }
 
     /// Makes a client and waits until a broker answers; an error names the address and the last connection error.
@@ -77,6 +83,9 @@ impl Admin {
 
     /// All topics, by name, internal ones (`__…`) included.
     pub fn topics(&self, wait: Duration) -> Result<Vec<TopicInfo>> {
+        if self.is_nowhere() {
+            return Ok(Vec::new());
+        }
         let mut topics = self.metadata(None, wait, |topics| topics.iter().map(info).collect::<Vec<_>>())?;
         topics.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(topics)
@@ -84,6 +93,9 @@ impl Admin {
 
     /// A topic, or `None` when there is none of this name.
     pub fn topic(&self, name: &str, wait: Duration) -> Result<Option<TopicInfo>> {
+        if self.is_nowhere() {
+            return Ok(None);
+        }
         let handle = TopicHandle::new(&self.client, name)?;
         let (code, info) = self.metadata(Some(&handle), wait, |topics| match topics.first() {
             Some(topic) => (Code::from(topic.err), Some(info(topic))),

@@ -63,6 +63,26 @@ const PRODUCER: &[(&str, &str)] = &[
     ("message.max.bytes", "16777216"),
 ];
 
+/// Properties that librdkafka lists only when they are set, for suggestions.
+const WITHOUT_DEFAULT: &[&str] = &[
+    "sasl.username",
+    "sasl.password",
+    "sasl.mechanism",
+    "security.protocol",
+    "ssl.ca.location",
+    "ssl.ca.pem",
+    "ssl.certificate.location",
+    "ssl.certificate.pem",
+    "ssl.cipher.suites",
+    "ssl.crl.location",
+    "ssl.key.location",
+    "ssl.key.password",
+    "ssl.key.pem",
+    "ssl.keystore.location",
+    "ssl.keystore.password",
+    "client.rack",
+];
+
 /// Properties that would break the engine, each with what to do instead.
 const REFUSED: &[(&str, &str)] = &[
     ("bootstrap.servers", "Give the broker's address with -b."),
@@ -153,6 +173,8 @@ fn wrong_property(conf: &Conf, name: &str, _text: &str) -> Error {
     let error = Error::usage(format!("librdkafka has no property `{name}`"));
     let nearest = names
         .iter()
+        .map(String::as_str)
+        .chain(WITHOUT_DEFAULT.iter().copied())
         .map(|known| (strsim::damerau_levenshtein(known, name), known))
         .filter(|(distance, _)| *distance <= 3.max(name.len() / 4))
         .min();

@@ -271,6 +271,27 @@ impl Reader {
         self.slots.of(at).map(|slot| self.slots.list[slot].next)
     }
 
+    /// Records between the positions and the ends of all partitions, as the fetches so far have told; asks nobody.
+    ///
+    /// Ends are those that may be read: of committed records, or of all with `read_uncommitted`. Transaction markers
+    /// count. `None` before a fetch of each partition was answered.
+    pub fn behind(&self) -> Option<u64> {
+        let mut records = 0;
+        for (at, next) in self.slots.positions() {
+            let topic = super::native::cstring(&at.topic).ok()?;
+            let (mut low, mut high) = (-1, -1);
+            // SAFETY: the handle and the name are alive; both numbers are written before the call returns.
+            let code = unsafe {
+                ffi::rd_kafka_get_watermark_offsets(self.client.rk(), topic.as_ptr(), at.partition, &mut low, &mut high)
+            };
+            if code != OK || high < 0 {
+                return None;
+            }
+            records += u64::try_from(high - next).unwrap_or(0);
+        }
+        Some(records)
+    }
+
     /// Records dropped because their partition was not ours any more, or because they were below the position.
     pub fn dropped(&self) -> u64 {
         self.dropped

@@ -18,6 +18,9 @@ use crate::plan::{QueryKind, QueryPlan};
 use crate::record::RawBatch;
 use crate::topology::{Task, TaskOutput};
 
+/// How often a reader notes how far behind it is: as often as somebody would look.
+const TELL_EVERY: Duration = Duration::from_millis(100);
+
 /// What a reader without a group gives to whoever listens.
 #[derive(Debug)]
 pub enum Pushed<T> {
@@ -136,6 +139,7 @@ fn read<T>(
     process: &mut impl FnMut(&RawBatch) -> Result<Processed<T>>,
 ) -> Result<Pushed<T>> {
     let mut positions: BTreeMap<i32, i64> = spec.start.offsets.iter().map(|(at, next)| (at.partition, *next)).collect();
+    let mut told = None;
     let mut silent_since = (spec.start.skipped > 0).then(Instant::now);
     loop {
         if shared.stop_requested() {
@@ -149,6 +153,12 @@ fn read<T>(
             }
         }
         reader.poll(spec.batch_rows, Duration::from_millis(200), &mut ())?;
+        if told.is_none_or(|told: Instant| told.elapsed() >= TELL_EVERY)
+            && let Some(records) = reader.behind()
+        {
+            told = Some(Instant::now());
+            shared.set_behind(records);
+        }
         for batch in reader.batches() {
             silent_since = None;
             // What stands behind the end is for nobody, also when it came in the same fetch.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::rate::Rate;
 use crate::error::Error;
 use crate::kafka::{Interrupter, Waker};
 
@@ -51,6 +52,10 @@ pub struct Counters {
     pub bad: AtomicU64,
     /// Commits.
     pub commits: AtomicU64,
+    /// Event time of the last record read, milliseconds since the epoch; 0 while there was none.
+    pub last_time_ms: AtomicU64,
+    /// How fast records are read.
+    pub rate_in: Rate,
 }
 
 impl Counters {
@@ -77,6 +82,8 @@ pub struct Shared {
     waker: Mutex<Option<Waker>>,
     interrupter: Mutex<Option<Interrupter>>,
     positions: Mutex<BTreeMap<i32, i64>>,
+    /// Records ahead of the position and one more; 0 when that is not known.
+    behind: AtomicU64,
     asked_group: Mutex<Option<Instant>>,
 }
 
@@ -194,6 +201,16 @@ impl Shared {
     /// The next offset to read of each partition this process owns, as committed.
     pub fn positions(&self) -> BTreeMap<i32, i64> {
         self.positions.lock().clone()
+    }
+
+    /// Notes how many records are between the position and the ends of the partitions.
+    pub fn set_behind(&self, records: u64) {
+        self.behind.store(records.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// Records between the position and the ends of the partitions, as last noted.
+    pub fn behind(&self) -> Option<u64> {
+        self.behind.load(Ordering::Relaxed).checked_sub(1)
     }
 
     /// Whether it is time to ask the cluster again what the group has committed: twice a second.

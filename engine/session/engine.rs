@@ -47,6 +47,7 @@ pub struct EngineBuilder {
     notices: Notices,
     functions: FunctionRegistry,
     until_end: bool,
+    plans_only: bool,
 }
 
 impl EngineBuilder {
@@ -86,6 +87,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Starts nothing: no broker, no connection. The engine plans statements for [`Session::check`]; carrying one out
+    /// fails or waits in vain.
+    pub fn plans_only(mut self) -> Self {
+        self.plans_only = true;
+        self
+    }
+
     /// Adds a scalar function of the program's own, called with whole columns.
     ///
     /// Its signature decides what it takes, and may name any Arrow type: arguments and results are cast where SQL has
@@ -114,8 +122,9 @@ impl EngineBuilder {
     /// # Errors
     /// A folder in use or of an unknown format, a taken port, a cluster that does not answer within 10 s.
     pub fn start(self) -> Result<Engine> {
-        let EngineBuilder { storage, listen, allow_remote, settings, notices, functions, until_end } = self;
+        let EngineBuilder { storage, listen, allow_remote, settings, notices, functions, until_end, plans_only } = self;
         let (broker, address) = match &storage {
+            _ if plans_only => (None, String::new()),
             Storage::Cluster(address) => (None, address.clone()),
             embedded => {
                 let warn = notices.clone();
@@ -136,14 +145,18 @@ impl EngineBuilder {
         };
         let mut client = ClientConfig::new(address);
         client.properties = settings.kafka().clone();
-        client.check().map_err(|error| {
+        let mut checked = client.clone();
+        if plans_only {
+            checked.bootstrap = "localhost:9092".to_string();
+        }
+        checked.check().map_err(|error| {
             let near = settings.kafka().keys().find(|name| error.message().contains(&format!("`{name}`")));
             match near.and_then(|name| crate::config::nearest(name)) {
                 Some(near) => error.hint(format!("Did you mean '{near}'?")),
                 None => error,
             }
         })?;
-        let admin = Admin::connect(&client, REACHABLE_WITHIN)?;
+        let admin = if plans_only { Admin::new(&client)? } else { Admin::connect(&client, REACHABLE_WITHIN)? };
         let service = settings.get("service.id").to_string();
         let corrupt_to = notices.clone();
         let mut corrupt = |key: &str| {
@@ -180,7 +193,7 @@ impl EngineBuilder {
             broker: Mutex::new(broker),
         });
         super::processing_log::declare(&shared)?;
-        if shared.is_embedded() {
+        if shared.is_embedded() && !plans_only {
             super::processing_log::open(&shared);
         }
         Ok(Engine(shared))
@@ -289,6 +302,7 @@ impl Engine {
             notices: Notices::silent(),
             functions: FunctionRegistry::builtin(),
             until_end: false,
+            plans_only: false,
         }
     }
 

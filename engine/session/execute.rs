@@ -7,7 +7,7 @@ use super::statement::{Action, Planned};
 use super::{Session, connectors, describe, functions, insert, print, queries, show, topics};
 use crate::catalog::Catalog;
 use crate::catalog::log::{connector_key, query_key, relation_key};
-use crate::config::Origin;
+use crate::config::{Applied, Origin};
 use crate::error::{Error, Result};
 use crate::plan::explain;
 use crate::types::quote_identifier;
@@ -128,14 +128,17 @@ impl Session {
             }
             Action::CreateFunction(new) => Outcome::Done(functions::create(shared, *new, span)?),
             Action::DropFunction(name) => Outcome::Done(functions::drop(shared, &name)?),
-            Action::Set { name, value } => {
-                self.settings.set(Origin::Set, &name, &value)?;
-                Outcome::Done(format!("Set '{name}' to '{value}'."))
-            }
-            Action::Unset(name) => {
-                self.settings.unset(Origin::Set, &name)?;
-                Outcome::Done(format!("Unset '{name}'; it is '{}' now.", self.settings.get(&name)))
-            }
+            Action::Set { name, value } => Outcome::Done(match self.settings.set(Origin::Set, &name, &value)? {
+                Applied::Setting(_) => format!("Set '{name}' to '{value}'."),
+                Applied::StandsFor(ours) => format!("Set '{ours}' to '{value}'; '{name}' stands for it."),
+                Applied::Nothing(reason) => format!("'{name}' has no meaning here, because {reason}."),
+            }),
+            Action::Unset(name) => Outcome::Done(match self.settings.unset(Origin::Set, &name)? {
+                Applied::Setting(ours) | Applied::StandsFor(ours) => {
+                    format!("Unset '{name}'; it is '{}' now.", self.settings.get(ours))
+                }
+                Applied::Nothing(reason) => format!("'{name}' has no meaning here, because {reason}."),
+            }),
             Action::Define { name, value } => {
                 self.variables.define(&name, value)?;
                 Outcome::Done(format!("Defined ${{{name}}}."))
@@ -144,7 +147,7 @@ impl Session {
                 self.variables.undefine(&name);
                 Outcome::Done(format!("Undefined ${{{name}}}."))
             }
-            Action::Show(what) => Outcome::Listing(show::show(shared, &self.settings, &self.variables, &what)?),
+            Action::Show(what) => show::show(shared, &self.settings, &self.variables, &what)?,
             Action::Describe(what) => describe::describe(shared, &what)?,
             Action::Explain(text) => Outcome::Text(text),
             Action::ExplainQuery(id) => {

@@ -4,18 +4,23 @@
 //! - `statement`: a statement becomes a `statement::Planned` action, without touching anything
 //! - `execute`: the action is carried out; one arm a statement
 //! - `script`: a file: every statement is planned before the first is carried out
+//! - `infer`: columns read off the records of a topic
+//! - [`check`](Session::check): a file checked without carrying anything out
 //! - `topics`, `queries`, `insert`, [`print`], `connectors`: what the arms need
 //! - `processing_log`: the stream of reports about bad records
 //! - `functions`: functions from outside: made, dropped, brought back
-//! - `show`, `describe`: what there is, as text
+//! - `show`, `describe`, `extended`: what there is, as text
 //! - `outcome`: what a statement gave; `batches`: its rows for programs
 
 mod batches;
+mod check;
 mod connectors;
 mod describe;
 mod engine;
 mod execute;
+mod extended;
 mod functions;
+mod infer;
 mod insert;
 mod outcome;
 mod print;
@@ -26,8 +31,9 @@ mod show;
 mod statement;
 mod topics;
 
+pub use check::{Checked, Note, Verdict};
 pub use engine::{Engine, EngineBuilder, QueryStats, Storage};
-pub use outcome::{CancelHandle, EndReason, Listing, Outcome, RowColumn, RowEvent, RowStream};
+pub use outcome::{CancelHandle, EndReason, Listing, Outcome, Progress, RowColumn, RowEvent, RowStream};
 pub use script::{ScriptError, SourceText};
 
 use crate::config::{Origin, Settings};
@@ -62,7 +68,7 @@ impl Session {
 
     /// Sets a setting for the statements that follow, as `SET` does.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
-        self.settings.set(Origin::Set, name, value)
+        self.settings.set(Origin::Set, name, value).map(drop)
     }
 
     /// The settings in force.

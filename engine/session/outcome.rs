@@ -55,6 +55,8 @@ pub struct RowColumn {
     pub name: String,
     /// Its type.
     pub ty: SqlType,
+    /// Whether it is a key column of the source, untouched.
+    pub is_key: bool,
 }
 
 /// An event of a stream of rows.
@@ -118,6 +120,11 @@ impl RowStream {
         }
     }
 
+    /// How far the query is, to be asked from another thread.
+    pub fn progress(&self) -> Progress {
+        Progress(Arc::clone(&self.cancel.0))
+    }
+
     /// A handle that stops the query from another thread.
     pub fn cancel_handle(&self) -> CancelHandle {
         self.cancel.clone()
@@ -144,6 +151,18 @@ impl fmt::Debug for RowStream {
 impl Drop for RowStream {
     fn drop(&mut self) {
         self.cancel.cancel();
+    }
+}
+
+/// How far a push query or `PRINT` is.
+#[derive(Debug, Clone)]
+pub struct Progress(Arc<Shared>);
+
+impl Progress {
+    /// Records between the query's position and the ends of its partitions as the reader last heard of them, transaction
+    /// markers among them; `None` before it has heard of any.
+    pub fn behind(&self) -> Option<u64> {
+        self.0.behind()
     }
 }
 

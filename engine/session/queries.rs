@@ -16,6 +16,7 @@ use crate::runtime::query::{Guarantee, QueryHandle, QuerySpec};
 use crate::runtime::start::{self as start_at, StartPolicy};
 use crate::runtime::status::Shared as QueryShared;
 use crate::sql::planner::PersistentPlan;
+use crate::types::ColumnKind;
 
 /// How long a query may take to commit when it is stopped.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
@@ -114,7 +115,11 @@ pub(super) fn start_push(
         .output
         .columns
         .iter()
-        .map(|column| RowColumn { name: column.name.clone(), ty: column.ty.clone() })
+        .map(|column| RowColumn {
+            name: column.name.clone(),
+            ty: column.ty.clone(),
+            is_key: column.kind == ColumnKind::Key,
+        })
         .collect();
     let id = plan.query_id.clone();
     let query = Arc::new(QueryShared::default());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::connectors::{listener_config, properties_of};
 use super::engine::{Engine, Shared};
 use super::functions::{self, NewFunction};
-use super::{Session, topics};
+use super::{Session, infer, topics};
 use crate::catalog::log::{connector_key, query_key, relation_key};
 use crate::catalog::{Catalog, Connector, Relation, RelationKind};
 use crate::config::{Origin, Settings};
@@ -140,6 +140,24 @@ impl<'a> Planner<'a> {
         &self.variables
     }
 
+    /// What there is by name after the statements so far.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Changes what there is by name; what fails changes nothing.
+    pub fn change_catalog(&mut self, change: impl FnOnce(&mut Catalog) -> Result<()>) {
+        let mut next = self.catalog.clone();
+        if change(&mut next).is_ok() {
+            self.catalog = next;
+        }
+    }
+
+    /// Topics that the statements so far will have made.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.topics.keys().map(String::as_str)
+    }
+
     /// Says which folder relative paths in the statements that follow start from.
     pub fn paths_are_relative_to(&mut self, folder: Option<&Path>) {
         self.folder = folder.map(Path::to_path_buf).unwrap_or_default();
@@ -152,10 +170,41 @@ impl<'a> Planner<'a> {
     /// Plans one statement. Errors have their place in the statement's text.
     pub fn plan(&mut self, prepared: &Prepared) -> Result<Planned> {
         let statement = &prepared.statement;
+        if let Some(settled) = self.inferred(statement)? {
+            // What was settled on is what is kept, compared, and carried out again.
+            let shown = format!("{settled};");
+            let canonical = canonical(&shown);
+            let action = self.action(&settled, &shown, &canonical)?;
+            return Ok(Planned { action, span: statement.span, shown, canonical });
+        }
         let shown = prepared.shown().to_string();
         let canonical = canonical(&shown);
         let action = self.action(statement, &shown, &canonical)?;
         Ok(Planned { action, span: statement.span, shown, canonical })
+    }
+
+    /// A statement with the columns that its topic's records have, for one that asks for that. One that was carried out
+    /// before keeps what was settled on then.
+    fn inferred(&self, statement: &Statement) -> Result<Option<Statement>> {
+        let StatementKind::CreateSource(create) = &statement.kind else { return Ok(None) };
+        if !infer::is_asked(create)? {
+            return Ok(None);
+        }
+        let before = {
+            let log = self.shared().log.lock();
+            log.get(&relation_key(&create.name.name)).map(|before| before.canonical.clone())
+        };
+        if let Some(before) = before.and_then(|before| crate::sql::parse_statement(&before).ok())
+            && infer::settles(&before, create)
+        {
+            return Ok(Some(before));
+        }
+        let (settled, samples) = infer::settle(self.shared(), create)?;
+        let settled = Statement { kind: StatementKind::CreateSource(settled), span: statement.span };
+        let text = settled.to_string();
+        let folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.shared().notices.info(&create.name.name, format!("from {samples} records: {folded};"));
+        Ok(Some(settled))
     }
 
     fn action(&mut self, statement: &Statement, shown: &str, canonical: &str) -> Result<Action> {

@@ -66,7 +66,7 @@ pub(super) fn check_query(shared: &Shared, plan: &QueryPlan, made: &mut BTreeMap
 
 /// Checks the topic of a `PRINT`.
 pub(super) fn check_printed(shared: &Shared, name: &str, made: &BTreeMap<String, i32>) -> Result<()> {
-    if partitions_of(shared, name, made)?.is_some() {
+    if partitions_of(shared, name, made)?.is_some() || shared.admin.is_nowhere() {
         return Ok(());
     }
     let known: Vec<String> =

@@ -1,5 +1,6 @@
 //! The binary as its users see it: standard output, standard error, exit code.
 //!
+//! - [`check`]: files checked without running anything; completions
 //! - [`errors`]: mistakes in files and flags, found before anything starts
 //! - [`settings`]: where a value comes from
 //! - [`until_end`]: process what there is, in order, and end
@@ -14,10 +15,11 @@
 //! - [`bad_records`]: skip, fail, dead letters, the processing log
 //! - [`devices`]: MQTT
 //! - [`functions`]: functions from source
-//! - [`shell`]: statements from a pipe; [`terminal`]: the shell on a terminal
+//! - [`shell`]: statements from a pipe; [`terminal`]: the shell on a terminal; [`screen`]: results on one
 
 mod bad_records;
 mod bounds;
+mod check;
 mod devices;
 mod errors;
 mod full_disk;
@@ -26,6 +28,7 @@ mod limits;
 mod live;
 mod permissions;
 mod resume;
+mod screen;
 mod settings;
 mod sharing;
 mod shell;

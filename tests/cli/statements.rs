@@ -117,3 +117,70 @@ SELECT a, b FROM t EMIT CHANGES;
     let ran = case.run(&["run", "a.sql", "--until-end", "--output", "csv"]).expect(0);
     assert_eq!(ran.out, "A,B\n400,1\n");
 }
+
+#[test]
+fn extended_tells_who_reads_how_fast_and_how_far_behind() {
+    let text = format!(
+        "{STREAM}CREATE STREAM t AS SELECT id FROM s;
+INSERT INTO s (ROWTIME, id) VALUES (1700000000000, 1);
+SELECT id FROM t EMIT CHANGES LIMIT 1;
+DESCRIBE s EXTENDED;
+SHOW QUERIES EXTENDED;
+SHOW TOPICS EXTENDED;
+SHOW TABLES EXTENDED;
+DESCRIBE STREAMS;
+"
+    );
+    let ran = Case::new().pipe(&["repl", "--output", "csv"], &text).expect(0);
+    for part in [
+        "Stream S over topic s",
+        "topic: s (1 partition, 1 replica)",
+        "read by: CSAS_T",
+        "Query CSAS_T",
+        "state: RUNNING",
+        "records: 1 in, ",
+        "last event: 2023-11-14T22:13:20",
+        // The transaction's marker takes an offset too.
+        "partition 0: from 0 to ",
+        "in group alcedo-default-CSAS_T",
+        "s,1,1,delete,",
+        "There is no table.",
+        "Stream T over topic T",
+    ] {
+        assert!(ran.out.contains(part), "missing {part:?} in\n{}", ran.out);
+    }
+}
+
+#[test]
+fn columns_are_read_off_the_records_once() {
+    let case = Case::new();
+    let first = "\
+CREATE STREAM lines (k VARCHAR KEY, line VARCHAR) WITH (kafka_topic='t', value_format='KAFKA', partitions=2);
+INSERT INTO lines VALUES ('a', '{\"id\":1,\"temp\":20,\"tags\":[\"x\"]}');
+INSERT INTO lines VALUES ('b', '{\"id\":2,\"temp\":21.5,\"pos\":{\"x\":1}}');
+INSERT INTO lines VALUES ('b', 'no json');
+";
+    case.pipe(&["repl", "--data", "d"], first).expect(0);
+    let infer = "CREATE STREAM s WITH (kafka_topic='t', value_format='JSON', infer_schema=true);\n";
+    let ran = case
+        .pipe(
+            &["repl", "--data", "d", "--output", "csv"],
+            &format!("{infer}SELECT rowkey, temp, pos->x FROM s WHERE id = 2;\n"),
+        )
+        .expect(0);
+    assert_eq!(ran.out, "ROWKEY,TEMP,X\nb,21.5,1\n");
+    ran.says("from 2 records: CREATE STREAM S (ROWKEY STRING KEY, ID BIGINT, TEMP DOUBLE, TAGS ARRAY<STRING>, ")
+        .says("POS STRUCT<X BIGINT>)");
+    // Later records do not change what was settled on, in a new session or in a file.
+    let more = "INSERT INTO lines VALUES ('c', '{\"id\":\"three\",\"new\":1}');\nDESCRIBE s;\n";
+    let ran = case.pipe(&["repl", "--data", "d", "--output", "csv"], more).expect(0);
+    assert!(ran.out.contains("ID,BIGINT") && !ran.out.contains("NEW"), "{}", ran.out);
+    std::fs::write(case.path("a.sql"), infer).unwrap();
+    case.run(&["run", "a.sql", "--data", "d", "--until-end"]).expect(0);
+    std::fs::write(
+        case.path("a.sql"),
+        "CREATE STREAM e WITH (kafka_topic='none', value_format='JSON', infer_schema=true);",
+    )
+    .unwrap();
+    case.run(&["run", "a.sql", "--until-end"]).expect(3).says("topic `none` does not exist");
+}

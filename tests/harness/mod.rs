@@ -3,6 +3,9 @@
 //! - [`Case`]: a folder with files, removed at the end
 //! - [`Ran`]: exit code, standard output and standard error of a process that ended
 //! - [`Live`]: a process that runs: its output so far, signals, and its end
+//! - [`screen`]: a process on a terminal, and what the terminal shows
+
+pub mod screen;
 
 /// The libraries of `udfs/`.
 pub mod udfs;
@@ -99,7 +102,7 @@ impl Case {
 
     fn start(&self, arguments: &[&str], input: Option<&str>) -> Live {
         let mut command = Command::new(env!("CARGO_BIN_EXE_alcedo"));
-        command.args(arguments).current_dir(self.folder.path()).env("NO_COLOR", "1");
+        command.args(arguments).current_dir(self.folder.path()).env("NO_COLOR", "1").env("LC_ALL", "C.UTF-8");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());

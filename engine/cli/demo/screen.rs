@@ -1,25 +1,23 @@
 //! Lines, and on a terminal a last row that shows how far it is.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
+use crate::cli::bottom::Bottom;
+use crate::cli::print::cut;
 use crate::cli::style::Paint;
 
 /// Standard output. A reader that went away closes it, which is no error.
 pub struct Screen {
     paint: Paint,
-    /// Whether there is a last row to move the cursor on.
-    has_progress: bool,
-    /// The last row as it stands.
-    progress: String,
+    /// The terminal's last row, where there is one to move the cursor to.
+    bottom: Option<Bottom>,
     closed: bool,
 }
 
 impl Screen {
     /// Standard output as it is.
     pub fn new() -> Screen {
-        let dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
-        let has_progress = io::stdout().is_terminal() && !dumb;
-        Screen { paint: Paint::stdout(), has_progress, progress: String::new(), closed: false }
+        Screen { paint: Paint::stdout(), bottom: Bottom::of_stdout(), closed: false }
     }
 
     /// How to paint.
@@ -34,12 +32,9 @@ impl Screen {
 
     /// A line above the last row.
     pub fn line(&mut self, text: &str) {
-        let (clear, progress) = match self.progress.as_str() {
-            "" => ("", ""),
-            progress => ("\r\x1b[2K", progress),
-        };
-        let text = format!("{clear}{text}\n{progress}");
-        self.write(&text);
+        let mut out = io::stdout().lock();
+        let written = out.write_all(format!("{text}\n").as_bytes()).and_then(|()| out.flush());
+        self.closed |= written.is_err();
     }
 
     /// A line that matters.
@@ -59,41 +54,20 @@ impl Screen {
 
     /// Draws the last row anew.
     pub fn progress(&mut self, acknowledged: usize, rows: usize, anomalies: usize, total: usize) {
-        if !self.has_progress {
-            return;
-        }
+        let Some(bottom) = &mut self.bottom else { return };
         let cells = (rows * 20).checked_div(total).unwrap_or(0).min(20);
         let text = format!(
             "[{}{}] {acknowledged} acknowledged, {rows} of {total} scored, {anomalies} anomalies",
             "=".repeat(cells),
             " ".repeat(20 - cells)
         );
-        let text: String = text.chars().take(79).collect();
-        if text != self.progress {
-            self.write(&format!("\r\x1b[2K{text}"));
-            self.progress = text;
-        }
+        self.closed |= bottom.show(&mut io::stdout().lock(), &[text]).is_err();
     }
 
-    /// Takes the last row away.
+    /// Gives the last row back.
     pub fn progress_done(&mut self) {
-        if !std::mem::take(&mut self.progress).is_empty() {
-            self.write("\r\x1b[2K");
+        if let Some(bottom) = &mut self.bottom {
+            self.closed |= bottom.clear(&mut io::stdout().lock()).is_err();
         }
     }
-
-    fn write(&mut self, text: &str) {
-        let mut out = io::stdout().lock();
-        if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-            self.closed = true;
-        }
-    }
-}
-
-/// The text, at most `width` characters of it.
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_string();
-    }
-    text.chars().take(width - 1).chain(['…']).collect()
 }

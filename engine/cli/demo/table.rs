@@ -1,11 +1,11 @@
 //! A row as a line of at most 80 columns: event id, score in full, a bar, a mark when it is an anomaly.
 
 use super::live::{Arrived, THRESHOLD};
+use crate::cli::print::bar;
 use crate::cli::style::Paint;
 
-/// Cells of the bar, and the score at its end.
+/// Cells of the bar, in whose middle the threshold is.
 const CELLS: usize = 24;
-const FULL: f64 = 6.0;
 
 /// The line above the rows.
 pub fn header(paint: Paint) -> String {
@@ -15,24 +15,13 @@ pub fn header(paint: Paint) -> String {
 
 /// A row.
 pub fn row(row: &Arrived, paint: Paint) -> String {
-    let bar = bar(row.score);
+    let bar = bar(row.score, THRESHOLD, CELLS, paint.signs());
     let start = format!("{:>10}  {:<20}  ", row.id, row.text);
     if row.score > THRESHOLD {
         format!("{start}{}  {}", paint.error(&format!("{bar:<CELLS$}")), paint.error("anomaly"))
     } else {
         format!("{start}{bar}").trim_end().to_string()
     }
-}
-
-/// Half a cell is the smallest step.
-fn bar(score: f64) -> String {
-    // A score that is no number has no bar: the cast gives 0.
-    let halves = (score / FULL * (2 * CELLS) as f64).round().clamp(0.0, (2 * CELLS) as f64) as usize;
-    let mut bar = "█".repeat(halves / 2);
-    if halves % 2 == 1 {
-        bar.push('▌');
-    }
-    bar
 }
 
 #[cfg(test)]
@@ -48,6 +37,6 @@ mod tests {
             assert!(line.chars().count() <= 80, "{line}");
             assert_eq!(line.ends_with("anomaly"), score > THRESHOLD, "{line}");
         }
-        assert_eq!(bar(3.0).chars().count(), CELLS / 2);
+        assert!(row(&arrived(THRESHOLD), Paint::plain()).ends_with(&format!(" {}", "█".repeat(CELLS / 2))));
     }
 }

@@ -1,13 +1,17 @@
 //! One value as text.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::{DataType, Float64Type};
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
-use unicode_width::UnicodeWidthStr;
 
-use crate::types::{SqlType, java_double};
+use super::text::visible;
+use crate::types::java_double;
+
+/// What a null is shown as.
+pub const NULL: &str = "NULL";
 
 /// The text of a value, `None` for null. Doubles are written in full, as ksqlDB writes them.
 pub fn text_of(column: &ArrayRef, row: usize) -> Option<String> {
@@ -22,7 +26,7 @@ pub fn text_of(column: &ArrayRef, row: usize) -> Option<String> {
             text
         }
         _ => {
-            let options = FormatOptions::new().with_null("NULL").with_timestamp_format(Some("%Y-%m-%dT%H:%M:%S%.3f"));
+            let options = FormatOptions::new().with_null(NULL).with_timestamp_format(Some("%Y-%m-%dT%H:%M:%S%.3f"));
             match ArrayFormatter::try_new(Arc::as_ref(column), &options) {
                 Ok(formatter) => formatter.value(row).to_string(),
                 Err(_) => "?".to_string(),
@@ -31,30 +35,20 @@ pub fn text_of(column: &ArrayRef, row: usize) -> Option<String> {
     })
 }
 
-/// Whether values of a type are set to the right.
-pub fn is_numeric(ty: &SqlType) -> bool {
-    ty.is_numeric()
+/// The number that a value is, or that a text says; `None` for null and for what is no number.
+pub fn number_of(column: &ArrayRef, row: usize) -> Option<f64> {
+    text_of(column, row)?.trim().parse().ok()
 }
 
-/// How many cells of a terminal a text takes.
-pub fn width(text: &str) -> usize {
-    UnicodeWidthStr::width(text)
-}
-
-/// A text with the characters that would break a line or a terminal made visible.
-pub fn one_line(text: &str) -> String {
-    if !text.contains(|c: char| c.is_control()) {
-        return text.to_string();
+/// A value as it stands in a table: one line, and a text that reads `NULL` in quotes, so that it is no null.
+///
+/// A text that reads `'NULL'` gets another pair of quotes, and so on: no two values look the same for this reason.
+pub fn shown(value: Option<&str>) -> Cow<'_, str> {
+    match value {
+        None => Cow::Borrowed(NULL),
+        Some(text) if text.trim_matches('\'') == NULL => Cow::Owned(format!("'{text}'")),
+        Some(text) => visible(text),
     }
-    text.chars()
-        .flat_map(|c| match c {
-            '\n' => "\\n".chars().collect::<Vec<_>>(),
-            '\t' => "\\t".chars().collect(),
-            '\r' => "\\r".chars().collect(),
-            c if c.is_control() => format!("\\u{{{:x}}}", c as u32).chars().collect(),
-            c => vec![c],
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -73,7 +67,10 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_cannot_break_a_line() {
-        assert_eq!(one_line("a\nb\u{1b}[0m"), "a\\nb\\u{1b}[0m");
+    fn null_and_the_text_null_differ_without_colours() {
+        assert_eq!(shown(None), "NULL");
+        assert_eq!(shown(Some("NULL")), "'NULL'");
+        assert_eq!(shown(Some("'NULL'")), "''NULL''");
+        assert_eq!(shown(Some("null")), "null");
     }
 }

@@ -1,10 +1,13 @@
 //! Comma-separated values (RFC 4180), a header first; null is an empty field, an empty text is `""`.
+//!
+//! A pipe gets texts as they are. On a terminal control characters are made visible, as they would speak to it.
 
 use std::io::{self, Write};
 
 use datafusion::arrow::record_batch::RecordBatch;
 
 use super::cell::text_of;
+use super::text::visible;
 use crate::session::{Listing, RowColumn};
 
 /// Writes the rows of a batch; a label is the first field of every line.
@@ -14,7 +17,9 @@ pub fn rows(
     columns: &[RowColumn],
     batch: &RecordBatch,
     with_header: bool,
+    on_terminal: bool,
 ) -> io::Result<()> {
+    let field = |text: &str| if on_terminal { field(&visible(text)) } else { field(text) };
     let label_field = (!label.is_empty()).then(|| field(label));
     if with_header {
         let names =
@@ -30,7 +35,8 @@ pub fn rows(
 }
 
 /// Writes a listing.
-pub fn listing(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
+pub fn listing(out: &mut impl Write, listing: &Listing, on_terminal: bool) -> io::Result<()> {
+    let field = |text: &str| if on_terminal { field(&visible(text)) } else { field(text) };
     for line in std::iter::once(&listing.columns).chain(&listing.rows) {
         writeln!(out, "{}", line.iter().map(|cell| field(cell)).collect::<Vec<_>>().join(","))?;
     }

@@ -1,4 +1,4 @@
-//! A JSON object a row.
+//! A JSON object a row. Characters that could speak to a terminal are escaped, which JSON allows for any.
 
 use std::io::{self, Write};
 
@@ -22,7 +22,7 @@ pub fn rows(out: &mut impl Write, label: &str, columns: &[RowColumn], batch: &Re
             "" => Value::Object(object),
             label => serde_json::json!({ "query": label, "row": object }),
         };
-        writeln!(out, "{line}")?;
+        writeln!(out, "{}", escaped(&line))?;
     }
     Ok(())
 }
@@ -32,9 +32,20 @@ pub fn listing(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
     for row in &listing.rows {
         let object: Map<String, Value> =
             listing.columns.iter().zip(row).map(|(name, cell)| (name.clone(), Value::String(cell.clone()))).collect();
-        writeln!(out, "{}", Value::Object(object))?;
+        writeln!(out, "{}", escaped(&Value::Object(object)))?;
     }
     Ok(())
+}
+
+/// A value as text in which the control characters that JSON leaves alone (DEL and above) are escaped too.
+pub fn escaped(value: &Value) -> String {
+    let text = value.to_string();
+    if !text.contains(|c: char| c.is_control()) {
+        return text;
+    }
+    // Outside of texts JSON has no such characters.
+    let escape = |c: char| if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    text.chars().map(escape).collect()
 }
 
 /// A value as JSON. Numbers JSON cannot hold (NaN, infinities) become texts.
@@ -71,5 +82,17 @@ pub fn value_of(column: &ArrayRef, row: usize) -> Value {
             Value::Object((0..entries.len()).map(entry).collect())
         }
         _ => Value::from(text_of(column, row)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_control_character_reaches_the_output() {
+        let value = Value::from("a\u{1b}[0m\u{9b}b\u{7f}\n");
+        assert_eq!(escaped(&value), "\"a\\u001b[0m\\u009bb\\u007f\\n\"");
+        assert_eq!(serde_json::from_str::<Value>(&escaped(&value)).unwrap(), value);
     }
 }

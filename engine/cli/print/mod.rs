@@ -1,78 +1,127 @@
-//! Rows and listings as text: aligned columns, JSON lines or CSV.
+//! Rows and listings as text.
+//!
+//! - `mode`: which text: table, vertical, JSON, CSV, chart
+//! - `cell`, `text`: one value as text, and text in cells of a terminal
+//! - `layout`: columns beside and below each other
+//! - `table`, `vertical`, `json`, `csv`: rows and listings, one file a mode
+//! - `chart`, `spark`: a line a key
 //!
 //! Everything is written to one `Write`; a reader that went away (`| head`) shows as an error of kind `BrokenPipe`,
-//! which the commands take as a quiet end.
+//! which the commands take as a quiet end. On a terminal no line is longer than the terminal is wide, but those of JSON
+//! and CSV, and nothing that a record holds reaches the terminal as a control character.
 
 mod cell;
+mod chart;
 mod csv;
 mod json;
+mod layout;
+mod mode;
+mod spark;
 mod table;
+mod text;
+mod vertical;
 
 use std::io::{self, Write};
 
 use datafusion::arrow::record_batch::RecordBatch;
 
-pub use cell::{is_numeric, text_of};
+pub use cell::text_of;
+pub use chart::ChartOptions;
+pub use mode::{Display, OutputMode};
+pub use spark::bar;
+pub use text::{cut, visible, width};
 
-use super::args::OutputFormat;
+use super::bottom::stdout_columns;
 use super::style::Paint;
-use crate::session::{Listing, RowColumn};
+use crate::error::Result;
+use crate::session::{Listing, RowColumn, RowStream};
+use chart::Chart;
 use table::Table;
+use text::fold;
+use vertical::Vertical;
 
 /// Writes the rows of one or several running queries.
 pub struct RowPrinter<W: Write> {
     out: W,
-    format: OutputFormat,
+    mode: OutputMode,
     paint: Paint,
     streams: Vec<Stream>,
 }
 
+/// What a printer knows of a stream.
 struct Stream {
     /// The query's label; empty when it is the only one and need not be told apart.
     label: String,
     columns: Vec<RowColumn>,
-    table: Table,
-    header_written: bool,
+    shape: Shape,
+}
+
+/// What a mode keeps between batches.
+enum Shape {
+    Table(Table),
+    Vertical(Vertical),
+    Chart(Box<Chart>),
+    /// Whether the header is written.
+    Csv(bool),
+    Plain,
 }
 
 impl<W: Write> RowPrinter<W> {
-    /// A printer for streams with these labels and columns. A single stream is not labelled.
-    pub fn new(out: W, format: OutputFormat, paint: Paint, streams: &[(String, Vec<RowColumn>)]) -> Self {
+    /// A printer for these streams. A single stream is not labelled.
+    ///
+    /// # Errors
+    /// A chart of columns that the rows do not have, or that are no numbers.
+    pub fn new(out: W, display: &Display, paint: Paint, streams: &[RowStream]) -> Result<Self> {
         let single = streams.len() == 1;
-        let width = streams.iter().map(|(label, _)| cell::width(label)).max().unwrap_or(0);
-        let streams = streams
-            .iter()
-            .map(|(label, columns)| Stream {
-                label: if single { String::new() } else { format!("{label:<width$}") },
-                columns: columns.clone(),
-                table: Table::new(columns),
-                header_written: false,
-            })
-            .collect();
-        RowPrinter { out, format, paint, streams }
+        let widest = streams.iter().map(|stream| width(&stream.label)).max().unwrap_or(0);
+        let kept = streams.iter().map(|stream| {
+            let label = if single { String::new() } else { format!("{:<widest$}", stream.label) };
+            let columns = stream.columns.clone();
+            let shape = match display.mode {
+                // Lines of a PRINT have no columns.
+                _ if columns.is_empty() => Shape::Plain,
+                OutputMode::Table => Shape::Table(Table::new(&label, &columns)),
+                OutputMode::Vertical => {
+                    Shape::Vertical(Vertical::new(&label, columns.iter().map(|column| column.name.as_str())))
+                }
+                OutputMode::Json => Shape::Plain,
+                OutputMode::Csv => Shape::Csv(false),
+                OutputMode::Chart => {
+                    Shape::Chart(Box::new(Chart::new(&label, &columns, &stream.statement, &display.chart)?))
+                }
+            };
+            Ok(Stream { label, columns, shape })
+        });
+        Ok(RowPrinter { out, mode: display.mode, paint, streams: kept.collect::<Result<_>>()? })
     }
 
-    /// Writes the rows of a batch of one stream and flushes.
+    /// Writes the rows of a batch of one stream and flushes. A chart only takes them; see [`chart`](Self::chart).
     pub fn batch(&mut self, stream: usize, batch: &RecordBatch) -> io::Result<()> {
-        let stream = &mut self.streams[stream];
-        match self.format {
-            OutputFormat::Table => {
-                let rows: Vec<Vec<Option<String>>> = (0..batch.num_rows())
-                    .map(|row| batch.columns().iter().map(|column| text_of(column, row)).collect())
-                    .collect();
-                stream.table.fit(&rows);
-                if !std::mem::replace(&mut stream.header_written, true) {
-                    stream.table.header(&mut self.out, &stream.label, self.paint)?;
-                }
-                for row in &rows {
-                    stream.table.row(&mut self.out, &stream.label, row, self.paint)?;
+        let Stream { label, columns, shape } = &mut self.streams[stream];
+        let on_terminal = stdout_columns();
+        let texts = |row: usize| batch.columns().iter().map(move |column| text_of(column, row));
+        match shape {
+            Shape::Table(table) => {
+                let lead = (!label.is_empty()).then(|| label.clone());
+                let row = |row| lead.iter().cloned().map(Some).chain(texts(row)).collect();
+                let rows: Vec<Vec<Option<String>>> = (0..batch.num_rows()).map(row).collect();
+                table.rows(&mut self.out, &rows, on_terminal, self.paint)?;
+            }
+            Shape::Vertical(vertical) => {
+                for row in 0..batch.num_rows() {
+                    let row: Vec<Option<String>> = texts(row).collect();
+                    vertical.row(&mut self.out, &row, on_terminal, self.paint)?;
                 }
             }
-            OutputFormat::Json => json::rows(&mut self.out, stream.label.trim_end(), &stream.columns, batch)?,
-            OutputFormat::Csv => {
-                let with_header = !std::mem::replace(&mut stream.header_written, true);
-                csv::rows(&mut self.out, stream.label.trim_end(), &stream.columns, batch, with_header)?;
+            Shape::Chart(chart) => {
+                chart.take(batch);
+                return Ok(());
             }
+            Shape::Csv(has_header) => {
+                let with_header = !std::mem::replace(has_header, true);
+                csv::rows(&mut self.out, label.trim_end(), columns, batch, with_header, on_terminal.is_some())?;
+            }
+            Shape::Plain => json::rows(&mut self.out, label.trim_end(), columns, batch)?,
         }
         self.out.flush()
     }
@@ -80,36 +129,86 @@ impl<W: Write> RowPrinter<W> {
     /// Writes lines of a `PRINT`.
     pub fn lines(&mut self, stream: usize, lines: &[String]) -> io::Result<()> {
         let label = self.streams[stream].label.trim_end();
+        let on_terminal = stdout_columns();
         for line in lines {
-            match (self.format, label.is_empty()) {
-                (OutputFormat::Json, true) => writeln!(self.out, "{}", serde_json::json!({ "line": line }))?,
-                (OutputFormat::Json, false) => {
-                    writeln!(self.out, "{}", serde_json::json!({ "query": label, "line": line }))?;
-                }
-                (_, true) => writeln!(self.out, "{line}")?,
-                (_, false) => writeln!(
-                    self.out,
-                    "{} {} {line}",
-                    self.paint.faint(&self.streams[stream].label),
-                    self.paint.faint("│")
-                )?,
+            if self.mode == OutputMode::Json {
+                let object = match label {
+                    "" => serde_json::json!({ "line": line }),
+                    label => serde_json::json!({ "query": label, "line": line }),
+                };
+                writeln!(self.out, "{}", json::escaped(&object))?;
+                continue;
             }
+            let lead = if label.is_empty() { String::new() } else { format!("{} ", self.streams[stream].label) };
+            let bar = |bar: &str| if label.is_empty() { String::new() } else { self.paint.faint(&format!("{bar} ")) };
+            let signs = self.paint.signs();
+            let line = if on_terminal.is_some() { visible(line) } else { line.into() };
+            let room = on_terminal.map_or(usize::MAX, |columns| {
+                columns.saturating_sub(width(&lead) + if label.is_empty() { 1 } else { 3 }).max(8)
+            });
+            let pieces = fold(&line, room);
+            for (i, piece) in pieces.iter().enumerate() {
+                let mark = if i + 1 < pieces.len() { self.paint.faint(signs.fold) } else { String::new() };
+                let bar = bar(if i == 0 { signs.bar } else { signs.bar_folded });
+                writeln!(self.out, "{}{bar}{piece}{mark}", self.paint.faint(&lead))?;
+            }
+        }
+        self.out.flush()
+    }
+
+    /// The charts as lines of at most `columns` cells, at most `room` of them; empty in other modes.
+    pub fn chart(&self, columns: Option<usize>, room: Option<usize>) -> Vec<String> {
+        let charts: Vec<&Chart> = self
+            .streams
+            .iter()
+            .filter_map(|stream| match &stream.shape {
+                Shape::Chart(chart) if !chart.is_empty() => Some(&**chart),
+                _ => None,
+            })
+            .collect();
+        let each = room.map(|room| room / charts.len().max(1));
+        charts.iter().flat_map(|chart| chart.lines(columns, each, self.paint)).collect()
+    }
+
+    /// Writes the charts as they are at the end, every key of them.
+    pub fn finish(&mut self) -> io::Result<()> {
+        let columns = stdout_columns();
+        for line in self.chart(columns, None) {
+            write_line(&mut self.out, &line, columns)?;
         }
         self.out.flush()
     }
 }
 
 /// Writes a listing.
-pub fn listing(out: &mut impl Write, listing: &Listing, format: OutputFormat, paint: Paint) -> io::Result<()> {
-    match format {
-        OutputFormat::Table => {
-            if !listing.title.is_empty() {
-                writeln!(out, "{}", paint.strong(&listing.title))?;
-            }
-            table::listing(out, listing, paint)?;
+pub fn listing(out: &mut impl Write, listing: &Listing, mode: OutputMode, paint: Paint) -> io::Result<()> {
+    let columns = stdout_columns();
+    let title = |out: &mut _, listing: &Listing| match listing.title.as_str() {
+        "" => Ok(()),
+        title => write_line(out, &paint.strong(&visible(title)), columns),
+    };
+    match mode {
+        OutputMode::Table | OutputMode::Chart => {
+            title(&mut *out, listing)?;
+            table::listing(out, listing, columns, paint)?;
         }
-        OutputFormat::Json => json::listing(out, listing)?,
-        OutputFormat::Csv => csv::listing(out, listing)?,
+        OutputMode::Vertical => {
+            title(&mut *out, listing)?;
+            let mut vertical = Vertical::new("", listing.columns.iter().map(String::as_str));
+            for row in &listing.rows {
+                let row: Vec<Option<String>> = row.iter().cloned().map(Some).collect();
+                vertical.row(out, &row, columns, paint)?;
+            }
+        }
+        OutputMode::Json => json::listing(out, listing)?,
+        OutputMode::Csv => csv::listing(out, listing, columns.is_some())?,
     }
     out.flush()
+}
+
+fn write_line(out: &mut impl Write, line: &str, columns: Option<usize>) -> io::Result<()> {
+    match columns {
+        Some(columns) => writeln!(out, "{}", cut(line, columns)),
+        None => writeln!(out, "{line}"),
+    }
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::functions::plugin::{Abi, sha256};
+use crate::functions::plugin::{ADDITION, Abi, sha256};
 
 /// The lock file that the examples and the kit are tested with.
 pub const LOCK: &str = include_str!("../../../udfs/Cargo.lock");
@@ -35,9 +35,12 @@ pub struct Project {
     pub package: String,
     /// Its manifest.
     pub manifest: String,
-    /// Its root file.
+    /// Its root file: the source text, and for Arroyo's format a last line that takes [`ADDITION`] in.
     pub source: String,
 }
+
+/// The line that takes [`ADDITION`] in, behind everything else, so that lines keep their numbers.
+const TAKES_ADDITION: &str = "\nmod alcedo_addition;\n";
 
 /// A package around a source text in which `abi` is used. `kit` is where [`write_kit`] puts the kit.
 ///
@@ -66,10 +69,14 @@ pub fn project(stem: &str, text: &str, abi: Abi, kit: &Path) -> Result<Project> 
     manifest += &own;
     manifest += dependencies.trim();
     manifest += "\n";
-    let key = sha256(format!("{manifest}\n{text}").as_bytes());
+    let (source, addition) = match abi {
+        Abi::Arroyo => (format!("{text}{TAKES_ADDITION}"), ADDITION),
+        Abi::Vectorized => (text.to_string(), ""),
+    };
+    let key = sha256(format!("{manifest}\n{source}{addition}").as_bytes());
     let package = format!("udf-{}-{}", plain(stem), &key[..12]);
     let manifest = format!("[package]\nname = \"{package}\"\nversion = \"0.0.0\"\n{manifest}");
-    Ok(Project { package, manifest, source: text.to_string() })
+    Ok(Project { package, manifest, source })
 }
 
 impl Project {
@@ -82,6 +89,9 @@ impl Project {
         let folder = folder.join(&self.package);
         write_changed(&folder.join("Cargo.toml"), &self.manifest)?;
         write_changed(&folder.join("src").join("lib.rs"), &self.source)?;
+        if self.source.ends_with(TAKES_ADDITION) {
+            write_changed(&folder.join("src").join("alcedo_addition.rs"), ADDITION)?;
+        }
         // Cargo adds the package itself and what the source asks for; the versions that are in it stay.
         if !folder.join("Cargo.lock").exists() {
             write_changed(&folder.join("Cargo.lock"), LOCK)?;
@@ -236,6 +246,7 @@ mod tests {
         assert_eq!(fs::read_to_string(written.join("Cargo.lock")).expect("there"), "changed by cargo");
         fs::write(&lib, "damaged").expect("written");
         project.write(folder.path()).expect("mended");
-        assert_eq!(fs::read_to_string(lib).expect("there"), ROWS);
+        assert_eq!(fs::read_to_string(lib).expect("there"), format!("{ROWS}{TAKES_ADDITION}"));
+        assert_eq!(fs::read_to_string(written.join("src/alcedo_addition.rs")).expect("there"), ADDITION);
     }
 }

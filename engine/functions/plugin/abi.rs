@@ -64,6 +64,7 @@ pub struct Columns {
 }
 
 /// What `__run` returns.
+#[allow(dead_code, reason = "made on the other side")]
 #[repr(C)]
 pub enum RunResult {
     Done(Column),
@@ -73,12 +74,18 @@ pub enum RunResult {
 /// Arroyo's synchronous function, symbol `__run`. It frees the vector.
 pub type Run = unsafe extern "C-unwind" fn(Columns) -> RunResult;
 
+/// `__alcedo_listen()` of [`ADDITION`](super::ADDITION).
+pub type Listen = unsafe extern "C" fn();
+/// `__alcedo_said(buffer, capacity)` of [`ADDITION`](super::ADDITION): bytes of UTF-8 written.
+pub type Said = unsafe extern "C" fn(*mut u8, usize) -> usize;
+
 /// The runtime of an asynchronous function.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Handle(pub *mut c_void);
 
 /// What `__drain_results` returns: ids (`UInt64`) and results, a vector the engine frees.
+#[allow(dead_code, reason = "made on the other side")]
 #[repr(C)]
 pub enum Drained {
     Rows(Columns),
@@ -95,6 +102,7 @@ pub struct Future {
 }
 
 /// What polling a future of a boolean gives.
+#[allow(dead_code, reason = "made on the other side")]
 #[repr(C, u8)]
 pub enum Poll {
     Ready(bool),
@@ -126,7 +134,7 @@ pub struct WakerCalls {
 /// `__start(ordered, timeout in microseconds, rows in flight)`.
 pub type Start = unsafe extern "C-unwind" fn(bool, u64, u32) -> Handle;
 /// `__send(runtime, id, one row)`: false when the runtime is gone. It frees the vector.
-pub type Send = unsafe extern "C-unwind" fn(Handle, u64, Columns) -> Future;
+pub type SendRow = unsafe extern "C-unwind" fn(Handle, u64, Columns) -> Future;
 /// `__drain_results(runtime)`.
 pub type Drain = unsafe extern "C-unwind" fn(Handle) -> Drained;
 /// `__stop_runtime(runtime)`.

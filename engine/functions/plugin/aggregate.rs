@@ -80,7 +80,7 @@ impl Accumulator for Buffering {
 
     fn evaluate(&mut self) -> DfResult<ScalarValue> {
         let columns = self.values.iter_mut().map(Values::whole).collect::<DfResult<Vec<_>>>()?;
-        Ok(ScalarValue::try_from_array(&self.bridge.call(&columns, 1)?, 0)?)
+        ScalarValue::try_from_array(&self.bridge.call(&columns, 1)?, 0)
     }
 
     fn size(&self) -> usize {

@@ -314,6 +314,11 @@ struct Unpark {
     thread: Thread,
 }
 
+// SAFETY: a pointer to an immutable static, and a thread's handle, which may be used from anywhere.
+unsafe impl Send for Unpark {}
+// SAFETY: as above.
+unsafe impl Sync for Unpark {}
+
 static UNPARK: WakerCalls = {
     // SAFETY of all four: the pointer is that of an `Arc<Unpark>`, which begins with its waker; `clone` adds to its
     // count what `wake` and `drop` take away.

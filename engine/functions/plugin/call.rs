@@ -7,7 +7,7 @@ use datafusion::arrow::array::{Array, ArrayRef};
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::DataType;
 
-use super::abi::{Column, Columns, DONE, Function, Outcome, PANICKED, Run, RunResult};
+use super::abi::{Column, Columns, DONE, FAILED, Function, Listen, Outcome, PANICKED, Run, RunResult, Said};
 use super::convert::{export, import};
 
 /// A function in a library. Its columns must be of the declared types and all of one length.
@@ -24,6 +24,8 @@ pub trait Callee: Debug + Send + Sync + 'static {
 pub struct ArroyoCall {
     /// Its symbol.
     pub run: Run,
+    /// What gives the texts of its panics, where there is something.
+    pub panics: Option<(Listen, Said)>,
     /// Its result's type.
     pub result: DataType,
 }
@@ -31,13 +33,30 @@ pub struct ArroyoCall {
 impl Callee for ArroyoCall {
     fn call(&self, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef, String> {
         let columns = vector(columns)?;
+        if let Some((listen, _)) = self.panics {
+            // SAFETY: a symbol of our own source, without arguments.
+            unsafe { listen() }
+        }
         // SAFETY: the columns are of the types that the function was built for, which is what its import relies on, and
         // the vector is one that its allocator can free.
         match unsafe { (self.run)(columns) } {
             // SAFETY: the column was made by Arrow.
             RunResult::Done(column) => unsafe { import(column, &self.result, rows, None) },
-            RunResult::Failed => Err("panicked; its message is on standard error".into()),
+            RunResult::Failed => Err(self.panic_text()),
         }
+    }
+}
+
+impl ArroyoCall {
+    /// What to say about a call that panicked just now, on this thread.
+    fn panic_text(&self) -> String {
+        let Some((_, said)) = self.panics else {
+            return "panicked; its message is on standard error".into();
+        };
+        let mut buffer = [0; 1024];
+        // SAFETY: a symbol of our own source, and the buffer has that room.
+        let len = unsafe { said(buffer.as_mut_ptr(), buffer.len()) };
+        format!("panicked: {}", String::from_utf8_lossy(&buffer[..len.min(buffer.len())]))
     }
 }
 
@@ -97,7 +116,8 @@ impl Callee for VectorizedCall {
             // SAFETY: the column was made by `alcedo-udf`.
             DONE => unsafe { import(outcome.result, &self.result, rows, nulls) },
             PANICKED => Err(format!("panicked: {text}")),
-            _ => Err(text),
+            FAILED => Err(text),
+            other => Err(format!("ended in a way that is not known, {other}")),
         }
     }
 }

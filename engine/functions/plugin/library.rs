@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use libloading::os::unix::{RTLD_LOCAL, RTLD_NOW};
 use parking_lot::Mutex;
 
-use super::abi::{self, Describe, Drain, Function, Run, Send, Start, Stop, Text, VECTORIZED};
+use super::abi::{self, Describe, Drain, Function, Listen, Run, Said, SendRow, Start, Stop, Text, VECTORIZED};
 use super::sidecar::{Argument, Signature, Value, sha256};
 use crate::error::{Error, Result};
 
@@ -32,8 +32,8 @@ struct Opened {
 /// What a library of Arroyo's format exports.
 #[derive(Debug, Clone, Copy)]
 pub enum Arroyo {
-    /// A scalar or aggregate function.
-    Run(Run),
+    /// A scalar or aggregate function, and what gives the texts of its panics, where the library was built with it.
+    Run(Run, Option<(Listen, Said)>),
     /// An asynchronous function.
     Asynchronous(Asynchronous),
 }
@@ -42,7 +42,7 @@ pub enum Arroyo {
 #[derive(Debug, Clone, Copy)]
 pub struct Asynchronous {
     pub start: Start,
-    pub send: Send,
+    pub send: SendRow,
     pub drain: Drain,
     pub stop: Stop,
 }
@@ -97,7 +97,8 @@ impl Library {
             if is_async {
                 self.asynchronous().map(Arroyo::Asynchronous)
             } else {
-                self.symbol::<Run>("__run").map(Arroyo::Run)
+                let panics = self.symbol::<Listen>("__alcedo_listen").zip(self.symbol::<Said>("__alcedo_said"));
+                self.symbol::<Run>("__run").map(|run| Arroyo::Run(run, panics))
             }
         };
         found.ok_or_else(|| {

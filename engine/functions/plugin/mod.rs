@@ -50,6 +50,10 @@ use call::{ArroyoCall, Callee, VectorizedCall};
 use library::{Arroyo, Described, Library};
 use scalar::{Bridge, PluginScalar};
 
+/// Rust source that a builder puts behind the source of a function in Arroyo's format, in a module of its own. The texts
+/// of the function's panics then reach the engine, instead of standard error.
+pub const ADDITION: &str = include_str!("addition.rs");
+
 /// Libraries of functions.
 #[derive(Debug)]
 pub struct Plugin;
@@ -141,7 +145,7 @@ fn arroyo(library: &Path, content: &[u8], signature: &Signature) -> Result<Plugi
     let (arguments, result) = types(signature)?;
     let symbols = Library::open(library, content)?.arroyo(library, signature.is_async)?;
     let callee: Arc<dyn Callee> = match symbols {
-        Arroyo::Run(run) => Arc::new(ArroyoCall { run, result: result.clone() }),
+        Arroyo::Run(run, panics) => Arc::new(ArroyoCall { run, panics, result: result.clone() }),
         Arroyo::Asynchronous(symbols) => {
             let nullable = signature.arguments.iter().map(|argument| argument.value.nullable).collect();
             let options = signature.async_options.unwrap_or_default();

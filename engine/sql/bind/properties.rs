@@ -9,7 +9,7 @@ use crate::sql::ast::{Expr, ExprKind, Property, StringLit};
 use crate::types::{FormatName, FormatSpec, Schema, SqlType, TimestampSpec, TopicSpec, quote_identifier};
 
 /// Properties that a statement may set.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 17] = [
     "KAFKA_TOPIC",
     "FORMAT",
     "KEY_FORMAT",
@@ -26,6 +26,7 @@ const KNOWN: [&str; 16] = [
     "CLEANUP_POLICY",
     "ON_ERROR",
     "DEAD_LETTER_TOPIC",
+    "INFER_SCHEMA",
 ];
 
 /// Properties of ksqlDB that are understood and refused for now.
@@ -169,6 +170,11 @@ impl Properties {
                 check_topic(&topic)?;
                 self.dead_letter_topic = Some(topic);
             }
+            // Whoever carries out the statement has replaced a TRUE by what it found.
+            "INFER_SCHEMA" if boolean_of(name, &property.value)?.value => {
+                return Err(Error::sql("INFER_SCHEMA is for CREATE STREAM or TABLE over a topic").at(property.span));
+            }
+            "INFER_SCHEMA" => {}
             _ if name == "CLEANUP_POLICY" || LATER.contains(&name) => {
                 return Err(Error::unsupported(format_args!("property {name}"), property.span));
             }

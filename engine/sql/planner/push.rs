@@ -1,6 +1,7 @@
 //! `SELECT ... [EMIT CHANGES] [LIMIT n]`; without `EMIT CHANGES` a scan of what a stream's topic holds.
 
 use super::assemble::assemble;
+use super::query::Item;
 use super::{Context, query};
 use crate::error::{Error, Result};
 use crate::plan::{OnError, QueryKind, QueryPlan};
@@ -20,7 +21,11 @@ pub fn push_query(context: &Context, query: &Query, query_id: String) -> Result<
         None => None,
     };
     let (source, steps) = assemble(&bound, &bound.items)?;
-    let output = bound.items.iter().map(|item| Column::value(&item.name, item.ty.clone())).collect();
+    let column = |item: &Item| match item.key_of {
+        Some(_) => Column::key(&item.name, item.ty.clone()),
+        None => Column::value(&item.name, item.ty.clone()),
+    };
+    let output = bound.items.iter().map(column).collect();
     let (kind, output) = (QueryKind::Push { limit }, Schema::new(output));
     Ok(QueryPlan { query_id, kind, source, steps, output, on_error: OnError::Skip })
 }

@@ -14,10 +14,7 @@ fn refuse(values: &Int64Array) -> Result<Int64Array, Error> {
 /// Panics on a row with a negative value.
 #[udf(nulls = "propagate")]
 fn panic_below_zero(values: &Int64Array) -> Int64Array {
-    let rows = values.iter().map(|value| {
-        assert!(value.is_none_or(|value| value >= 0), "a value is below zero");
-        value
-    });
+    let rows = values.iter().inspect(|value| assert!(value.is_none_or(|value| value >= 0), "a value is below zero"));
     rows.collect()
 }
 

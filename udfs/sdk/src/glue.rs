@@ -88,7 +88,7 @@ impl Arguments<'_> {
     ///
     /// # Errors
     /// When there is none, or it is of another type, which the engine does not let happen.
-    pub fn next<A: Array>(&mut self) -> Result<A, Error> {
+    pub fn take<A: Array>(&mut self) -> Result<A, Error> {
         let index = self.taken;
         self.taken += 1;
         let column = self.columns.get_mut(index).ok_or_else(|| Error::new("called with too few arguments"))?;

@@ -46,3 +46,39 @@ pub use array::{
     UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 pub use error::Error;
+
+/// What the macro refuses.
+///
+/// ```compile_fail
+/// #[alcedo_udf::udf]
+/// fn nothing_in() -> alcedo_udf::Int64Array {
+///     vec![1].into()
+/// }
+/// ```
+/// ```compile_fail
+/// #[alcedo_udf::udf]
+/// fn by_value(values: alcedo_udf::Int64Array) -> alcedo_udf::Int64Array {
+///     values
+/// }
+/// ```
+/// ```compile_fail
+/// #[alcedo_udf::udf]
+/// fn no_array(values: &alcedo_udf::Int64Array) -> i64 {
+///     values.get(0).unwrap_or(0)
+/// }
+/// ```
+/// ```compile_fail
+/// #[alcedo_udf::udf(nulls = "whatever")]
+/// fn unknown_option(values: &alcedo_udf::Int64Array) -> alcedo_udf::Int64Array {
+///     values.clone()
+/// }
+/// ```
+/// The same without what was wrong:
+/// ```
+/// #[alcedo_udf::udf(nulls = "pass", volatile, name = "SAME")]
+/// fn same(values: &alcedo_udf::Int64Array) -> alcedo_udf::Int64Array {
+///     values.clone()
+/// }
+/// ```
+#[cfg(doctest)]
+struct Refused;

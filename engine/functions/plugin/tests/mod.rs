@@ -9,6 +9,7 @@ mod udfs;
 mod aggregates;
 mod asynchronous;
 mod calls;
+mod engine;
 mod libraries;
 mod results;
 mod rules;

@@ -93,7 +93,7 @@ liars! {
 fn a_result_is_checked_before_anyone_sees_it() {
     let ask = |run, result| {
         let column = column(Int64Array::from(vec![1, 2]));
-        ArroyoCall { run, result }.call(&[column], 2)
+        ArroyoCall { run, panics: None, result }.call(&[column], 2)
     };
     let refused = |run, result| ask(run, result).expect_err("a result that is refused");
     assert_eq!(refused(too_short, DataType::Int64), "gave 1 rows for 2");

@@ -62,7 +62,7 @@ fn expand(options: TokenStream, item: TokenStream) -> Result<TokenStream, Refuse
     for (index, (name, ty)) in signature.parameters.iter().enumerate() {
         holes.push((format!("TYPE{index}"), ty.clone()));
         parameters += &format!("::alcedo_udf::glue::parameter::<TYPE{index}>({}),", Literal::string(name));
-        arguments += &format!("let argument{index} = arguments.next::<TYPE{index}>()?;");
+        arguments += &format!("let argument{index} = arguments.take::<TYPE{index}>()?;");
         passed += &format!("&argument{index},");
     }
     let count = signature.parameters.len();

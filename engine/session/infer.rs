@@ -1,0 +1,393 @@
+//! `INFER_SCHEMA = true`: the columns of a JSON topic, read off the records it holds.
+//!
+//! What was settled on is kept as a plain declaration; later records never change it.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::engine::Shared;
+use crate::error::{Error, Result, Span};
+use crate::kafka::{Event, Reader, ReaderOptions, TopicPartition};
+use crate::sql::ast::{
+    ColumnConstraint, ColumnDef, CreateSource, ExprKind, Ident, Property, SourceKind, Statement, StatementKind,
+    TypeExpr, TypeExprKind,
+};
+use crate::types::SqlType;
+
+/// Most records that are looked at, the newest of each partition.
+const SAMPLES: i64 = 1000;
+
+/// How long the samples may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The name of the property.
+const PROPERTY: &str = "INFER_SCHEMA";
+
+/// Whether a statement asks for its columns to be found.
+pub(super) fn is_asked(create: &CreateSource) -> Result<bool> {
+    let Some(property) = create.properties.iter().find(|property| is_it(property)) else { return Ok(false) };
+    let asked = match &property.value.kind {
+        ExprKind::Boolean(flag) => *flag,
+        ExprKind::String(text) if text.eq_ignore_ascii_case("true") => true,
+        ExprKind::String(text) if text.eq_ignore_ascii_case("false") => false,
+        _ => return Err(Error::sql(format!("{PROPERTY} is TRUE or FALSE")).at(property.value.span)),
+    };
+    if asked && let Some(column) = create.columns.first() {
+        return Err(Error::sql(format!("{PROPERTY} finds the columns, and the statement declares some"))
+            .hint(format!("Leave out the columns, or {PROPERTY}."))
+            .at(column.span));
+    }
+    Ok(asked)
+}
+
+fn is_it(property: &Property) -> bool {
+    property.name.value.eq_ignore_ascii_case(PROPERTY)
+}
+
+/// Whether an earlier statement is this one with columns that were found then.
+pub(super) fn settles(before: &Statement, create: &CreateSource) -> bool {
+    let StatementKind::CreateSource(before) = &before.kind else { return false };
+    let bare = |create: &CreateSource| {
+        let mut bare = create.clone();
+        bare.columns.clear();
+        bare.properties.retain(|property| !is_it(property));
+        (bare.or_replace, bare.if_not_exists) = (false, false);
+        let statement = Statement { kind: StatementKind::CreateSource(bare), span: NONE };
+        statement.to_string()
+    };
+    bare(before) == bare(create)
+}
+
+/// The statement with the columns that the topic's records have; and how many records were looked at.
+///
+/// # Errors
+/// A format other than JSON, a topic that is not there or holds no JSON object.
+pub(super) fn settle(shared: &Shared, create: &CreateSource) -> Result<(CreateSource, usize)> {
+    let property = create.properties.iter().find(|property| is_it(property)).map_or(create.name.span, |p| p.span);
+    let text = |name: &str| {
+        let given = create.properties.iter().find(|property| property.name.value.eq_ignore_ascii_case(name))?;
+        match &given.value.kind {
+            ExprKind::String(text) => Some(text.as_str()),
+            _ => None,
+        }
+    };
+    let json = |name| text(name).is_none_or(|format: &str| format.eq_ignore_ascii_case("JSON"));
+    if !json("VALUE_FORMAT") || !json("FORMAT") {
+        return Err(Error::sql(format!("{PROPERTY} reads JSON, and the format is another")).at(property));
+    }
+    let Some(topic) = text("KAFKA_TOPIC") else {
+        return Err(Error::sql("KAFKA_TOPIC is missing")
+            .hint("Write WITH (KAFKA_TOPIC = '...').")
+            .at(create.name.span));
+    };
+    let samples = read(shared, topic).map_err(|error| error.or_at(property))?;
+    let mut found = Found::default();
+    samples.values.iter().for_each(|value| found.look_at(value));
+    if found.fields.is_empty() {
+        return Err(Error::sql(format!("{PROPERTY} finds no JSON object in topic {topic}"))
+            .detail(format!("{} of its newest records were looked at", samples.values.len()))
+            .hint("Declare the columns, or run the statement when there are records.")
+            .at(property));
+    }
+    let mut settled = create.clone();
+    settled.properties.retain(|property| !is_it(property));
+    settled.columns = found.columns();
+    if samples.keys_are_text || create.kind == SourceKind::Table {
+        let constraint = match create.kind {
+            SourceKind::Stream => ColumnConstraint::Key,
+            SourceKind::Table => ColumnConstraint::PrimaryKey,
+        };
+        let name = if found.has("ROWKEY") { "KEY_TEXT" } else { "ROWKEY" };
+        settled.columns.insert(0, column(name, false, plain(SqlType::String), Some(constraint)));
+    }
+    Ok((settled, samples.values.len()))
+}
+
+/// What was read of a topic.
+#[derive(Default)]
+struct Samples {
+    values: Vec<Sample>,
+    keys_are_text: bool,
+}
+
+/// A value of a record, its fields in the order in which they were written.
+enum Sample {
+    Null,
+    Boolean,
+    Integer,
+    Number,
+    Text,
+    List(Vec<Sample>),
+    Object(Vec<(String, Sample)>),
+}
+
+impl<'de> Deserialize<'de> for Sample {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Sample, D::Error> {
+        deserializer.deserialize_any(Kinds)
+    }
+}
+
+/// Takes down what kind of value comes.
+struct Kinds;
+
+impl<'de> Visitor<'de> for Kinds {
+    type Value = Sample;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Sample, E> {
+        Ok(Sample::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Sample, E> {
+        Ok(Sample::Boolean)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Sample, E> {
+        Ok(Sample::Integer)
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Sample, E> {
+        Ok(if i64::try_from(number).is_ok() { Sample::Integer } else { Sample::Number })
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Sample, E> {
+        Ok(Sample::Number)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Sample, E> {
+        Ok(Sample::Text)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Sample, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Sample::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Sample, A::Error> {
+        let mut object = Vec::new();
+        while let Some(field) = fields.next_entry()? {
+            object.push(field);
+        }
+        Ok(Sample::Object(object))
+    }
+}
+
+/// The newest records of a topic.
+fn read(shared: &Shared, topic: &str) -> Result<Samples> {
+    let marks = shared.admin.topic_watermarks(topic, PATIENCE)?;
+    let each = (SAMPLES / marks.len().max(1) as i64).max(1);
+    let from: Vec<(TopicPartition, i64)> = marks
+        .iter()
+        .filter(|(_, marks)| marks.stable > marks.earliest)
+        .map(|(at, marks)| (at.clone(), marks.earliest.max(marks.stable - each)))
+        .collect();
+    let mut left: Vec<(TopicPartition, i64)> = marks
+        .iter()
+        .filter(|(_, marks)| marks.stable > marks.earliest)
+        .map(|(at, marks)| (at.clone(), marks.stable))
+        .collect();
+    let mut samples = Samples { values: Vec::new(), keys_are_text: !left.is_empty() };
+    if left.is_empty() {
+        return Ok(samples);
+    }
+    let options = ReaderOptions { ends: true, ..ReaderOptions::default() };
+    let mut reader = Reader::assigned(&shared.client, options, &from)?;
+    let deadline = Instant::now() + PATIENCE;
+    while !left.is_empty() && Instant::now() < deadline {
+        reader.poll(SAMPLES as usize, Duration::from_millis(100), &mut ())?;
+        for batch in reader.batches() {
+            for row in 0..batch.len() {
+                let key = batch.keys.get(row).map(std::str::from_utf8);
+                samples.keys_are_text &= matches!(key, Some(Ok(text)) if !text.chars().any(char::is_control));
+                let value = batch.values.get(row).and_then(|value| serde_json::from_slice(value).ok());
+                samples.values.extend(value);
+            }
+            let next = batch.offsets.last().map_or(0, |offset| offset + 1);
+            left.retain(|(at, end)| at.partition != batch.partition || next < *end);
+        }
+        for event in reader.events() {
+            if let Event::End { at, next } = event {
+                left.retain(|(other, end)| *other != at || next < *end);
+            }
+        }
+    }
+    Ok(samples)
+}
+
+/// The fields of the objects seen, in the order in which they were met.
+#[derive(Default)]
+struct Found {
+    fields: Vec<(String, Guess)>,
+}
+
+/// What the values of one field have in common.
+enum Guess {
+    /// Only nulls so far.
+    Unknown,
+    Boolean,
+    Integer,
+    Number,
+    Text,
+    List(Box<Guess>),
+    Object(Found),
+}
+
+impl Found {
+    fn look_at(&mut self, value: &Sample) {
+        if let Sample::Object(object) = value {
+            self.merge(object);
+        }
+    }
+
+    fn merge(&mut self, object: &[(String, Sample)]) {
+        for (name, value) in object {
+            // Fields are looked up whatever their case, so names that differ by it only are one.
+            let guess = match self.fields.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+                Some((_, guess)) => guess,
+                None => {
+                    self.fields.push((name.clone(), Guess::Unknown));
+                    match self.fields.last_mut() {
+                        Some((_, guess)) => guess,
+                        None => continue,
+                    }
+                }
+            };
+            let before = std::mem::replace(guess, Guess::Unknown);
+            *guess = before.with(value);
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
+
+    fn columns(&self) -> Vec<ColumnDef> {
+        self.named()
+            .into_iter()
+            .map(|(ident, ty)| ColumnDef { name: ident, ty, constraint: None, span: NONE })
+            .collect()
+    }
+
+    fn named(&self) -> Vec<(Ident, TypeExpr)> {
+        let named = self.fields.iter().map(|(name, guess)| {
+            let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+            (ident(name, !plain), guess.ty())
+        });
+        named.collect()
+    }
+}
+
+impl Guess {
+    /// What it becomes when this value is one of them too.
+    fn with(self, value: &Sample) -> Guess {
+        match value {
+            Sample::Null => self,
+            Sample::Boolean => self.or(Guess::Boolean),
+            Sample::Integer => self.or(Guess::Integer),
+            Sample::Number => self.or(Guess::Number),
+            Sample::Text => self.or(Guess::Text),
+            Sample::List(items) => {
+                let inner = match self {
+                    Guess::Unknown => Guess::Unknown,
+                    Guess::List(inner) => *inner,
+                    _ => return Guess::Text,
+                };
+                Guess::List(Box::new(items.iter().fold(inner, |guess, item| guess.with(item))))
+            }
+            Sample::Object(object) => {
+                let mut found = match self {
+                    Guess::Unknown => Found::default(),
+                    Guess::Object(found) => found,
+                    _ => return Guess::Text,
+                };
+                found.merge(object);
+                Guess::Object(found)
+            }
+        }
+    }
+
+    /// The narrowest that holds both; text holds everything.
+    fn or(self, other: Guess) -> Guess {
+        match (&self, &other) {
+            (Guess::Unknown, _) => other,
+            (Guess::Boolean, Guess::Boolean) | (Guess::Integer, Guess::Integer) => self,
+            (Guess::Integer | Guess::Number, Guess::Integer | Guess::Number) => Guess::Number,
+            _ => Guess::Text,
+        }
+    }
+
+    fn ty(&self) -> TypeExpr {
+        match self {
+            Guess::Boolean => plain(SqlType::Boolean),
+            Guess::Integer => plain(SqlType::Bigint),
+            Guess::Number => plain(SqlType::Double),
+            Guess::Unknown | Guess::Text => plain(SqlType::String),
+            Guess::List(inner) => TypeExpr { kind: TypeExprKind::Array(Box::new(inner.ty())), span: NONE },
+            // A struct has at least one field.
+            Guess::Object(found) if found.fields.is_empty() => plain(SqlType::String),
+            Guess::Object(found) => TypeExpr { kind: TypeExprKind::Struct(found.named()), span: NONE },
+        }
+    }
+}
+
+/// The place of what nobody wrote.
+const NONE: Span = Span::new(0, 0);
+
+fn plain(ty: SqlType) -> TypeExpr {
+    TypeExpr { kind: TypeExprKind::Plain(ty), span: NONE }
+}
+
+fn ident(name: &str, quoted: bool) -> Ident {
+    Ident { name: if quoted { name.to_string() } else { name.to_ascii_uppercase() }, quoted, span: NONE }
+}
+
+fn column(name: &str, quoted: bool, ty: TypeExpr, constraint: Option<ColumnConstraint>) -> ColumnDef {
+    ColumnDef { name: ident(name, quoted), ty, constraint, span: NONE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(samples: &[&str]) -> String {
+        let mut found = Found::default();
+        samples.iter().for_each(|sample| found.look_at(&serde_json::from_str(sample).unwrap()));
+        found.columns().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn types_are_the_narrowest_that_hold_all_samples() {
+        assert_eq!(
+            declared(&[r#"{"a":1,"b":true,"c":"x","d":1,"e":null}"#, r#"{"a":2,"b":null,"c":"y","d":1.5}"#]),
+            "A BIGINT, B BOOLEAN, C STRING, D DOUBLE, E STRING"
+        );
+        assert_eq!(declared(&[r#"{"a":1}"#, r#"{"a":"x"}"#, r#"{"a":[1]}"#]), "A STRING");
+        assert_eq!(declared(&[r#"{"a":9223372036854775808}"#]), "A DOUBLE");
+    }
+
+    #[test]
+    fn nested_values_become_arrays_and_structs() {
+        assert_eq!(
+            declared(&[r#"{"a":[],"b":{"x":1}}"#, r#"{"a":[1,2.5],"b":{"y":"z"},"c":{}}"#]),
+            "A ARRAY<DOUBLE>, B STRUCT<X BIGINT, Y STRING>, C STRING"
+        );
+    }
+
+    #[test]
+    fn names_that_are_no_plain_names_are_quoted_and_case_does_not_make_two() {
+        assert_eq!(
+            declared(&[r#"{"some-id":1,"Temp":1}"#, r#"{"temp":2,"from":1}"#]),
+            "`some-id` BIGINT, TEMP BIGINT, `FROM` BIGINT"
+        );
+        assert_eq!(declared(&["[1]", "7"]), "");
+    }
+}
