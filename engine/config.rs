@@ -165,7 +165,7 @@ pub const SETTINGS: &[Setting] = &[
 ];
 
 /// Settings that a running engine cannot change: everything it holds already stands on them.
-const FIXED_AT_START: &[&str] = &[
+pub const FIXED_AT_START: &[&str] = &[
     "bootstrap.servers",
     "logging.processing.rows.include",
     "logging.processing.stream.auto.create",
@@ -388,12 +388,19 @@ impl Settings {
             .map(|setting| (setting.name.to_string(), self.get(setting.name).to_string(), self.origin(setting.name)))
             .map(|(name, value, origin)| (name, value, origin.label()));
         let kafka = self.kafka.iter().map(|(name, value)| {
-            let secret = ["password", "secret", "pem", "jaas"].iter().any(|word| name.contains(word));
-            let value = if secret { "********".to_string() } else { value.clone() };
+            let value = if is_secret(name) { "********".to_string() } else { value.clone() };
             (name.clone(), value, Origin::ConfigFile.label())
         });
         ours.chain(kafka).collect()
     }
+}
+
+/// Whether the value of a property of this name is nobody's business: passwords, tokens, private keys.
+pub fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["password", "passwd", "passphrase", "secret", "token", "credential", "pem", "jaas", "api.key", "apikey", "api_key"]
+        .iter()
+        .any(|word| name.contains(word))
 }
 
 /// The setting whose name is nearest to a misspelt one, if one is near.

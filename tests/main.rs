@@ -15,6 +15,12 @@ mod conformance;
 /// A persistent query that is killed again and again loses nothing and repeats nothing.
 mod kill;
 
+/// What a failing broker does to the engine: nothing that its promises exclude.
+mod faults;
+
+/// The MQTT client against a broker that others made.
+mod mqtt;
+
 /// The engine inside a program.
 mod library;
 

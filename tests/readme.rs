@@ -1,7 +1,8 @@
 //! Every code block of the README is run; a block that this file does not know fails the test.
 //!
-//! - `sql` with a first line `-- NAME.sql` is kept under that name and run with `--until-end`; one with a connector, which
-//!   has no end, is started through the library instead, on a free port
+//! - `sql` with a first line `-- NAME.sql` is kept under that name and run with `--until-end`; one with an MQTT connector,
+//!   which has no end, is started through the library instead, a listener on a free port, a client with no broker to find
+//! - `csv NAME` is kept under that name
 //! - `sh` is run line by line with the built binary; `sh kafka` on a broker in a process of its own, and on
 //!   Apache Kafka when `ALCEDO_TEST_KAFKA` names its jars
 //! - `rust` is, to the letter, a file of `examples/`
@@ -66,14 +67,16 @@ fn run(line: &str, folder: &Path) -> String {
 fn sql(text: &str, folder: &Path) {
     let name = text.lines().next().and_then(|line| line.strip_prefix("-- ")).expect("the block names its file");
     std::fs::write(folder.join(name), text).expect("the folder can be written");
-    if !text.contains("CREATE SOURCE CONNECTOR") {
+    let listens = text.contains("'mqtt-listener'");
+    if !listens && !text.contains("'connector.class'='mqtt'") {
         run(&format!("alcedo run {name} --until-end"), folder);
         return;
     }
     let engine = Engine::builder().start().expect("the engine starts");
-    let source = SourceText { name: name.to_string(), text: text.replace("127.0.0.1:1883", "127.0.0.1:0") };
+    let text = text.replace("127.0.0.1:1883", "127.0.0.1:0").replace("localhost:1883", "localhost:1");
+    let source = SourceText { name: name.to_string(), text };
     engine.session().run(&[source], &mut |_, _| Ok(())).unwrap_or_else(|failure| panic!("{name}: {}", failure.error));
-    assert_eq!(engine.listening().len(), 1);
+    assert_eq!((engine.running_connectors().len(), engine.listening().len()), (1, usize::from(listens)));
     engine.shutdown(Duration::from_secs(5)).expect("it stops");
 }
 
@@ -120,6 +123,9 @@ fn every_block_of_the_readme_works() {
     for Block { kind, text } in blocks() {
         match kind.as_str() {
             "sql" => sql(&text, folder.path()),
+            kind if kind.starts_with("csv ") => {
+                std::fs::write(folder.path().join(&kind["csv ".len()..]), text).expect("the folder can be written");
+            }
             "sh" => {
                 for line in text.lines() {
                     match line {

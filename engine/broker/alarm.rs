@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use super::clock::Clock;
 use super::config::Warn;
-use super::time::now_ms;
 
 /// Between two warnings pass this many milliseconds at least.
 const PAUSE_MS: i64 = 10_000;
@@ -13,6 +13,7 @@ const PAUSE_MS: i64 = 10_000;
 #[derive(Default)]
 pub struct Alarm {
     warn: Option<Warn>,
+    clock: Clock,
     last: AtomicI64,
 }
 
@@ -24,14 +25,14 @@ impl std::fmt::Debug for Alarm {
 
 impl Alarm {
     /// An alarm that speaks through `warn`, and to `tracing` either way.
-    pub fn new(warn: Option<Warn>) -> Self {
-        Alarm { warn, last: AtomicI64::new(i64::MIN / 2) }
+    pub fn new(warn: Option<Warn>, clock: Clock) -> Self {
+        Alarm { warn, clock, last: AtomicI64::new(i64::MIN / 2) }
     }
 
     /// Something could not be done for this reason.
     pub fn failed(&self, what: &str, error: &io::Error) {
         tracing::warn!(target: "alcedo::broker", "{what}: {error}");
-        let (now, last) = (now_ms(), self.last.load(Ordering::Relaxed));
+        let (now, last) = (self.clock.now_ms(), self.last.load(Ordering::Relaxed));
         if now - last < PAUSE_MS || self.last.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err()
         {
             return;
@@ -52,13 +53,18 @@ mod tests {
     fn many_failures_in_a_row_are_told_once() {
         let told = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&told);
-        let alarm = Alarm::new(Some(Arc::new(move |line: &str| {
+        let clock = Clock::manual(0);
+        let warn: Warn = Arc::new(move |line: &str| {
             assert!(line.starts_with("a batch could not be written: "));
             count.fetch_add(1, Ordering::Relaxed);
-        })));
+        });
+        let alarm = Alarm::new(Some(warn), clock.clone());
         for _ in 0..100 {
             alarm.failed("a batch could not be written", &io::Error::from(io::ErrorKind::StorageFull));
         }
         assert_eq!(told.load(Ordering::Relaxed), 1);
+        clock.advance(std::time::Duration::from_secs(11));
+        alarm.failed("a batch could not be written", &io::Error::from(io::ErrorKind::StorageFull));
+        assert_eq!(told.load(Ordering::Relaxed), 2);
     }
 }

@@ -6,6 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::clock::Clock;
+use super::hooks::Hooks;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Where the topics live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Storage {
@@ -55,10 +60,23 @@ pub struct Config {
     pub segment_bytes: u64,
     /// The longest transaction timeout a producer may ask for.
     pub transaction_max_timeout: Duration,
+    /// How long a group's offsets stay once it has no members, and nothing is committed any more.
+    pub offsets_retention: Duration,
+    /// How long a partition remembers the sequence numbers of a producer that is silent.
+    pub producer_id_expiration: Duration,
+    /// How long a transactional id that is not used is remembered.
+    pub transactional_id_expiration: Duration,
+    /// How often topics are looked over for what retention, compaction and expiry let go of. With a manual clock, it is
+    /// whenever that is advanced.
+    pub upkeep_interval: Duration,
     /// Threads that serve connections.
     pub threads: usize,
     /// Receives warnings; they also go to `tracing`.
     pub warn: Option<Warn>,
+    /// The time that everything expires by.
+    pub clock: Clock,
+    /// Faults for tests; see [`hooks`](super::hooks).
+    pub hooks: Option<Hooks>,
 }
 
 impl Default for Config {
@@ -73,8 +91,14 @@ impl Default for Config {
             group_initial_rebalance_delay: Duration::ZERO,
             segment_bytes: 64 << 20,
             transaction_max_timeout: Duration::from_secs(15 * 60),
+            offsets_retention: DAY * 7,
+            producer_id_expiration: DAY,
+            transactional_id_expiration: DAY * 7,
+            upkeep_interval: Duration::from_secs(1),
             threads: 2,
             warn: None,
+            clock: Clock::system(),
+            hooks: None,
         }
     }
 }

@@ -6,15 +6,18 @@
 //!
 //! A request's way: `wire` reads a frame, `api` decodes it and calls on what `node` holds: `topics` with their
 //! `partition`s, each a `log` and its `producers` under one lock; `groups`; `transactions`. What is durable
-//! besides records is `state`, a fold of events in the `journal`. `folder` guards the files.
+//! besides records is `state`, a fold of events in the `journal`. `folder` guards the files, `upkeep` lets go of what is
+//! too old, by the [`clock`]; [`hooks`] let a test make things fail.
 //!
 //! What holds everywhere: a record or a decision is written before it is acknowledged, so `kill -9` loses nothing
 //! acknowledged (losing power may, by the [`Fsync`] policy); a batch is stored and served as the bytes it came in,
 //! with only its offset filled in; nothing a client sends can make the broker panic or read past a request.
 
 mod alarm;
+pub mod clock;
 mod config;
 mod folder;
+pub mod hooks;
 mod journal;
 mod log;
 mod node;
@@ -22,9 +25,9 @@ mod partition;
 mod producers;
 mod random;
 mod state;
-mod time;
 mod topic_config;
 mod topics;
+mod upkeep;
 
 mod groups;
 mod transactions;
@@ -37,6 +40,7 @@ mod tests;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -50,11 +54,20 @@ use node::Node;
 /// How long connections may take to let go when the broker stops.
 const STOP_PATIENCE: Duration = Duration::from_millis(500);
 
+/// How a broker ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// With everything on the disk.
+    Clean,
+    /// As a process that is killed.
+    Crash,
+}
+
 /// A running broker. It stops cleanly when dropped.
 #[derive(Debug)]
 pub struct Broker {
     addr: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
+    stop: Option<oneshot::Sender<End>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -96,10 +109,13 @@ impl Broker {
         let thread = std::thread::Builder::new()
             .name("broker-main".into())
             .spawn(move || {
-                runtime.block_on(run(Arc::clone(&node), listener, stopped));
+                let end = runtime.block_on(run(Arc::clone(&node), listener, stopped));
+                node.stopping.store(true, Ordering::Relaxed);
                 // Connections end where they wait, so nothing is half done.
                 runtime.shutdown_timeout(STOP_PATIENCE);
-                node.close();
+                if end == End::Clean {
+                    node.close();
+                }
             })
             .map_err(internal)?;
         Ok(Broker { addr, stop: Some(stop), thread: Some(thread) })
@@ -128,6 +144,16 @@ impl Broker {
         let _ = tokio::task::spawn_blocking(move || self.shutdown_blocking()).await;
     }
 
+    /// Ends it as `kill -9` would: connections break, nothing is forced to the disk, no file is finished. Its folder can
+    /// be opened by another broker when this returns. For tests of recovery.
+    pub fn crash(mut self) {
+        if let Some(stop) = self.stop.take() {
+            // It is gone already if nobody listens.
+            let _ = stop.send(End::Crash);
+        }
+        self.stop();
+    }
+
     fn stop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take()
@@ -145,17 +171,18 @@ impl Drop for Broker {
 }
 
 /// Accepts connections until the handle is dropped.
-async fn run(node: Arc<Node>, listener: TcpListener, stopped: oneshot::Receiver<()>) {
+async fn run(node: Arc<Node>, listener: TcpListener, stopped: oneshot::Receiver<End>) -> End {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
             node.config.warn(&format!("the broker cannot listen: {error}"));
-            return;
+            return End::Clean;
         }
     };
     let timers = Arc::clone(&node);
     tokio::spawn(async move { timers.run_timers().await });
     tokio::spawn(Arc::clone(&node).run_fsync());
+    tokio::spawn(Arc::clone(&node).run_upkeep());
     let accept = async {
         loop {
             match listener.accept().await {
@@ -171,8 +198,8 @@ async fn run(node: Arc<Node>, listener: TcpListener, stopped: oneshot::Receiver<
         }
     };
     tokio::select! {
-        () = accept => {}
-        // Either way the handle is gone.
-        _ = stopped => {}
+        () = accept => End::Clean,
+        // Without a word the handle was dropped.
+        end = stopped => end.unwrap_or(End::Clean),
     }
 }

@@ -31,6 +31,18 @@ struct Producer {
     /// First offset of its open transaction.
     open: Option<i64>,
     last_timestamp: i64,
+    /// When the broker last heard of it, in milliseconds.
+    #[serde(default)]
+    heard_ms: i64,
+}
+
+/// The batch that the state of a producer hangs on when it is read from the log again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Last {
+    /// The one with this last offset.
+    Batch(i64),
+    /// A marker of this epoch; it has written nothing since.
+    Marker(i16),
 }
 
 /// A transaction that was aborted: its records from `first` to the marker at `last` are void.
@@ -127,8 +139,8 @@ impl Producers {
         }
     }
 
-    /// Takes in a batch of data that was appended, or is read again on start.
-    pub fn appended(&mut self, header: &Header) {
+    /// Takes in a batch of data that was appended at `now`, in milliseconds, or is read again on start.
+    pub fn appended(&mut self, header: &Header, now: i64) {
         if header.producer_id < 0 {
             return;
         }
@@ -138,6 +150,7 @@ impl Producers {
             producer.epoch = header.producer_epoch;
         }
         producer.last_timestamp = header.max_timestamp;
+        producer.heard_ms = now;
         if producer.seen.len() == WINDOW {
             producer.seen.pop_front();
         }
@@ -154,13 +167,14 @@ impl Producers {
 
     /// Takes in a transaction marker: the first offset of the transaction it ends, if one was open. A marker with a
     /// newer epoch fences the older one.
-    pub fn ended(&mut self, producer_id: i64, epoch: i16) -> Option<i64> {
+    pub fn ended(&mut self, producer_id: i64, epoch: i16, now: i64) -> Option<i64> {
         self.permits.remove(&producer_id);
         let producer = self.map.entry(producer_id).or_default();
         if producer.epoch != epoch {
             producer.seen.clear();
             producer.epoch = epoch;
         }
+        producer.heard_ms = now;
         let first = producer.open.take()?;
         self.open.remove(&first);
         Some(first)
@@ -185,6 +199,26 @@ impl Producers {
     /// First offset of the oldest open transaction: nothing from there on is stable.
     pub fn first_open(&self) -> Option<i64> {
         self.open.first().copied()
+    }
+
+    /// Forgets producers that were last heard of before `before`, in milliseconds, and have nothing open.
+    pub fn expire(&mut self, before: i64) {
+        let permits = &self.permits;
+        self.map
+            .retain(|id, producer| producer.open.is_some() || permits.contains_key(id) || producer.heard_ms >= before);
+    }
+
+    /// For each producer the batch that its state hangs on.
+    pub fn last_batches(&self) -> HashMap<i64, Last> {
+        let last = |producer: &Producer| match producer.seen.back() {
+            Some(seen) => {
+                let delta = i64::from(seen.last) - i64::from(seen.first);
+                // Sequence numbers wrap from `i32::MAX` to 0.
+                Last::Batch(seen.base_offset + if delta < 0 { delta + (1 << 31) } else { delta })
+            }
+            None => Last::Marker(producer.epoch),
+        };
+        self.map.iter().map(|(id, producer)| (*id, last(producer))).collect()
     }
 
     /// Every producer known here.
@@ -213,7 +247,7 @@ mod tests {
     fn append(producers: &mut Producers, mut header: Header, offset: i64) {
         assert_eq!(producers.check(&header), Ok(Verdict::Append));
         header.base_offset = offset;
-        producers.appended(&header);
+        producers.appended(&header, 0);
     }
 
     #[test]
@@ -262,7 +296,7 @@ mod tests {
         append(&mut producers, header(1, 0, 1, 1, true), 8);
         assert_eq!(producers.first_open(), Some(7));
         assert_eq!(producers.check(&header(1, 0, 2, 1, false)), Err(ResponseError::InvalidTxnState));
-        assert_eq!(producers.ended(1, 0), Some(7));
+        assert_eq!(producers.ended(1, 0, 0), Some(7));
         assert_eq!(producers.first_open(), None);
         assert_eq!(producers.check(&header(1, 0, 2, 1, true)), Err(ResponseError::InvalidTxnState));
     }
@@ -272,12 +306,25 @@ mod tests {
         let mut producers = Producers::default();
         producers.permit(1, 0);
         append(&mut producers, header(1, 0, 0, 1, true), 0);
-        producers.ended(1, 0);
+        producers.ended(1, 0, 0);
         producers.permit(1, 0);
         append(&mut producers, header(1, 0, 1, 1, true), 2);
-        producers.ended(1, 1);
+        producers.ended(1, 1, 0);
         assert_eq!(producers.check(&header(1, 0, 2, 1, true)), Err(ResponseError::InvalidProducerEpoch));
         producers.permit(1, 1);
         append(&mut producers, header(1, 1, 0, 1, true), 4);
+    }
+
+    #[test]
+    fn a_silent_producer_is_forgotten_unless_its_transaction_is_open() {
+        let mut producers = Producers::default();
+        append(&mut producers, header(1, 0, 0, 1, false), 0);
+        producers.permit(2, 0);
+        append(&mut producers, header(2, 0, 0, 1, true), 1);
+        producers.appended(&header(3, 0, 0, 1, false), 100);
+        producers.expire(100);
+        let mut left: Vec<i64> = producers.active().iter().map(|active| active.id).collect();
+        left.sort_unstable();
+        assert_eq!(left, [2, 3]);
     }
 }

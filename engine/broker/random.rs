@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// 128 bits, different on every call. The standard hasher's keys come from the operating system.
 fn bits() -> u128 {
     static CALLS: AtomicU64 = AtomicU64::new(0);
-    let call = (CALLS.fetch_add(1, Ordering::Relaxed), std::process::id(), super::time::now_ms());
+    let call = (CALLS.fetch_add(1, Ordering::Relaxed), std::process::id(), super::clock::Clock::system().now_ms());
     let half = || u128::from(RandomState::new().hash_one(call));
     half() << 64 | half()
 }

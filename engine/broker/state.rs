@@ -22,6 +22,9 @@ pub struct Committed {
     /// The client's own text.
     #[serde(rename = "m", default, skip_serializing_if = "String::is_empty")]
     pub metadata: String,
+    /// When it was committed, in milliseconds since 1970; 0 when that was not noted.
+    #[serde(rename = "t", default)]
+    pub at_ms: i64,
 }
 
 /// A topic.
@@ -86,6 +89,9 @@ pub struct Txn {
     pub phase: Phase,
     /// When it began, in milliseconds since 1970.
     pub started_ms: i64,
+    /// When it was last used, in milliseconds since 1970; 0 when that was not noted.
+    #[serde(default)]
+    pub used_ms: i64,
     /// Partitions it wrote to.
     pub partitions: BTreeSet<(String, i32)>,
     /// Groups it commits offsets of.
@@ -111,8 +117,10 @@ pub enum Event {
     GroupDeleted { group: String },
     /// Offsets were sent to a transaction; they count when it commits.
     PendingOffsets { producer_id: i64, group: String, offsets: Offsets },
-    /// A transactional id changed. Deciding to commit or abort also settles its pending offsets.
+    /// A transactional id changed. Completing a commit or an abort also settles its pending offsets.
     Txn { id: String, txn: Txn },
+    /// A transactional id was not used for too long.
+    TxnExpired { id: String },
     /// Producer ids below this one are given away.
     ProducerIds { next: i64 },
 }
@@ -167,17 +175,20 @@ impl State {
             }
             Event::Txn { id, txn } => {
                 match txn.phase {
-                    Phase::PrepareCommit => {
+                    Phase::CompleteCommit => {
                         for (group, offsets) in self.pending.remove(&txn.producer_id).unwrap_or_default() {
                             merge(self.offsets.entry(group).or_default(), offsets);
                         }
                     }
-                    Phase::PrepareAbort => {
+                    Phase::CompleteAbort => {
                         self.pending.remove(&txn.producer_id);
                     }
                     _ => {}
                 }
                 self.txns.insert(id, txn);
+            }
+            Event::TxnExpired { id } => {
+                self.txns.remove(&id);
             }
             Event::ProducerIds { next } => self.next_producer_id = next,
         }
@@ -213,7 +224,7 @@ impl State {
         events.extend(self.topics.iter().map(topic));
         let offsets = |(group, of): (&String, &Offsets)| Event::Offsets { group: group.clone(), offsets: of.clone() };
         events.extend(self.offsets.iter().map(offsets));
-        // A decided transaction's pending offsets are settled already, so the transactions may come first.
+        // A completed transaction has no pending offsets, so the transactions may come first.
         let txn = |(id, txn): (&String, &Txn)| Event::Txn { id: id.clone(), txn: txn.clone() };
         events.extend(self.txns.iter().map(txn));
         for (&producer_id, groups) in &self.pending {
@@ -239,15 +250,15 @@ mod tests {
     use super::*;
 
     fn offsets(topic: &str, offset: i64) -> Offsets {
-        let committed = Committed { offset, leader_epoch: -1, metadata: String::new() };
+        let committed = Committed { offset, leader_epoch: -1, metadata: String::new(), at_ms: 0 };
         BTreeMap::from([(topic.to_string(), BTreeMap::from([(0, committed)]))])
     }
 
     fn txn(phase: Phase) -> Event {
         let partitions = BTreeSet::from([("t".to_string(), 0)]);
         let groups = BTreeSet::from(["g".to_string()]);
-        let (producer_id, epoch, last_epoch, timeout_ms, started_ms) = (7, 0, -1, 1, 0);
-        let txn = Txn { producer_id, epoch, last_epoch, timeout_ms, phase, started_ms, partitions, groups };
+        let (producer_id, epoch, last_epoch, timeout_ms, started_ms, used_ms) = (7, 0, -1, 1, 0, 0);
+        let txn = Txn { producer_id, epoch, last_epoch, timeout_ms, phase, started_ms, used_ms, partitions, groups };
         Event::Txn { id: "x".into(), txn }
     }
 
@@ -262,18 +273,20 @@ mod tests {
     }
 
     #[test]
-    fn pending_offsets_count_from_the_decision_to_commit() {
+    fn pending_offsets_count_when_the_commit_is_complete() {
         let mut state = state([txn(Phase::Ongoing), pending(5)]);
         assert!(state.is_pending("g", "t", 0));
         assert!(!state.offsets.contains_key("g"));
         state.apply(txn(Phase::PrepareCommit));
+        assert!(state.is_pending("g", "t", 0) && !state.offsets.contains_key("g"));
+        state.apply(txn(Phase::CompleteCommit));
         assert_eq!(state.offsets["g"], offsets("t", 5));
         assert!(!state.is_pending("g", "t", 0));
     }
 
     #[test]
-    fn pending_offsets_vanish_with_the_decision_to_abort() {
-        let state = state([txn(Phase::Ongoing), pending(5), txn(Phase::PrepareAbort)]);
+    fn pending_offsets_vanish_when_the_abort_is_complete() {
+        let state = state([txn(Phase::Ongoing), pending(5), txn(Phase::PrepareAbort), txn(Phase::CompleteAbort)]);
         assert!(state.offsets.is_empty() && state.pending.is_empty());
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::partition::Rules;
+use super::partition::{Compaction, Rules};
 
 /// How a value is checked, and its type in DescribeConfigs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,15 +115,29 @@ pub fn check(name: &str, value: &str) -> Result<(), String> {
     }
 }
 
-/// What the settings mean for a batch; `segment_bytes` is the broker's own default, and the most there can be in memory,
+/// What the settings mean for a partition; `segment_bytes` is the broker's own default, and the most there can be in memory,
 /// where a segment is what is given back at a time.
 pub fn rules(configs: &BTreeMap<String, String>, segment_bytes: u64, in_memory: bool) -> Rules {
-    let number = |name: &str, default: u64| configs.get(name).and_then(|value| value.parse().ok()).unwrap_or(default);
+    let value = |name: &str| configs.get(name).map_or_else(|| find(name).map_or("", |one| one.default), String::as_str);
+    let number = |name: &str| value(name).parse::<i64>().unwrap_or(i64::MAX);
+    let bound = |name: &str| Some(number(name)).filter(|bound| *bound >= 0);
     let most = if in_memory { segment_bytes } else { u64::MAX };
+    let own_segment_bytes = configs.get("segment.bytes").and_then(|value| value.parse().ok());
+    let policies: Vec<&str> = value("cleanup.policy").split(',').map(str::trim).collect();
+    let deletes = policies.contains(&"delete");
     Rules {
-        segment_bytes: number("segment.bytes", segment_bytes).min(most),
-        max_message_bytes: number("max.message.bytes", 1_048_588) as usize,
-        append_time: configs.get("message.timestamp.type").is_some_and(|value| value == "LogAppendTime"),
+        segment_bytes: own_segment_bytes.unwrap_or(segment_bytes).min(most),
+        segment_ms: number("segment.ms"),
+        retention_ms: bound("retention.ms").filter(|_| deletes),
+        retention_bytes: bound("retention.bytes").filter(|_| deletes).map(|bytes| bytes as u64),
+        compaction: policies.contains(&"compact").then(|| Compaction {
+            dirty_ratio: value("min.cleanable.dirty.ratio").parse().unwrap_or(0.5),
+            delete_retention_ms: number("delete.retention.ms"),
+            min_lag_ms: number("min.compaction.lag.ms"),
+            max_lag_ms: number("max.compaction.lag.ms"),
+        }),
+        max_message_bytes: number("max.message.bytes") as usize,
+        append_time: value("message.timestamp.type") == "LogAppendTime",
     }
 }
 
@@ -144,5 +158,23 @@ mod tests {
         assert!(check("cleanup.policy", "tidy").unwrap_err().contains("invalid value"));
         assert!(check("cleanup.polish", "compact").unwrap_err().contains("unknown"));
         assert!(check("segment.bytes", "12").is_err());
+    }
+
+    #[test]
+    fn retention_and_compaction_follow_the_policy() {
+        let of = |pairs: &[(&str, &str)]| {
+            let configs = pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+            rules(&configs, 1 << 20, false)
+        };
+        let plain = of(&[]);
+        assert_eq!((plain.retention_ms, plain.retention_bytes, plain.compaction), (None, None, None));
+        assert_eq!((plain.segment_bytes, plain.segment_ms), (1 << 20, 604_800_000));
+        let limits = [("retention.ms", "5"), ("retention.bytes", "6")];
+        assert_eq!((of(&limits).retention_ms, of(&limits).retention_bytes), (Some(5), Some(6)));
+        let compact = of(&[limits.as_slice(), &[("cleanup.policy", "compact")]].concat());
+        assert_eq!((compact.retention_ms, compact.retention_bytes), (None, None));
+        assert_eq!(compact.compaction.map(|one| one.delete_retention_ms), Some(86_400_000));
+        let both = of(&[limits.as_slice(), &[("cleanup.policy", "compact, delete")]].concat());
+        assert!(both.compaction.is_some() && both.retention_ms == Some(5));
     }
 }

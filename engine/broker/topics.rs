@@ -266,6 +266,19 @@ impl Topics {
         log.delete_before(offset)
     }
 
+    /// Deletes the segments that the topics' rules let go of at `now`, in milliseconds.
+    pub fn retain(&self, journal: &Mutex<Journal>, now: i64) {
+        for topic in self.all() {
+            for index in 0..topic.partition_count() {
+                let Some((partition, rules)) = topic.partition(index) else { continue };
+                let Some(offset) = partition.expired(&rules, now) else { continue };
+                // The offset first: should all records go, nothing else would say where the log goes on.
+                // A failure is told by whoever failed, and tried again in the next round.
+                let _ = self.delete_records(journal, &topic.name, index, offset);
+            }
+        }
+    }
+
     fn meta(&self, journal: &Mutex<Journal>, name: &str) -> Result<TopicMeta, Refusal> {
         journal.lock().state().topics.get(name).cloned().ok_or_else(|| unknown(name))
     }

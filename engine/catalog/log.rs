@@ -5,12 +5,12 @@
 //! An entry that cannot be read is named and skipped, the rest lives.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::kafka::{Admin, ClientConfig, Event, NewTopic, Producer, Reader, ReaderOptions, Record};
+use crate::kafka::{Admin, ClientConfig, NewTopic, Producer, Record, replay};
 
 /// Format of the entries; an entry of another format is skipped.
 const VERSION: u32 = 1;
@@ -28,6 +28,9 @@ pub struct Entry {
     pub statement: String,
     /// The statement in canonical form, to tell a change from a new layout of the text.
     pub canonical: String,
+    /// Whether a connector was paused by a statement, and stays so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
     /// Of a function: where it came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function: Option<KeptFunction>,
@@ -79,37 +82,8 @@ impl StatementLog {
     pub fn read(client: &ClientConfig, admin: &Admin, service: &str, corrupt: &mut dyn FnMut(&str)) -> Result<Self> {
         let topic = format!("_alcedo_{service}_statements");
         let mut log = StatementLog { topic, entries: BTreeMap::new(), unwritten: Vec::new(), exists: false };
-        if admin.topic(&log.topic, ANSWER)?.is_none() {
-            return Ok(log);
-        }
-        log.exists = true;
-        let marks = admin.topic_watermarks(&log.topic, ANSWER)?;
-        let from: Vec<_> = marks.iter().map(|(at, marks)| (at.clone(), marks.earliest)).collect();
-        let end: i64 = marks.iter().map(|(_, marks)| marks.stable).sum();
-        if marks.iter().all(|(_, marks)| marks.earliest >= marks.stable) {
-            return Ok(log);
-        }
-        let options = ReaderOptions { ends: true, ..ReaderOptions::default() };
-        let mut reader = Reader::assigned(client, options, &from)?;
-        let deadline = Instant::now() + ANSWER;
-        let mut position = 0;
-        while position < end {
-            if Instant::now() > deadline {
-                return Err(Error::external(format!("topic {} cannot be read to its end", log.topic)).retryable());
-            }
-            reader.poll(10_000, Duration::from_millis(100), &mut ())?;
-            for batch in reader.batches() {
-                for row in 0..batch.len() {
-                    log.apply(batch.keys.get(row), batch.values.get(row), corrupt);
-                    position = batch.offsets[row] + 1;
-                }
-            }
-            for event in reader.events() {
-                if let Event::End { next, .. } = event {
-                    position = next;
-                }
-            }
-        }
+        let topic = log.topic.clone();
+        log.exists = replay(client, admin, &topic, ANSWER, &mut |key, value| log.apply(key, value, corrupt))?;
         Ok(log)
     }
 
@@ -148,10 +122,26 @@ impl StatementLog {
     fn put_entry(&mut self, key: &str, statement: &str, canonical: &str, function: Option<KeptFunction>) {
         let last = self.entries.values().map(|entry| entry.sequence).max().unwrap_or(0);
         let sequence = self.entries.get(key).map_or(last + 1, |entry| entry.sequence);
+        let paused = self.is_paused(key);
         let (statement, canonical) = (statement.to_string(), canonical.to_string());
-        let entry = Entry { version: VERSION, sequence, statement, canonical, function };
+        let entry = Entry { version: VERSION, sequence, statement, canonical, paused, function };
         if self.entries.get(key) != Some(&entry) {
             self.entries.insert(key.to_string(), entry);
+            self.unwritten.push(key.to_string());
+        }
+    }
+
+    /// Whether the entry of a key says that it is paused.
+    pub fn is_paused(&self, key: &str) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.paused)
+    }
+
+    /// Keeps whether something is paused; written by the next [`flush`](Self::flush).
+    pub fn set_paused(&mut self, key: &str, paused: bool) {
+        if let Some(entry) = self.entries.get_mut(key)
+            && entry.paused != paused
+        {
+            entry.paused = paused;
             self.unwritten.push(key.to_string());
         }
     }
@@ -241,6 +231,22 @@ mod tests {
         let mut again = empty();
         again.apply(Some(b"function/F"), Some(&written), &mut |key| panic!("{key}"));
         assert_eq!(again.get("function/F").and_then(|entry| entry.function.clone()), Some(function));
+    }
+
+    #[test]
+    fn what_is_paused_stays_so_when_it_is_made_again_and_not_when_it_was_dropped() {
+        let mut log = empty();
+        log.put("connector/C", "CREATE C", "CREATE C");
+        log.set_paused("connector/C", true);
+        log.put("connector/C", "CREATE C again", "CREATE C again");
+        assert!(log.is_paused("connector/C"));
+        let entry = serde_json::to_string(log.get("connector/C").expect("it is there")).expect("it is JSON");
+        assert!(entry.contains(r#""paused":true"#));
+        log.remove("connector/C");
+        log.put("connector/C", "CREATE C", "CREATE C");
+        assert!(!log.is_paused("connector/C"));
+        let entry = serde_json::to_string(log.get("connector/C").expect("it is there")).expect("it is JSON");
+        assert!(!entry.contains("paused"), "entries of queries are as they were: {entry}");
     }
 
     #[test]

@@ -176,10 +176,11 @@ impl Catalog {
         Ok(())
     }
 
-    /// Adds a connector.
-    pub fn add_connector(&mut self, connector: Connector, span: Span) -> Result<()> {
-        if self.connectors.contains_key(&connector.name) {
-            return Err(exists("connector", &connector.name, span));
+    /// Adds a connector, or replaces it when `replace`.
+    pub fn add_connector(&mut self, connector: Connector, replace: bool, span: Span) -> Result<()> {
+        if !replace && self.connectors.contains_key(&connector.name) {
+            return Err(exists("connector", &connector.name, span)
+                .hint("Write CREATE OR REPLACE to change it, or IF NOT EXISTS to keep it."));
         }
         self.connectors.insert(connector.name.clone(), Arc::new(connector));
         Ok(())

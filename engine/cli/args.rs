@@ -3,11 +3,17 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// Streaming SQL for sensor data, with anomaly detection built in.
 #[derive(Debug, Parser)]
-#[command(name = "alcedo", version, disable_help_subcommand = true, arg_required_else_help = false)]
+#[command(
+    name = "alcedo",
+    version,
+    disable_help_subcommand = true,
+    arg_required_else_help = false,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Arguments {
     /// What to do; the shell when nothing is said.
     #[command(subcommand)]
@@ -62,7 +68,7 @@ pub struct SessionArgs {
     #[arg(short = 'd', long = "define", value_name = "NAME=VALUE", value_parser = definition)]
     pub define: Vec<(String, String)>,
     /// Settings and librdkafka properties, one `name=value` a line
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, visible_alias = "config-file", value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
 
@@ -79,7 +85,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub until_end: bool,
     /// How rows are written
-    #[arg(long, value_enum, ignore_case = true, default_value_t = OutputFormat::Table)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = OutputFormat::Table, value_name = "FORMAT")]
     pub output: OutputFormat,
     /// Write counts of every query at the end, to standard error
     #[arg(long, value_enum, value_name = "FORMAT")]
@@ -89,11 +95,14 @@ pub struct RunArgs {
 /// `alcedo repl`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ReplArgs {
+    /// Statements to run instead of a shell.
+    #[command(flatten)]
+    pub given: GivenArgs,
     /// Where topics live, and settings.
     #[command(flatten)]
     pub session: SessionArgs,
     /// How rows are written
-    #[arg(long, value_enum, ignore_case = true, default_value_t = OutputFormat::Table)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = OutputFormat::Table, value_name = "FORMAT")]
     pub output: OutputFormat,
 }
 
@@ -175,6 +184,61 @@ pub const MEMORY_TOPICS_BYTES: u64 = 512 << 20;
 
 pub use super::print::OutputMode as OutputFormat;
 
+/// Statements on the command line, in the order in which they were given.
+#[derive(Debug, Clone, Default)]
+pub struct GivenArgs(pub Vec<Given>);
+
+/// One `-e` or `-f`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given {
+    /// Statements.
+    Statements(String),
+    /// A file of statements.
+    File(PathBuf),
+}
+
+impl Args for GivenArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let execute = Arg::new("execute")
+            .short('e')
+            .long("execute")
+            .value_name("SQL")
+            .action(ArgAction::Append)
+            .help("Run statements and exit; may be given several times");
+        let file = Arg::new("file")
+            .short('f')
+            .long("file")
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(PathBuf))
+            .action(ArgAction::Append)
+            .help("Run the statements of a file one after another and exit; may be given several times");
+        command.arg(execute).arg(file)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for GivenArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut given: Vec<(usize, Given)> = Vec::new();
+        if let (Some(values), Some(places)) = (matches.get_many::<String>("execute"), matches.indices_of("execute")) {
+            given.extend(places.zip(values.cloned().map(Given::Statements)));
+        }
+        if let (Some(values), Some(places)) = (matches.get_many::<PathBuf>("file"), matches.indices_of("file")) {
+            given.extend(places.zip(values.cloned().map(Given::File)));
+        }
+        given.sort_by_key(|(place, _)| *place);
+        Ok(GivenArgs(given.into_iter().map(|(_, given)| given).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
 /// How counts are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum StatsFormat {
@@ -202,6 +266,21 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn statements_keep_their_order_and_names_of_outputs_their_users() {
+        let parsed =
+            Arguments::try_parse_from(["alcedo", "-e", "a;", "--file", "b.sql", "--execute=c;", "--output", "TABULAR"]);
+        let arguments = parsed.expect("all of them are flags");
+        let expected = [Given::Statements("a;".into()), Given::File("b.sql".into()), Given::Statements("c;".into())];
+        assert_eq!(arguments.repl.given.0, expected);
+        assert_eq!(arguments.repl.output, OutputFormat::Table);
+        let parsed = Arguments::try_parse_from(["alcedo", "repl", "--config-file", "c", "--output", "Vertical"]);
+        let Some(Command::Repl(repl)) = parsed.expect("ksqlDB's spelling").command else { panic!("repl was typed") };
+        assert_eq!((repl.session.config, repl.output), (Some("c".into()), OutputFormat::Vertical));
+        // Flags before a command would be lost.
+        assert!(Arguments::try_parse_from(["alcedo", "--data", "d", "repl"]).is_err());
     }
 
     #[test]

@@ -1,23 +1,74 @@
-//! What the engine says, on standard error.
+//! What the engine says, on standard error; while somebody types, above the line.
 
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use parking_lot::Mutex;
 
 use super::style::Paint;
 use crate::notice::{Level, Notice, Notices};
 
 /// Notices as lines on standard error.
 pub fn to_stderr() -> Notices {
-    let paint = Paint::stderr();
-    Notices::new(move |notice| write(&notice, paint))
+    Desk::default().notices()
 }
 
-fn write(notice: &Notice, paint: Paint) {
+/// Where notices are shown. Clones are the same place.
+#[derive(Clone, Default)]
+pub struct Desk(Arc<Mutex<Option<SyncSender<String>>>>);
+
+impl Desk {
+    /// Notices that are shown here.
+    pub fn notices(&self) -> Notices {
+        let (desk, paint) = (self.clone(), Paint::stderr());
+        Notices::new(move |notice| desk.show(&line(&notice, paint)))
+    }
+
+    /// A line is being typed, and the editor puts what is sent to it above that line; `None` when it no longer is.
+    pub fn typing(&self, editor: Option<SyncSender<String>>) {
+        *self.0.lock() = editor;
+    }
+
+    fn show(&self, line: &str) {
+        let editor = self.0.lock();
+        // The editor takes a few lines at a time; a flood goes past it, and must not wait for a key to be pressed.
+        let taken = editor.as_ref().is_some_and(|editor| editor.try_send(line.to_string()).is_ok());
+        if !taken {
+            // While a line is typed the terminal does not return to the first column by itself.
+            let end = if editor.is_some() { "\r\n" } else { "\n" };
+            // Nobody reading standard error is no reason to stop.
+            let _ = write!(std::io::stderr(), "{line}{end}");
+        }
+    }
+}
+
+fn line(notice: &Notice, paint: Paint) -> String {
     let word = match notice.level {
         Level::Info => String::new(),
         Level::Warning => paint.warning("warning: "),
         Level::Error => paint.error("error: "),
     };
     let subject = if notice.subject.is_empty() { String::new() } else { format!("{}: ", notice.subject) };
-    // Nobody reading standard error is no reason to stop.
-    let _ = writeln!(std::io::stderr(), "{word}{}{}", paint.faint(&subject), super::print::visible(&notice.text));
+    format!("{word}{}{}", paint.faint(&subject), super::print::visible(&notice.text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notices_go_to_the_editor_while_it_takes_them() {
+        let desk = Desk::default();
+        let (editor, above) = std::sync::mpsc::sync_channel(1);
+        desk.typing(Some(editor));
+        let notices = desk.notices();
+        notices.warning("Q", "one");
+        // The editor is full; this one must not wait for it.
+        notices.warning("Q", "two");
+        assert!(above.try_recv().is_ok_and(|line| line.ends_with("one")));
+        desk.typing(None);
+        notices.warning("Q", "three");
+        assert!(above.try_recv().is_err());
+    }
 }

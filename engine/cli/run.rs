@@ -29,8 +29,7 @@ pub fn command(args: &RunArgs) -> Result<u8> {
         other => write_outcome(other, args.output),
     });
     if let Err(failure) = ran {
-        let source = &sources[failure.source];
-        complain(&failure.error, &source.text, &source.name);
+        complain(&failure.error, &failure.source.text, &failure.source.name);
         drop(streams);
         if failure.started {
             for statement in &failure.not_reached {
@@ -80,16 +79,20 @@ fn live(engine: &Engine, streams: Vec<RowStream>, args: &RunArgs, interrupts: &I
         finisher.join().unwrap_or_else(|_| Err(Error::internal("waiting for the queries failed")))?;
         return Ok(0);
     }
-    let running = engine.running_queries();
-    if running.is_empty() && !engine.has_connectors() {
-        return Ok(0);
+    let queries = engine.running_queries();
+    // Connectors alone are worth staying for while they may bring records; queries are in any case.
+    let alive = || !queries.is_empty() || !engine.running_connectors().is_empty();
+    if alive() {
+        let what = if queries.is_empty() { "connectors".to_string() } else { queries.join(", ") };
+        eprintln!("{}", Paint::stderr().faint(&format!("running: {what}; Ctrl-C stops with a commit")));
     }
-    let what = if running.is_empty() { "connectors".to_string() } else { running.join(", ") };
-    eprintln!("{}", Paint::stderr().faint(&format!("running: {what}; Ctrl-C stops with a commit")));
-    while !interrupts.wait(Duration::from_millis(200)) {
+    while alive() {
+        if interrupts.wait(Duration::from_millis(200)) {
+            return Ok(0);
+        }
         healthy()?;
     }
-    Ok(0)
+    engine.connector_failure().map_or(Ok(0), Err)
 }
 
 /// One JSON object a query, on standard error.

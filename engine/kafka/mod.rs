@@ -29,6 +29,7 @@ mod writer;
 
 mod admin;
 mod offsets;
+mod replay;
 
 pub mod murmur2;
 
@@ -45,6 +46,7 @@ pub use health::{Connection, Health};
 pub use offsets::Watermarks;
 pub use producer::{Delivered, Delivery, Producer, Record};
 pub use reader::{Event, Reader, ReaderOptions, Reset, Waker};
+pub use replay::{EachRecord, replay};
 pub use writer::{Failure, Interrupter, Writer, fence};
 
 /// A partition of a topic.

@@ -356,7 +356,8 @@ impl Event {
                 return Ok(());
             }
             let text = text_of(ffi::rd_kafka_event_error_string(self.0));
-            let fatal = ffi::rd_kafka_event_error_is_fatal(self.0) != 0;
+            // Other events keep something else where an error event keeps this, and librdkafka reads it all the same.
+            let fatal = self.kind() == ffi::RD_KAFKA_EVENT_ERROR && ffi::rd_kafka_event_error_is_fatal(self.0) != 0;
             Err(Fault { text, fatal, ..Fault::of(code) })
         }
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rdkafka::bindings as ffi;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
@@ -91,14 +92,18 @@ pub struct Waker(Arc<Wake>);
 
 struct Wake {
     woken: AtomicBool,
-    queue: Weak<Queue>,
+    /// Empty once the reader closes: librdkafka hands a wake on to whoever waits for the end of the consumer, who would take
+    /// it for that end, and the client's thread would then turn in circles for ever.
+    queue: Mutex<Weak<Queue>>,
 }
 
 impl Waker {
     /// Wakes the reader; does nothing when it is gone.
     pub fn wake(&self) {
         self.0.woken.store(true, Ordering::SeqCst);
-        if let Some(queue) = self.0.queue.upgrade() {
+        // Held while waking, so that the reader cannot begin to close meanwhile.
+        let queue = self.0.queue.lock();
+        if let Some(queue) = queue.upgrade() {
             queue.wake();
         }
     }
@@ -208,7 +213,7 @@ impl Reader {
         }
         let client = Arc::new(config.client(Role::Consumer, &needed)?);
         let queue = client.consumer_queue()?;
-        let wake = Arc::new(Wake { woken: AtomicBool::new(false), queue: Arc::downgrade(&queue) });
+        let wake = Arc::new(Wake { woken: AtomicBool::new(false), queue: Mutex::new(Arc::downgrade(&queue)) });
         let group = Group { client: Arc::clone(&client), id: group_id.into() };
         Ok(Reader {
             queue,
@@ -553,6 +558,7 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.taken.release();
+        *self.wake.queue.lock() = Weak::new();
         if self.is_member {
             self.client.close_consumer();
         }

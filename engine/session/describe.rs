@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::connectors;
 use super::engine::Shared;
 use super::extended;
 use super::outcome::{Listing, Outcome};
@@ -36,18 +37,7 @@ pub(super) fn describe(shared: &Shared, what: &Describe) -> Result<Outcome> {
             Ok(Outcome::Text(all.map(|one| text(columns(one))).collect::<Vec<_>>().join("\n")))
         }
         Describe::Function(name) => Ok(Outcome::Text(shared.functions.snapshot().describe(&name.name, name.span)?)),
-        Describe::Connector(name) => {
-            let connector = catalog.connector(&name.name, name.span)?;
-            let mut listing = Listing::new(&["What", "Value"]);
-            listing.title = format!("Connector {}", quote_identifier(&connector.name));
-            if let Some(running) = shared.connectors.lock().get(&connector.name) {
-                running.addresses().for_each(|at| listing.push(["listens on".to_string(), at.to_string()]));
-                for (name, count) in running.counts() {
-                    listing.push([name.replace('_', " "), count.to_string()]);
-                }
-            }
-            Ok(listing.into())
-        }
+        Describe::Connector(name) => Ok(connectors::describe::describe(shared, &name.name, name.span)?.into()),
     }
 }
 

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::Session;
-use super::connectors::RunningConnector;
+use super::connectors::live::Connectors;
 use crate::broker::{Broker, Config as BrokerConfig, Storage as BrokerStorage};
-use crate::catalog::SharedCatalog;
 use crate::catalog::log::StatementLog;
+use crate::catalog::{Catalog, SharedCatalog};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::functions::{FunctionRegistry, SharedFunctions};
@@ -156,7 +156,8 @@ impl EngineBuilder {
                 None => error,
             }
         })?;
-        let admin = if plans_only { Admin::new(&client)? } else { Admin::connect(&client, REACHABLE_WITHIN)? };
+        let admin =
+            Arc::new(if plans_only { Admin::new(&client)? } else { Admin::connect(&client, REACHABLE_WITHIN)? });
         let service = settings.get("service.id").to_string();
         let corrupt_to = notices.clone();
         let mut corrupt = |key: &str| {
@@ -182,7 +183,7 @@ impl EngineBuilder {
             processing_log: Mutex::new(None),
             queries: Mutex::new(BTreeMap::new()),
             pushes: Mutex::new(Vec::new()),
-            connectors: Mutex::new(BTreeMap::new()),
+            connectors: Arc::default(),
             ordinal: AtomicU64::new(0),
             instance: instance_name(),
             service,
@@ -230,12 +231,12 @@ pub(super) struct Shared {
     pub(super) queries: Mutex<BTreeMap<String, QueryHandle>>,
     /// Push queries and PRINTs that may still run, with their topics.
     pub(super) pushes: Mutex<Vec<(Arc<QueryShared>, String)>>,
-    pub(super) connectors: Mutex<BTreeMap<String, RunningConnector>>,
+    pub(super) connectors: Arc<Connectors>,
     pub(super) ordinal: AtomicU64,
     pub(super) instance: String,
     pub(super) service: String,
     pub(super) until_end: bool,
-    pub(super) admin: Admin,
+    pub(super) admin: Arc<Admin>,
     pub(super) producer: Arc<Producer>,
     pub(super) client: ClientConfig,
     broker: Mutex<Option<Broker>>,
@@ -321,6 +322,24 @@ impl Engine {
         &self.0.storage
     }
 
+    /// What there is by name, as it is now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.0.catalog.snapshot()
+    }
+
+    /// The functions that statements may call, as they are now.
+    pub fn functions(&self) -> Arc<FunctionRegistry> {
+        self.0.functions.snapshot()
+    }
+
+    /// Names of the topics, hidden ones included.
+    ///
+    /// # Errors
+    /// When the cluster does not answer within `wait`.
+    pub fn topics(&self, wait: Duration) -> Result<Vec<String>> {
+        Ok(self.0.admin.topics(wait)?.into_iter().map(|topic| topic.name).collect())
+    }
+
     /// Counts of all persistent queries, by id.
     pub fn stats(&self) -> Vec<QueryStats> {
         use crate::runtime::status::Counters;
@@ -346,21 +365,27 @@ impl Engine {
 
     /// Names and addresses of the connectors that listen.
     pub fn listening(&self) -> Vec<(String, SocketAddr)> {
-        let connectors = self.0.connectors.lock();
-        connectors.iter().flat_map(|(name, running)| running.addresses().map(|at| (name.clone(), at))).collect()
+        self.0.connectors.addresses()
     }
 
-    /// Whether connectors run: they bring records for as long as they live.
-    pub fn has_connectors(&self) -> bool {
-        !self.0.connectors.lock().is_empty()
+    /// Names of the connectors that may still bring records.
+    pub fn running_connectors(&self) -> Vec<String> {
+        self.0.connectors.alive()
     }
 
-    /// Lets every query process what the topics hold now and end with a commit, each after the queries it reads from; push
-    /// queries last. Waits for the persistent ones; `keep_waiting` is asked ten times a second whether to go on.
+    /// The failure of a connector that ended for good, if there is one. Queries go on without it.
+    pub fn connector_failure(&self) -> Option<Error> {
+        self.0.connectors.failure()
+    }
+
+    /// Lets every connector bring all there is, and then every query process what the topics hold and end with a commit, each
+    /// after the queries it reads from; push queries last. Waits for the persistent ones; `keep_waiting` is asked ten times a
+    /// second whether to go on.
     ///
     /// # Errors
-    /// The failure of a query that gave up, by id.
+    /// The failure of a query that gave up, by id, or of a connector.
     pub fn finish(&self, keep_waiting: &dyn Fn() -> bool) -> Result<()> {
+        self.0.connectors.wait_finished(keep_waiting)?;
         for (id, shared, topic) in self.in_order() {
             shared.finish_at(crate::runtime::start::ends(&self.0.admin, &topic)?);
             while !shared.wait_stopped(Instant::now() + Duration::from_millis(100)) {
@@ -429,9 +454,7 @@ impl Engine {
         for (shared, _) in self.0.pushes.lock().drain(..) {
             shared.request_stop();
         }
-        for (_, connector) in std::mem::take(&mut *self.0.connectors.lock()) {
-            connector.stop(patience / 4);
-        }
+        self.0.connectors.stop_all(patience / 4);
         let queries = std::mem::take(&mut *self.0.queries.lock());
         queries.values().for_each(QueryHandle::request_stop);
         let late: Vec<String> =

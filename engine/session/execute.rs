@@ -6,7 +6,7 @@ use super::outcome::{Listing, Outcome};
 use super::statement::{Action, Planned};
 use super::{Session, connectors, describe, functions, insert, print, queries, show, topics};
 use crate::catalog::Catalog;
-use crate::catalog::log::{connector_key, query_key, relation_key};
+use crate::catalog::log::{query_key, relation_key};
 use crate::config::{Applied, Origin};
 use crate::error::{Error, Result};
 use crate::plan::explain;
@@ -100,32 +100,11 @@ impl Session {
                     .for_each(|(_, q)| q.shared().request_pause(false));
                 Outcome::Done(counted("Resumed", &ids))
             }
-            Action::CreateConnector { connector, config } => {
-                let name = connector.name.clone();
-                let running = connectors::start(shared, &name, *config)?;
-                let kept = shared.catalog.change(|catalog| catalog.add_connector(connector, span)).and_then(|()| {
-                    keep(shared, &connector_key(&name), &shown, &canonical, true).inspect_err(|_| {
-                        let _ = shared.catalog.change(|catalog| catalog.drop_connector(&name, span));
-                    })
-                });
-                if let Err(error) = kept {
-                    running.stop(std::time::Duration::from_secs(1));
-                    return Err(error);
-                }
-                shared.connectors.lock().insert(name.clone(), running);
-                Outcome::Done(format!("Created connector {}.", quote_identifier(&name)))
+            Action::CreateConnector(new) => {
+                Outcome::Done(connectors::create(shared, &self.settings, new, &shown, &canonical, span)?)
             }
-            Action::DropConnector(name) => {
-                shared.catalog.change(|catalog| catalog.drop_connector(&name, span))?;
-                let running = shared.connectors.lock().remove(&name);
-                if let Some(running) = running {
-                    running.stop(std::time::Duration::from_secs(5));
-                }
-                let mut log = shared.log.lock();
-                log.remove(&connector_key(&name));
-                log.flush(&shared.admin, &shared.producer)?;
-                Outcome::Done(format!("Dropped connector {}.", quote_identifier(&name)))
-            }
+            Action::DropConnector(name) => Outcome::Done(connectors::drop_connector(shared, &name, span)?),
+            Action::PauseConnector { name, paused } => Outcome::Done(connectors::pause(shared, &name, paused)?),
             Action::CreateFunction(new) => Outcome::Done(functions::create(shared, *new, span)?),
             Action::DropFunction(name) => Outcome::Done(functions::drop(shared, &name)?),
             Action::Set { name, value } => Outcome::Done(match self.settings.set(Origin::Set, &name, &value)? {

@@ -3,7 +3,7 @@
 //! - `engine`: where topics live, what runs, how it ends
 //! - `statement`: a statement becomes a `statement::Planned` action, without touching anything
 //! - `execute`: the action is carried out; one arm a statement
-//! - `script`: a file: every statement is planned before the first is carried out
+//! - `script`: a file: every statement is planned before the first is carried out; `include`: the file in a file
 //! - `infer`: columns read off the records of a topic
 //! - [`check`](Session::check): a file checked without carrying anything out
 //! - `topics`, `queries`, `insert`, [`print`], `connectors`: what the arms need
@@ -20,6 +20,7 @@ mod engine;
 mod execute;
 mod extended;
 mod functions;
+mod include;
 mod infer;
 mod insert;
 mod outcome;
@@ -33,6 +34,7 @@ mod topics;
 
 pub use check::{Checked, Note, Verdict};
 pub use engine::{Engine, EngineBuilder, QueryStats, Storage};
+pub use include::Including;
 pub use outcome::{CancelHandle, EndReason, Listing, Outcome, Progress, RowColumn, RowEvent, RowStream};
 pub use script::{ScriptError, SourceText};
 
@@ -71,6 +73,11 @@ impl Session {
         self.settings.set(Origin::Set, name, value).map(drop)
     }
 
+    /// The variables of `DEFINE`, by name.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter()
+    }
+
     /// The settings in force.
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -80,10 +87,14 @@ impl Session {
     ///
     /// Places in errors are byte offsets in `sql`.
     pub fn execute(&mut self, sql: &str) -> Result<Vec<Outcome>> {
+        self.execute_with(sql, |session| Planner::live(session))
+    }
+
+    fn execute_with(&mut self, sql: &str, planner: for<'a> fn(&'a Session) -> Planner<'a>) -> Result<Vec<Outcome>> {
         let mut outcomes = Vec::new();
         for piece in &split(sql).pieces {
             let prepared = prepare(piece, &self.variables, environment)?;
-            let planned = Planner::live(self).plan(&prepared).map_err(|error| prepared.locate(error))?;
+            let planned = planner(self).plan(&prepared).map_err(|error| prepared.locate(error))?;
             outcomes.push(self.carry_out(planned).map_err(|error| prepared.locate(error))?);
         }
         Ok(outcomes)

@@ -1,9 +1,13 @@
 //! A SQL file: every statement is planned before the first is carried out, so a mistake on the last line starts nothing.
 
+use std::sync::Arc;
+
+use super::include::Including;
 use super::statement::{Planned, Planner};
 use super::{Outcome, Session, environment, functions};
 use crate::catalog::log::Entry;
 use crate::error::Error;
+use crate::sql::ast::StatementKind;
 use crate::sql::prepare::{Prepared, prepare};
 use crate::sql::split::split;
 
@@ -21,8 +25,8 @@ pub struct SourceText {
 pub struct ScriptError {
     /// What went wrong; its place is in the text of `source`.
     pub error: Error,
-    /// Which of the files it is about.
-    pub source: usize,
+    /// The file it is about: one of those given, or one that `RUN SCRIPT` named.
+    pub source: SourceText,
     /// Whether anything was started before it went wrong.
     pub started: bool,
     /// First lines of the statements that were not reached.
@@ -30,7 +34,7 @@ pub struct ScriptError {
 }
 
 impl Session {
-    /// Carries out files as one. Outcomes go to `outcome` as they come, each with its statement; push queries and `PRINT`s
+    /// Carries out files as one, and in them the files of `RUN SCRIPT`. Outcomes go to `outcome` as they come, each with its statement; push queries and `PRINT`s
     /// come last, so that everything they read is being written when they start.
     ///
     /// # Errors
@@ -40,30 +44,24 @@ impl Session {
         sources: &[SourceText],
         outcome: &mut dyn FnMut(&str, Outcome) -> Result<(), Error>,
     ) -> Result<(), ScriptError> {
-        let mut work: Vec<(usize, Prepared, Planned)> = Vec::new();
+        let mut work: Work = Vec::new();
         {
             let mut planner = Planner::for_file(self);
-            for (number, source) in sources.iter().enumerate() {
-                let failed =
-                    |error: Error| ScriptError { error, source: number, started: false, not_reached: Vec::new() };
-                planner.paths_are_relative_to(std::path::Path::new(&source.name).parent());
-                for piece in &split(&source.text).pieces {
-                    let prepared = prepare(piece, planner.variables(), environment).map_err(failed)?;
-                    let planned = planner.plan(&prepared).map_err(|error| failed(prepared.locate(error)))?;
-                    work.push((number, prepared, planned));
-                }
+            for source in sources {
+                let including = Including::of(&source.name);
+                plan_file(&mut planner, &Arc::new(source.clone()), &including, &mut work)?;
             }
         }
         // A stable partition: what streams rows goes behind everything else.
         let (rows, others): (Vec<_>, Vec<_>) = work.into_iter().partition(|(_, _, planned)| planned.streams_rows());
         let mut left: std::collections::VecDeque<_> = others.into_iter().chain(rows).collect();
-        while let Some((number, prepared, planned)) = left.pop_front() {
+        while let Some((source, prepared, planned)) = left.pop_front() {
             let shown = planned.shown.clone();
             let done = self.carry_out(planned).and_then(|done| outcome(&shown, done));
             if let Err(error) = done {
                 return Err(ScriptError {
                     error: prepared.locate(error),
-                    source: number,
+                    source: SourceText::clone(&source),
                     started: true,
                     not_reached: left.iter().map(|(_, _, planned)| first_line(&planned.shown)).collect(),
                 });
@@ -84,8 +82,11 @@ impl Session {
         for (key, entry) in entries {
             let done = match entry.function {
                 Some(kept) => functions::restore(self, &key, &kept),
-                None if entry.statement.trim_end().ends_with(';') => self.execute(&entry.statement).map(drop),
-                None => self.execute(&(entry.statement + ";")).map(drop),
+                None => {
+                    let statement = entry.statement;
+                    let text = if statement.trim_end().ends_with(';') { statement } else { statement + ";" };
+                    self.execute_with(&text, |session| Planner::restoring(session)).map(drop)
+                }
             };
             match done {
                 Ok(()) => restored += 1,
@@ -97,6 +98,38 @@ impl Session {
         }
         restored
     }
+}
+
+/// Statements ready to be carried out, each with the file it stands in.
+type Work = Vec<(Arc<SourceText>, Prepared, Planned)>;
+
+/// Plans the statements of a file, those of a file that it runs in its place.
+fn plan_file(
+    planner: &mut Planner<'_>,
+    source: &Arc<SourceText>,
+    including: &Including,
+    work: &mut Work,
+) -> Result<(), ScriptError> {
+    let failed = |error: Error| ScriptError {
+        error,
+        source: SourceText::clone(source),
+        started: false,
+        not_reached: Vec::new(),
+    };
+    let folder = std::path::Path::new(&source.name).parent();
+    for piece in &split(&source.text).pieces {
+        let prepared = prepare(piece, planner.variables(), environment).map_err(failed)?;
+        planner.paths_are_relative_to(folder);
+        if let StatementKind::RunScript(file) = &prepared.statement.kind {
+            let (inner, including) =
+                including.open(&file.value).map_err(|error| failed(prepared.locate(error.or_at(file.span))))?;
+            plan_file(planner, &Arc::new(inner), &including, work)?;
+            continue;
+        }
+        let planned = planner.plan(&prepared).map_err(|error| failed(prepared.locate(error)))?;
+        work.push((Arc::clone(source), prepared, planned));
+    }
+    Ok(())
 }
 
 impl Planned {

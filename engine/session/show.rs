@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::connectors;
 use super::engine::Shared;
 use super::extended;
 use super::outcome::{Listing, Outcome};
@@ -33,7 +34,7 @@ fn listing(shared: &Shared, settings: &Settings, variables: &Variables, what: &S
         Show::Tables { .. } => Ok(relations(shared, RelationKind::Table)),
         Show::Functions => Ok(functions(shared)),
         Show::Queries { .. } => Ok(queries(shared)),
-        Show::Connectors(_) => Ok(connectors(shared)),
+        Show::Connectors(only) => Ok(connectors::describe::show(shared, *only)),
         Show::Variables => {
             let mut listing = Listing::new(&["Variable", "Value"]);
             variables.iter().for_each(|(name, value)| listing.push([name.to_string(), value.to_string()]));
@@ -45,12 +46,7 @@ fn listing(shared: &Shared, settings: &Settings, variables: &Variables, what: &S
             catalog.types().for_each(|(name, ty)| listing.push([quote_identifier(name), ty.to_string()]));
             Ok(listing)
         }
-        Show::ConnectorPlugins => {
-            let mut listing = Listing::new(&["Class", "Type", "What it does"]);
-            let does = "accepts MQTT devices directly, acknowledging after Kafka's delivery report";
-            listing.push(["mqtt-listener".to_string(), "source".to_string(), does.to_string()]);
-            Ok(listing)
-        }
+        Show::ConnectorPlugins => Ok(connectors::describe::plugins()),
     }
 }
 
@@ -121,26 +117,6 @@ fn queries(shared: &Shared) -> Listing {
             count(&|counters| Counters::get(&counters.records_out)),
             count(&|counters| Counters::get(&counters.bad)),
             one_line(&query.statement),
-        ]);
-    }
-    listing
-}
-
-fn connectors(shared: &Shared) -> Listing {
-    let mut listing = Listing::new(&["Connector", "Type", "Class", "State", "Listens on", "Delivered"]);
-    let catalog = shared.catalog.snapshot();
-    let running = shared.connectors.lock();
-    for connector in catalog.connectors() {
-        let class = connector.properties.iter().find(|(name, _)| name == "connector.class");
-        let live = running.get(&connector.name);
-        let delivered = live.and_then(|live| live.counts().into_iter().find(|(name, _)| *name == "delivered"));
-        listing.push([
-            quote_identifier(&connector.name),
-            if connector.source { "source" } else { "sink" }.to_string(),
-            class.map_or(String::new(), |(_, class)| class.clone()),
-            if live.is_some() { "RUNNING" } else { "STOPPED" }.to_string(),
-            live.map_or(String::new(), |live| live.addresses().map(|at| at.to_string()).collect::<Vec<_>>().join(" ")),
-            delivered.map_or(String::new(), |(_, count)| count.to_string()),
         ]);
     }
     listing

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::connectors::{listener_config, properties_of};
+use super::connectors::{self, NewConnector};
 use super::engine::{Engine, Shared};
 use super::functions::{self, NewFunction};
 use super::{Session, infer, topics};
@@ -15,10 +15,11 @@ use crate::catalog::{Catalog, Connector, Relation, RelationKind};
 use crate::config::{Origin, Settings};
 use crate::error::{Error, Result, Span};
 use crate::functions::FunctionRegistry;
-use crate::ingest::mqtt::config::ListenerConfig;
 use crate::plan::{QueryPlan, explain};
 use crate::runtime::start::StartPolicy;
-use crate::sql::ast::{Describe, Position, Query, Show, SourceKind, Statement, StatementKind, TopicBound};
+use crate::sql::ast::{
+    Describe, Ident, Position, Property, Query, Show, SourceKind, Statement, StatementKind, TopicBound,
+};
 use crate::sql::planner::{self, Context, Defaults, InsertRow, PersistentPlan};
 use crate::sql::prepare::Prepared;
 use crate::sql::variables::Variables;
@@ -68,13 +69,14 @@ pub(super) enum Action {
     Terminate(Vec<String>),
     Pause(Vec<String>),
     Resume(Vec<String>),
-    CreateConnector {
-        connector: Connector,
-        config: Box<ListenerConfig>,
-    },
+    CreateConnector(NewConnector),
     DropConnector(String),
     CreateFunction(Box<NewFunction>),
     DropFunction(String),
+    PauseConnector {
+        name: String,
+        paused: bool,
+    },
     Set {
         name: String,
         value: String,
@@ -105,6 +107,8 @@ pub(super) struct Planner<'a> {
     variables: Variables,
     /// Whether what an earlier run left in the statements topic must agree; only a file is the desired state.
     pub(super) compare: bool,
+    /// Whether statements come from the statements topic: what they need outside may be away for now.
+    restores: bool,
     /// Topics that earlier statements will have made, with their partitions.
     topics: BTreeMap<String, i32>,
     /// How many `INSERT INTO target SELECT ... FROM source` there were, by both names.
@@ -119,6 +123,11 @@ impl<'a> Planner<'a> {
         planner
     }
 
+    /// A planner for a statement that an earlier session left.
+    pub fn restoring(session: &'a Session) -> Planner<'a> {
+        Planner { restores: true, ..Planner::live(session) }
+    }
+
     /// A planner for a whole file.
     pub fn for_file(session: &'a Session) -> Planner<'a> {
         Planner {
@@ -130,6 +139,7 @@ impl<'a> Planner<'a> {
             settings: session.settings.clone(),
             variables: session.variables.clone(),
             compare: true,
+            restores: false,
             topics: BTreeMap::new(),
             inserts: BTreeMap::new(),
         }
@@ -299,33 +309,14 @@ impl<'a> Planner<'a> {
             }
             StatementKind::Pause(id) => Action::Pause(self.query_ids(id.as_ref())?),
             StatementKind::Resume(id) => Action::Resume(self.query_ids(id.as_ref())?),
-            StatementKind::CreateConnector { source, if_not_exists, name, properties } => {
-                if *if_not_exists && self.catalog.find_connector(&name.name).is_some() {
-                    return Ok(Action::Nothing(format!("Connector {} exists already.", quote_identifier(&name.name))));
-                }
-                if !source {
-                    return Err(Error::unsupported("CREATE SINK CONNECTOR", span));
-                }
-                if self.shared().until_end {
-                    return Err(Error::sql(format!("connector {} never ends", quote_identifier(&name.name)))
-                        .detail("--until-end processes what the topics hold and exits")
-                        .hint("Run the file without --until-end, or leave the connector out of it.")
-                        .at(name.span));
-                }
-                let texts = properties_of(properties)?;
-                let config = listener_config(&name.name, &texts, name.span)?;
-                self.compare_with_log(&connector_key(&name.name), canonical, false, name.span)?;
-                for rule in &config.rules.topics {
-                    self.topics.entry(rule.topic.to_string()).or_insert(1);
-                }
-                let connector = Connector {
-                    name: name.name.clone(),
-                    source: *source,
-                    properties: texts.into_iter().collect(),
-                    statement: shown.to_string(),
-                };
-                self.catalog.add_connector(connector.clone(), name.span)?;
-                Action::CreateConnector { connector, config: Box::new(config) }
+            StatementKind::CreateConnector { or_replace, source, if_not_exists, name, properties } => {
+                let replace = *or_replace;
+                self.create_connector(*source, replace, *if_not_exists, name, properties, shown, canonical)?
+            }
+            StatementKind::PauseConnector(name) | StatementKind::ResumeConnector(name) => {
+                self.catalog.connector(&name.name, name.span)?;
+                let paused = matches!(&statement.kind, StatementKind::PauseConnector(_));
+                Action::PauseConnector { name: name.name.clone(), paused }
             }
             StatementKind::DropConnector { if_exists, name } => {
                 if *if_exists && self.catalog.find_connector(&name.name).is_none() {
@@ -369,9 +360,62 @@ impl<'a> Planner<'a> {
             StatementKind::CreateType { .. } => return Err(Error::unsupported("CREATE TYPE", span)),
             StatementKind::DropType { .. } => return Err(Error::unsupported("DROP TYPE", span)),
             StatementKind::AlterSystem { .. } => return Err(Error::unsupported("ALTER SYSTEM", span)),
-            StatementKind::RunScript(_) => return Err(Error::unsupported("RUN SCRIPT", span)),
+            StatementKind::RunScript(_) => {
+                return Err(Error::sql("RUN SCRIPT is a statement of files and of the shell")
+                    .hint("A program reads the file and gives its text to Session::run.")
+                    .at(span));
+            }
             StatementKind::Assert(_) => return Err(Error::unsupported("ASSERT", span)),
         })
+    }
+
+    fn create_connector(
+        &mut self,
+        source: bool,
+        replace: bool,
+        if_not_exists: bool,
+        name: &Ident,
+        properties: &[Property],
+        shown: &str,
+        canonical: &str,
+    ) -> Result<Action> {
+        let quoted = quote_identifier(&name.name);
+        if !source {
+            return Err(Error::unsupported("CREATE SINK CONNECTOR", name.span)
+                .hint("A persistent query writes a topic; programs outside read it there."));
+        }
+        if let Some(existing) = self.catalog.find_connector(&name.name)
+            && !replace
+        {
+            let before = self::canonical(&existing.statement);
+            if if_not_exists || before == canonical {
+                return Ok(Action::Nothing(format!("Connector {quoted} exists already; nothing was created.")));
+            }
+            return Err(Error::sql(format!("connector {quoted} exists already, with other properties"))
+                .detail(connectors::compare::difference(&before, canonical))
+                .hint("Write CREATE OR REPLACE to change it, or IF NOT EXISTS to keep it.")
+                .at(name.span));
+        }
+        let read = connectors::properties_of(name, properties)?;
+        let plan = connectors::plan(&quoted, &read, !self.restores, name.span)?;
+        if self.shared().until_end && !plan.is_finite() {
+            return Err(Error::sql(format!("connector {quoted} never ends"))
+                .detail("--until-end processes what there is and exits")
+                .hint("Run the file without --until-end, or leave the connector out of it.")
+                .at(name.span));
+        }
+        self.compare_with_log(&connector_key(&name.name), canonical, replace, name.span)?;
+        for target in plan.targets() {
+            topics::check_target(self.shared(), &target, &quoted, &mut self.topics).map_err(|e| e.or_at(name.span))?;
+        }
+        let connector = Connector {
+            name: name.name.clone(),
+            source,
+            properties: read.texts().into_iter().collect(),
+            statement: shown.to_string(),
+        };
+        self.catalog.add_connector(connector.clone(), replace, name.span)?;
+        Ok(Action::CreateConnector(NewConnector { connector, plan, replace }))
     }
 
     fn exists_already(&self, name: &str, if_not_exists: bool) -> Option<Action> {
@@ -440,7 +484,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn query_ids(&self, id: Option<&crate::sql::ast::Ident>) -> Result<Vec<String>> {
+    fn query_ids(&self, id: Option<&Ident>) -> Result<Vec<String>> {
         match id {
             None => Ok(self.catalog.queries().map(|query| query.id.clone()).collect()),
             Some(id) => Ok(vec![self.catalog.query(&id.name, id.span)?.id.clone()]),
@@ -455,8 +499,14 @@ impl<'a> Planner<'a> {
         let log = self.shared().log.lock();
         let Some(before) = log.get(key).filter(|before| before.canonical != canonical) else { return Ok(()) };
         let what = key.replacen('/', " ", 1);
+        let differs = match key.starts_with("connector/") {
+            // Earlier versions kept the properties in the order they were typed in.
+            true if self::canonical(&before.canonical) == canonical => return Ok(()),
+            true => connectors::compare::difference(&before.canonical, canonical),
+            false => difference(&before.canonical, canonical),
+        };
         Err(Error::sql(format!("{what} was created by another statement"))
-            .detail(difference(&before.canonical, canonical))
+            .detail(differs)
             .hint("Write CREATE OR REPLACE to change it, or give the new one another name.")
             .at(span))
     }
@@ -513,6 +563,10 @@ fn canonical(shown: &str) -> String {
         StatementKind::CreateSource(create) => (create.or_replace, create.if_not_exists) = (false, false),
         StatementKind::CreateAsSelect(create) => (create.or_replace, create.if_not_exists) = (false, false),
         StatementKind::CreateFunction(create) => (create.or_replace, create.if_not_exists) = (false, false),
+        StatementKind::CreateConnector { or_replace, if_not_exists, properties, .. } => {
+            (*or_replace, *if_not_exists) = (false, false);
+            connectors::compare::normalize(properties);
+        }
         _ => {}
     }
     statement.to_string()
@@ -546,6 +600,10 @@ mod tests {
         assert_eq!(
             canonical("CREATE OR REPLACE STREAM a AS SELECT * FROM s"),
             canonical("CREATE STREAM a AS SELECT * FROM s")
+        );
+        assert_eq!(
+            canonical("create or replace source connector c with ('B.x'='1', 'a'='2')"),
+            canonical("CREATE SOURCE CONNECTOR IF NOT EXISTS C WITH ('a'='2', 'b.x'='1')")
         );
     }
 }

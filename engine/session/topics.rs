@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::engine::Shared;
 use crate::catalog::Relation;
 use crate::error::{Error, Result};
+use crate::ingest::connector::Target;
 use crate::kafka::NewTopic;
 use crate::plan::{OnError, QueryKind, QueryPlan};
 use crate::types::TopicSpec;
@@ -78,6 +79,45 @@ pub(super) fn check_printed(shared: &Shared, name: &str, made: &BTreeMap<String,
         Some(near) => Err(error.hint(format!("Did you mean '{near}'?"))),
         None => Err(error.hint("SHOW TOPICS; lists the topics.")),
     }
+}
+
+/// Checks the topic of a connector without making it.
+pub(super) fn check_target(
+    shared: &Shared,
+    target: &Target,
+    connector: &str,
+    made: &mut BTreeMap<String, i32>,
+) -> Result<()> {
+    match partitions_of(shared, &target.topic, made)? {
+        // A connector takes the topic as it is: PARTITIONS are for its creation.
+        Some(_) => Ok(()),
+        None if target.partitions.is_some() || shared.is_embedded() => {
+            made.insert(target.topic.clone(), target.partitions.unwrap_or(DEFAULT_PARTITIONS));
+            Ok(())
+        }
+        None => Err(no_target(target, connector)),
+    }
+}
+
+/// Makes the topic of a connector when it is missing.
+pub(super) fn ensure_target(shared: &Shared, target: &Target, connector: &str) -> Result<()> {
+    if shared.admin.topic(&target.topic, ANSWER)?.is_some() {
+        return Ok(());
+    }
+    if target.partitions.is_none() && !shared.is_embedded() {
+        return Err(no_target(target, connector));
+    }
+    let partitions = target.partitions.unwrap_or(DEFAULT_PARTITIONS);
+    shared.admin.create_topic(&NewTopic::new(&target.topic, partitions), ANSWER)?;
+    let plural = if partitions == 1 { "" } else { "s" };
+    shared.notices.info(connector, format!("created topic {} with {partitions} partition{plural}", target.topic));
+    Ok(())
+}
+
+fn no_target(target: &Target, connector: &str) -> Error {
+    Error::sql(format!("topic {}, into which connector {connector} writes, does not exist", target.topic)).hint(
+        "Create the topic on the cluster first, or declare a stream over it with PARTITIONS before the connector.",
+    )
 }
 
 fn same_partitions(spec: &TopicSpec, found: i32) -> Result<()> {

@@ -114,6 +114,58 @@ const AMBIGUOUS: &[&str] = &[
     "UNDEFINE",
 ];
 
+/// Words of the grammar and of types that are names everywhere else. Sorted.
+const FREE: &[&str] = &[
+    "ADD",
+    "BIGINT",
+    "BOOLEAN",
+    "BYTES",
+    "CHANGES",
+    "DATE",
+    "DAY",
+    "DOUBLE",
+    "EARLIEST",
+    "FINAL",
+    "FUNCTIONS",
+    "GRACE",
+    "HEADER",
+    "HEADERS",
+    "HOUR",
+    "INT",
+    "INTEGER",
+    "INTERVAL",
+    "KEY",
+    "LATEST",
+    "MINUTE",
+    "OFFSETS",
+    "PERIOD",
+    "PLUGINS",
+    "PRIMARY",
+    "REPLACE",
+    "SCHEMA",
+    "SECOND",
+    "SESSION",
+    "SINK",
+    "SOURCE",
+    "START",
+    "STRING",
+    "SUBJECT",
+    "TIME",
+    "TIMEOUT",
+    "TIMESTAMP",
+    "TYPE",
+    "TYPES",
+    "UNTIL",
+    "VARCHAR",
+    "VARIABLES",
+];
+
+/// Whether `word` (upper case) means something to the grammar, for a shell that shows it so. Some of these words are
+/// good names, too.
+pub fn is_keyword(word: &str) -> bool {
+    [RESERVED, AMBIGUOUS, FREE].iter().any(|list| list.binary_search(&word).is_ok())
+}
+
 /// Whether `word` (upper case) cannot be a name unless quoted.
 pub fn is_reserved(word: &str) -> bool {
     RESERVED.binary_search(&word).is_ok()
@@ -133,7 +185,7 @@ mod tests {
 
     #[test]
     fn lists_are_sorted_for_the_binary_search() {
-        for list in [RESERVED, RESERVED_UNUSED, AMBIGUOUS] {
+        for list in [RESERVED, RESERVED_UNUSED, AMBIGUOUS, FREE] {
             assert!(list.is_sorted());
         }
     }

@@ -5,13 +5,15 @@
 //! for one statement and leads errors back to what was typed. [`print`](mod@print) is the way back, in canonical form. [`bind`]
 //! finds what its names mean and types its expressions, with [`kernels`] for the operators that DataFusion does not
 //! compute as ksqlDB does; [`planner`] makes a plan of it, or a change of the catalog. [`diagnostic`] shows any error
-//! over the text it points into.
+//! over the text it points into. A shell has two doors of its own: [`lexemes`] reads what is not finished, and
+//! [`parser::next`] says what may come next.
 
 pub mod ast;
 pub mod bind;
 pub mod diagnostic;
 pub mod kernels;
-mod keywords;
+pub mod keywords;
+pub mod lexemes;
 pub mod parser;
 pub mod planner;
 pub mod prepare;

@@ -49,7 +49,7 @@ const SYMBOLS: &[&str] = &[
 
 /// ksqlDB's lexis, as far as sqlparser's tokenizer asks.
 #[derive(Debug)]
-struct KsqlDialect;
+pub(super) struct KsqlDialect;
 
 impl Dialect for KsqlDialect {
     fn is_delimited_identifier_start(&self, ch: char) -> bool {
@@ -94,7 +94,7 @@ pub fn tokenize(text: &str) -> Result<Vec<Token>> {
 }
 
 /// Takes over one token of sqlparser's.
-fn push(tokens: &mut Vec<Token>, text: &str, raw: Raw, span: Span) -> Result<()> {
+pub(super) fn push(tokens: &mut Vec<Token>, text: &str, raw: Raw, span: Span) -> Result<()> {
     let source = &text[span.start..span.end];
     let kind = match raw {
         Raw::Whitespace(_) => return Ok(()),
@@ -214,7 +214,7 @@ fn prefixed_string(span: Span) -> Error {
 }
 
 /// Turns sqlparser's lines and columns (both from one, columns in characters) into byte offsets, moving only forward.
-struct Places<'a> {
+pub(super) struct Places<'a> {
     rest: std::str::Chars<'a>,
     text_len: usize,
     line: u64,
@@ -222,11 +222,11 @@ struct Places<'a> {
 }
 
 impl<'a> Places<'a> {
-    fn new(text: &'a str) -> Self {
+    pub(super) fn new(text: &'a str) -> Self {
         Places { rest: text.chars(), text_len: text.len(), line: 1, column: 1 }
     }
 
-    fn advance_to(&mut self, line: u64, column: u64) -> usize {
+    pub(super) fn advance_to(&mut self, line: u64, column: u64) -> usize {
         while (self.line, self.column) < (line, column) {
             match self.rest.next() {
                 Some('\n') => (self.line, self.column) = (self.line + 1, 1),

@@ -64,3 +64,92 @@ SELECT eventid, reading FROM doubled EMIT CHANGES LIMIT 1;
     live.signal("INT");
     live.finish().expect(0);
 }
+
+/// Publishes with somebody else's client; `more` says how it connects.
+fn publish(port: u16, more: &[&str], topic: &str, message: &str) -> std::process::Output {
+    let port = port.to_string();
+    let given = ["-h", "localhost", "-p", &port, "-q", "1", "-i", "car-7", "-t", topic, "-m", message];
+    let published = std::process::Command::new("mosquitto_pub").args([&given, more].concat()).output();
+    published.expect("mosquitto_pub can be run")
+}
+
+fn has_mosquitto_pub() -> bool {
+    let has = std::process::Command::new("mosquitto_pub").arg("--help").output().is_ok();
+    if !has {
+        eprintln!("skipped 1: mosquitto_pub is not installed");
+    }
+    has
+}
+
+#[test]
+fn a_level_of_the_topic_becomes_the_key_and_the_first_rule_that_matches_decides() {
+    if !has_mosquitto_pub() {
+        return;
+    }
+    let text = "CREATE SOURCE CONNECTOR plant WITH ('connector.class'='mqtt-listener', 'listeners'='127.0.0.1:0', \
+                'topic.filter.list'='temp:plant/+/temp, rest:plant/#', 'key'='{level:2}@{client}');
+CREATE STREAM temp (device VARCHAR KEY, celsius DOUBLE) WITH (kafka_topic='temp', value_format='DELIMITED');
+CREATE STREAM rest (device VARCHAR KEY, noise INTEGER) WITH (kafka_topic='rest', value_format='DELIMITED');
+SELECT device, celsius FROM temp EMIT CHANGES LIMIT 2;
+SELECT device, noise FROM rest EMIT CHANGES LIMIT 1;
+";
+    let case = Case::new().file("a.sql", text);
+    let live = case.spawn(&["run", "a.sql", "--output", "json"]);
+    let address: std::net::SocketAddr = live.address("listens for MQTT devices on ").parse().unwrap();
+    for (topic, message) in [("plant/a/temp", "1.5"), ("plant/a/noise", "7"), ("plant//temp", "2.5")] {
+        assert!(publish(address.port(), &["-V", "mqttv5"], topic, message).status.success());
+    }
+    live.wait_out("\"CELSIUS\":1.5").wait_out("\"CELSIUS\":2.5").wait_out("\"NOISE\":7");
+    live.signal("INT");
+    let ran = live.finish().expect(0);
+    for (value, device) in [("\"CELSIUS\":1.5", "a@car-7"), ("\"CELSIUS\":2.5", "@car-7"), ("\"NOISE\":7", "a@car-7")] {
+        let row = ran.out.lines().find(|line| line.contains(value)).expect("a row with this value");
+        assert!(row.contains(&format!("\"DEVICE\":\"{device}\"")), "{row}");
+    }
+}
+
+#[test]
+fn devices_come_over_tls_with_a_password_and_no_others() {
+    if !has_mosquitto_pub() {
+        return;
+    }
+    let certificate =
+        |name: &str| format!("{}/engine/ingest/mqtt/tests/certificates/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = format!(
+        "CREATE SOURCE CONNECTOR plant WITH ('connector.class'='mqtt-listener', 'listeners'='127.0.0.1:0', \
+         'topic.filter.list'='temp:#', 'username'='car', 'password'='hunter2', 'ssl.certificate.location'='{}', \
+         'ssl.key.location'='{}', 'ssl.ca.location'='{}');
+CREATE STREAM temp (celsius DOUBLE) WITH (kafka_topic='temp', value_format='DELIMITED');
+SELECT celsius FROM temp EMIT CHANGES LIMIT 1;
+",
+        certificate("server.pem"),
+        certificate("server.key"),
+        certificate("ca.pem"),
+    );
+    let case = Case::new().file("a.sql", &text);
+    let live = case.spawn(&["run", "a.sql", "--output", "json"]);
+    let address: std::net::SocketAddr = live.address("listens for MQTT devices on ").parse().unwrap();
+    let (ca, pem, key) = (certificate("ca.pem"), certificate("client.pem"), certificate("client.key"));
+    let (tls, mine) = (["--cafile", &ca], ["--cert", &pem, "--key", &key]);
+    let (right, wrong) = (["-u", "car", "-P", "hunter2"], ["-u", "car", "-P", "guess"]);
+    let refused: [&[&[&str]]; 4] = [&[&right], &[&tls, &right], &[&tls, &mine], &[&tls, &mine, &wrong]];
+    for arguments in refused {
+        let arguments = arguments.concat();
+        assert!(!publish(address.port(), &arguments, "t", "0.5").status.success(), "{arguments:?}");
+    }
+    let published = publish(address.port(), &[&tls[..], &mine, &right].concat(), "t", "1.5");
+    assert!(published.status.success(), "{published:?}");
+    live.wait_out("{\"CELSIUS\":1.5}");
+    live.signal("INT");
+    let ran = live.finish().expect(0);
+    assert!(!ran.err.contains("hunter2") && !ran.out.contains("0.5"), "{}", ran.err);
+}
+
+#[test]
+fn a_listener_for_other_machines_without_authentication_is_refused_at_its_place() {
+    let text = "CREATE SOURCE CONNECTOR plant WITH ('connector.class'='mqtt-listener', 'listeners'='0.0.0.0:0', \
+                'topic.filter.list'='temp:#');\n";
+    let case = Case::new().file("a.sql", text);
+    let ran = case.run(&["run", "a.sql"]).expect(1).says("MQTT listener 0.0.0.0:0 is open to other machines");
+    ran.says("'authentication.file'").says("'allow.anonymous'='true'").says("'0.0.0.0:0'");
+}

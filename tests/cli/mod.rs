@@ -13,13 +13,16 @@
 //! - [`limits`]: bounds and moments
 //! - [`bounds`]: scans, `START AT`, `UNTIL`
 //! - [`bad_records`]: skip, fail, dead letters, the processing log
-//! - [`devices`]: MQTT
+//! - [`devices`]: MQTT; [`connectors`]: files, generated readings, the connector statements
 //! - [`functions`]: functions from source
-//! - [`shell`]: statements from a pipe; [`terminal`]: the shell on a terminal; [`screen`]: results on one
+//! - [`shell`]: statements from a pipe; [`commands`]: `-e`, `-f`, scripts, commands; [`terminal`]: the shell on a terminal;
+//!   [`screen`]: results on one
 
 mod bad_records;
 mod bounds;
 mod check;
+mod commands;
+mod connectors;
 mod devices;
 mod errors;
 mod full_disk;

@@ -30,3 +30,44 @@ INSERT INTO s (id) VALUES (1);\n";
         "Stream,Topic,Key format,Value format\nKSQL_PROCESSING_LOG,default_ksql_processing_log,KAFKA,JSON\nS,s,KAFKA,JSON\n"
     );
 }
+
+#[test]
+fn a_pipe_is_read_statement_by_statement() {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Command, Stdio};
+    let case = Case::new();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_alcedo"))
+        .args(["--output", "csv"])
+        .current_dir(case.path("."))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    // The answer comes while the pipe is still open.
+    stdin.write_all(b"SHOW\n VARIABLES;\nSHOW TYP").expect("it reads");
+    assert_eq!(lines.next().expect("it answers").expect("text"), "Variable,Value");
+    stdin.write_all(b"ES;\n").expect("it reads");
+    assert_eq!(lines.next().expect("it answers").expect("text"), "Type,Stands for");
+    drop(stdin);
+    assert!(lines.next().is_none());
+    assert!(child.wait().expect("it is ours").success());
+}
+
+#[test]
+fn a_place_in_a_pipe_counts_from_its_start_and_nothing_is_said_that_only_a_user_wants() {
+    let text = "-- a comment\nSHOW TYPES;\nSELECT *\n  FROM nothing EMIT CHANGES;\n";
+    let ran = Case::new().pipe(&["--output", "csv"], text).expect(1);
+    assert_eq!(ran.out, "Type,Stands for\n");
+    let expected = "error: unknown stream or table NOTHING
+ --> line 4, column 8
+  |
+4 |   FROM nothing EMIT CHANGES;
+  |        ^^^^^^^
+";
+    let (first, rest) = ran.err.split_once('\n').expect("two lines at least");
+    assert!(first.contains("topics in memory, gone at the end"), "{first}");
+    assert_eq!(rest, expected);
+}

@@ -168,6 +168,43 @@ pub fn topics_survive_a_kill(broker: &mut dyn BrokerHandle) -> Outcome {
     Ok(())
 }
 
+/// Where a partition begins outlives a kill even when retention took all its records; so do compacted segments.
+pub fn retention_and_compaction_survive_a_kill(broker: &mut dyn BrokerHandle) -> Outcome {
+    let boot = broker.bootstrap();
+    let topic = fresh("retention-kill");
+    create_with(&boot, &topic, 1, &[("retention.ms", "60000")])?;
+    let producer = Producer::new(&boot, &[])?;
+    let an_hour_ago = super::retention::now_ms()? - 3_600_000;
+    for id in 0..5 {
+        producer.send(out(&topic, 0, id).payload(b"old").timestamp(an_hour_ago))?;
+    }
+    producer.flush()?;
+    until("the old records to go", || Ok((watermarks(&boot, &topic, 0)? == (5, 5)).then_some(())))?;
+    let compacted = fresh("compaction-kill");
+    create_with(&boot, &compacted, 1, &super::retention::EAGER)?;
+    for n in 0..20 {
+        producer.send(out(&compacted, 0, n).key(b"a").payload(n.to_string().as_bytes()))?;
+        producer.flush()?;
+    }
+    let mut before = Vec::new();
+    until("compaction", || {
+        before = super::retention::look(&boot, &compacted, &producer, Isolation::Committed)?;
+        Ok((before.len() == 1).then_some(()))
+    })?;
+    broker.restart()?;
+    await_partitions(&boot, &topic, 1)?;
+    await_partitions(&boot, &compacted, 1)?;
+    // A partition shows its leader a moment before that serves it.
+    let found = until("watermarks after a kill", || match watermarks(&boot, &topic, 0) {
+        Err(error) if error.contains("Not leader") => Ok(None),
+        found => found.map(Some),
+    })?;
+    ensure!(found == (5, 5), "watermarks after a kill: {found:?}, wanted (5, 5)");
+    let after = super::retention::look(&boot, &compacted, &producer, Isolation::Committed)?;
+    ensure!(after == before && after[0].1 == "19", "after a kill {after:?}, before it {before:?}");
+    Ok(())
+}
+
 /// A clean stop loses nothing either, and the next start serves at once.
 pub fn everything_survives_a_clean_stop(broker: &mut dyn BrokerHandle) -> Outcome {
     let boot = broker.bootstrap();

@@ -25,6 +25,8 @@ mod groups;
 mod idempotence;
 mod offsets;
 mod records;
+mod retention;
+mod static_members;
 mod topics;
 mod transactions;
 
@@ -34,6 +36,9 @@ use std::time::Instant;
 
 use client::Outcome;
 use handle::BrokerHandle;
+
+/// Kafka looks for records to let go of every few minutes, and begins half a minute after its start.
+const HURRY: &str = "log.initial.task.delay.ms=100\nlog.retention.check.interval.ms=200\nlog.cleaner.backoff.ms=100\n";
 
 /// A check: the broker is running when it begins, and should be when it ends.
 type Check = fn(&mut dyn BrokerHandle) -> Outcome;
@@ -93,6 +98,18 @@ checks! {
         a_silent_member_expires_after_its_session
         groups_are_listed_and_deleted
     }
+    static_members {
+        a_static_member_comes_back_without_a_rebalance
+        an_older_process_with_the_same_instance_id_is_fenced
+    }
+    retention {
+        the_oldest_records_go_beyond_the_retention_size
+        compaction_keeps_the_last_value_of_each_key
+        compaction_leaves_open_transactions_alone
+        a_compacted_topic_refuses_records_without_a_key
+        both_policies_hold_together
+        records_beyond_the_retention_time_go
+    }
     transactions {
         a_commit_makes_everything_visible
         read_committed_hides_aborted_records
@@ -121,6 +138,7 @@ checks! {
         outcomes_and_fencing_survive_a_kill
         pending_offsets_survive_a_kill
         topics_survive_a_kill
+        retention_and_compaction_survive_a_kill
         everything_survives_a_clean_stop
     }
 }
@@ -159,7 +177,8 @@ fn apache_kafka() {
     };
     let only = std::env::var("ALCEDO_TEST_CHECK").unwrap_or_default();
     let began = Instant::now();
-    let mut broker = apache::ApacheKafka::new(Path::new(&jars)).unwrap_or_else(|error| panic!("{error}"));
+    let broker = apache::ApacheKafka::new(Path::new(&jars)).unwrap_or_else(|error| panic!("{error}"));
+    let mut broker = broker.with_properties(HURRY);
     broker.start().unwrap_or_else(|error| panic!("{error}"));
     let (mut run, mut failures) = (0, Vec::new());
     for (name, check) in ALL.iter().chain([&OTHER_CLIENTS]).filter(|(name, _)| name.contains(&only)) {

@@ -167,6 +167,11 @@ impl Live {
         }
     }
 
+    /// Standard error so far, for what a test says when it fails.
+    pub fn err_so_far(&self) -> String {
+        self.err.text()
+    }
+
     /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -81,8 +81,12 @@ fn of_broker(node: &Node) -> Vec<DescribeConfigsResourceResult> {
         ("group.initial.rebalance.delay.ms", config.group_initial_rebalance_delay.as_millis().to_string()),
         ("listeners", format!("PLAINTEXT://{}", node.addr)),
         ("log.segment.bytes", config.segment_bytes.to_string()),
+        ("log.retention.check.interval.ms", config.upkeep_interval.as_millis().to_string()),
         ("num.partitions", config.default_partitions.to_string()),
+        ("offsets.retention.minutes", (config.offsets_retention.as_secs() / 60).to_string()),
+        ("producer.id.expiration.ms", config.producer_id_expiration.as_millis().to_string()),
         ("transaction.max.timeout.ms", config.transaction_max_timeout.as_millis().to_string()),
+        ("transactional.id.expiration.ms", config.transactional_id_expiration.as_millis().to_string()),
     ]
     .into_iter()
     .map(|(name, value)| shown(name, &value, SOURCE_STATIC).with_read_only(true).with_config_type(2))

@@ -16,7 +16,6 @@ use super::super::groups::member::{Join, NotJoined};
 use super::super::groups::offsets;
 use super::super::node::Node;
 use super::super::state::{Committed, Event, Offsets, State};
-use super::super::time::now_ms;
 use super::super::wire::connection::Call;
 use super::{code, text};
 
@@ -34,8 +33,9 @@ pub async fn join(node: &Node, call: &Call, request: JoinGroupRequest, version: 
         protocol_type: request.protocol_type.to_string(),
         protocols: request.protocols.iter().map(|one| (one.name.to_string(), own(&one.metadata))).collect(),
         id_required: version >= 4,
+        can_skip_assignment: version >= 9,
     };
-    let answer = node.groups.join(now_ms(), request.group_id.as_str(), join);
+    let answer = node.groups.join(node.now(), request.group_id.as_str(), join);
     node.kick.notify_one();
     let answer = answer.await.unwrap_or_else(|_| {
         let member_id = request.member_id.to_string();
@@ -57,6 +57,7 @@ pub async fn join(node: &Node, call: &Call, request: JoinGroupRequest, version: 
                 .with_protocol_name(name(joined.protocol))
                 .with_leader(text(joined.leader))
                 .with_member_id(text(joined.member_id))
+                .with_skip_assignment(joined.skip_assignment)
                 .with_members(joined.members.into_iter().map(member).collect())
         }
         Err(NotJoined { error, member_id }) => JoinGroupResponse::default()
@@ -71,8 +72,9 @@ pub async fn join(node: &Node, call: &Call, request: JoinGroupRequest, version: 
 pub async fn sync(node: &Node, request: SyncGroupRequest) -> SyncGroupResponse {
     let assignments = request.assignments.iter().map(|one| (one.member_id.to_string(), own(&one.assignment))).collect();
     let protocol = (request.protocol_type.as_deref(), request.protocol_name.as_deref());
-    let (group, member) = (request.group_id.as_str(), request.member_id.as_str());
-    let answer = node.groups.sync(now_ms(), group, member, request.generation_id, protocol, assignments);
+    let (group, member) =
+        (request.group_id.as_str(), (request.member_id.as_str(), request.group_instance_id.as_deref()));
+    let answer = node.groups.sync(node.now(), group, member, request.generation_id, protocol, assignments);
     node.kick.notify_one();
     match answer.await.unwrap_or(Err(ResponseError::RebalanceInProgress)) {
         Ok(synced) => SyncGroupResponse::default()
@@ -90,8 +92,9 @@ fn own(bytes: &Bytes) -> Bytes {
 
 /// Heartbeat.
 pub fn heartbeat(node: &Node, request: HeartbeatRequest) -> HeartbeatResponse {
-    let (group, member) = (request.group_id.as_str(), request.member_id.as_str());
-    let beat = node.groups.heartbeat(now_ms(), group, member, request.generation_id);
+    let (group, member) =
+        (request.group_id.as_str(), (request.member_id.as_str(), request.group_instance_id.as_deref()));
+    let beat = node.groups.heartbeat(node.now(), group, member, request.generation_id);
     HeartbeatResponse::default().with_error_code(code(&beat))
 }
 
@@ -99,11 +102,11 @@ pub fn heartbeat(node: &Node, request: HeartbeatRequest) -> HeartbeatResponse {
 pub fn leave(node: &Node, request: LeaveGroupRequest, version: i16) -> LeaveGroupResponse {
     let group = request.group_id.as_str();
     let response = if version < 3 {
-        let left = node.groups.leave(now_ms(), group, request.member_id.as_str(), None);
+        let left = node.groups.leave(node.now(), group, request.member_id.as_str(), None);
         LeaveGroupResponse::default().with_error_code(code(&left))
     } else {
         let leave = |member: leave_group_request::MemberIdentity| {
-            let left = node.groups.leave(now_ms(), group, &member.member_id, member.group_instance_id.as_deref());
+            let left = node.groups.leave(node.now(), group, &member.member_id, member.group_instance_id.as_deref());
             MemberResponse::default()
                 .with_member_id(member.member_id)
                 .with_group_instance_id(member.group_instance_id)
@@ -126,7 +129,8 @@ pub fn commit(node: &Node, request: OffsetCommitRequest) -> OffsetCommitResponse
             let checked = check(node, topic.name.as_str(), asked.partition_index, asked.committed_offset, &metadata);
             if checked.is_ok() {
                 let leader_epoch = asked.committed_leader_epoch;
-                let committed = Committed { offset: asked.committed_offset, leader_epoch, metadata };
+                let (offset, at_ms) = (asked.committed_offset, node.now());
+                let committed = Committed { offset, leader_epoch, metadata, at_ms };
                 kept.entry(topic.name.to_string()).or_default().insert(asked.partition_index, committed);
             }
             let answer = OffsetCommitResponsePartition::default().with_partition_index(asked.partition_index);
@@ -134,8 +138,9 @@ pub fn commit(node: &Node, request: OffsetCommitRequest) -> OffsetCommitResponse
         }
         topics.push(OffsetCommitResponseTopic::default().with_name(topic.name).with_partitions(partitions));
     }
-    let (group, member) = (request.group_id.as_str(), request.member_id.as_str());
-    let done = node.groups.commit(now_ms(), group, member, request.generation_id_or_member_epoch, || {
+    let (group, member) =
+        (request.group_id.as_str(), (request.member_id.as_str(), request.group_instance_id.as_deref()));
+    let done = node.groups.commit(node.now(), group, member, request.generation_id_or_member_epoch, || {
         if kept.is_empty() {
             return Ok(());
         }

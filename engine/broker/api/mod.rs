@@ -9,6 +9,7 @@ mod groups;
 mod metadata;
 mod offsets;
 mod produce;
+mod refusal;
 mod topics;
 mod transactions;
 
@@ -17,6 +18,8 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Decodable, StrBytes};
 
+use self::refusal::Refuse;
+use super::hooks::Strike;
 use super::node::Node;
 use super::wire::answer::Answer;
 use super::wire::connection::Call;
@@ -48,28 +51,52 @@ pub async fn handle(node: &Node, call: &mut Call, frame: Bytes) -> Result<Option
         return Err(format!("a {key:?} request whose lengths contradict each other").into());
     }
     call.client_id = header.client_id.map(|id| id.to_string()).unwrap_or_default();
+    let strike = match &node.config.hooks {
+        None => Strike::default(),
+        Some(hooks) => hooks.strike(key, &call.client_id),
+    };
+    strike.carry_out(false).await?;
 
+    /// Refuses the request if a fault says so, and then gives the answer: at once, or in place of the right one.
+    macro_rules! refusal {
+        ($request:expr, $effect:expr) => {
+            if let Some((code, takes_effect)) = strike.refusal() {
+                let refusal = $request.refuse(version, code).ok_or("a fault of a test cuts it");
+                if takes_effect {
+                    $effect;
+                }
+                let refusal = refusal?;
+                strike.carry_out(true).await?;
+                return Ok(Some(Answer::encode(correlation, version, &refusal)?));
+            }
+        };
+    }
     /// Decodes the request and encodes what the function makes of it.
     macro_rules! answer {
         ($request:ty, $respond:expr) => {{
             let request = <$request>::decode(&mut body, version)?;
             #[allow(clippy::redundant_closure_call)]
-            let response = ($respond)(request);
-            Answer::encode(correlation, version, &response)?
+            {
+                refusal!(request, ($respond)(request));
+                let response = ($respond)(request);
+                Answer::encode(correlation, version, &response)?
+            }
         }};
     }
     /// The same for a function that waits.
     macro_rules! answer_later {
         ($request:ty, $respond:expr) => {{
             let request = <$request>::decode(&mut body, version)?;
+            refusal!(request, ($respond)(request).await);
             let response = ($respond)(request).await;
             Answer::encode(correlation, version, &response)?
         }};
     }
-    Ok(Some(match key {
+    let answer = match key {
         ApiKey::Produce => {
             let request = ProduceRequest::decode(&mut body, version)?;
             let acks = request.acks;
+            refusal!(request, produce::produce(node, request));
             let response = produce::produce(node, request);
             if acks == 0 {
                 return Ok(None);
@@ -78,12 +105,25 @@ pub async fn handle(node: &Node, call: &mut Call, frame: Bytes) -> Result<Option
         }
         ApiKey::Fetch => {
             let request = FetchRequest::decode(&mut body, version)?;
+            refusal!(request, ());
             fetch::fetch(node, request, correlation, version).await
         }
         ApiKey::ListOffsets => answer!(ListOffsetsRequest, |r| offsets::list_offsets(node, r, version)),
         ApiKey::OffsetForLeaderEpoch => answer!(OffsetForLeaderEpochRequest, |r| offsets::leader_epochs(node, r)),
         ApiKey::DeleteRecords => answer!(DeleteRecordsRequest, |r| offsets::delete_records(node, r)),
-        ApiKey::Metadata => answer!(MetadataRequest, |r| metadata::metadata(node, call, r, version)),
+        ApiKey::Metadata => {
+            let request = MetadataRequest::decode(&mut body, version)?;
+            let response = match strike.refusal() {
+                None => metadata::metadata(node, call, request, version),
+                Some((code, takes_effect)) => {
+                    let may_create = takes_effect && request.allow_auto_topic_creation;
+                    let request = request.with_allow_auto_topic_creation(may_create);
+                    refusal::refuse_topics(metadata::metadata(node, call, request, version), code)
+                        .ok_or("a fault of a test cuts it")?
+                }
+            };
+            Answer::encode(correlation, version, &response)?
+        }
         ApiKey::ApiVersions => answer!(ApiVersionsRequest, |_| metadata::api_versions(false)),
         ApiKey::DescribeCluster => answer!(DescribeClusterRequest, |_| metadata::describe_cluster(node, call)),
         ApiKey::FindCoordinator => {
@@ -118,7 +158,9 @@ pub async fn handle(node: &Node, call: &mut Call, frame: Bytes) -> Result<Option
             answer!(IncrementalAlterConfigsRequest, |r| configs::alter_incrementally(node, r))
         }
         _ => return Err(format!("{key:?} is not supported").into()),
-    }))
+    };
+    strike.carry_out(true).await?;
+    Ok(Some(answer))
 }
 
 /// An error's number; 0 for none.

@@ -12,7 +12,6 @@ use kafka_protocol::messages::*;
 
 use super::super::node::Node;
 use super::super::state::{Committed, Offsets, Txn};
-use super::super::time::now_ms;
 use super::super::transactions::Claim;
 use super::{code, groups, text};
 
@@ -51,7 +50,7 @@ pub fn add_partitions(node: &Node, request: AddPartitionsToTxnRequest, version: 
     for topic in &request.v3_and_below_topics {
         asked.extend(topic.partitions.iter().map(|&index| (topic.name.to_string(), index)));
     }
-    let result = node.transactions.add_partitions(now_ms(), claim, &asked);
+    let result = node.transactions.add_partitions(node.now(), claim, &asked);
     node.kick.notify_one();
     let mut verdicts = match result {
         Ok(verdicts) => verdicts,
@@ -78,7 +77,7 @@ pub fn add_offsets(node: &Node, request: AddOffsetsToTxnRequest, version: i16) -
         producer_id: request.producer_id.0,
         epoch: request.producer_epoch,
     };
-    let done = node.transactions.add_offsets(now_ms(), claim, request.group_id.as_str());
+    let done = node.transactions.add_offsets(node.now(), claim, request.group_id.as_str());
     node.kick.notify_one();
     AddOffsetsToTxnResponse::default().with_error_code(code(&done.map_err(|error| fenced(error, version, 2))))
 }
@@ -94,7 +93,8 @@ pub fn commit_offsets(node: &Node, request: TxnOffsetCommitRequest) -> TxnOffset
             let metadata = asked.committed_metadata.map(|text| text.to_string()).unwrap_or_default();
             let checked = groups::check(node, topic.name.as_str(), index, offset, &metadata);
             if checked.is_ok() {
-                let committed = Committed { offset, leader_epoch: asked.committed_leader_epoch, metadata };
+                let (leader_epoch, at_ms) = (asked.committed_leader_epoch, node.now());
+                let committed = Committed { offset, leader_epoch, metadata, at_ms };
                 kept.entry(topic.name.to_string()).or_default().insert(index, committed);
             }
             let answer = TxnOffsetCommitResponsePartition::default().with_partition_index(index);
@@ -107,9 +107,11 @@ pub fn commit_offsets(node: &Node, request: TxnOffsetCommitRequest) -> TxnOffset
         producer_id: request.producer_id.0,
         epoch: request.producer_epoch,
     };
-    let member = (request.member_id.as_str(), request.generation_id);
+    let member = (request.member_id.as_str(), request.group_instance_id.as_deref());
+    let generation = request.generation_id;
     let group = request.group_id.as_str();
-    if let Err(error) = node.transactions.commit_offsets(now_ms(), claim, &node.groups, group, member, kept) {
+    let done = node.transactions.commit_offsets(node.now(), claim, &node.groups, group, member, generation, kept);
+    if let Err(error) = done {
         for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
             partition.error_code = error.code();
         }
@@ -187,7 +189,7 @@ pub fn describe(node: &Node, request: DescribeTransactionsRequest) -> DescribeTr
 /// ListTransactions.
 pub fn list(node: &Node, request: ListTransactionsRequest) -> ListTransactionsResponse {
     use list_transactions_response::TransactionState;
-    let now = now_ms();
+    let now = node.now();
     let wanted = |txn: &Txn| {
         let state = request.state_filters.is_empty()
             || request.state_filters.iter().any(|state| state.as_str() == txn.phase.name());

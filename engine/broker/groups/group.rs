@@ -6,6 +6,9 @@
 //!                        +--------- join, leave, silence ----------------+-----------------------------+
 //! ```
 //! Eager and cooperative rebalancing differ only in what clients send; a group sees generations either way.
+//!
+//! A member with an instance id is static (KIP-345): when it comes back within its session it takes its own place, with a
+//! new member id and without a rebalance if it wants the same as before, and whoever still uses the old id is fenced.
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
@@ -89,6 +92,19 @@ impl Group {
         if !self.fits(&join) {
             return refuse(reply, ResponseError::InconsistentGroupProtocol, &join.member_id);
         }
+        if let Some(instance) = &join.instance_id {
+            let holder = self.holder_of(instance).map(|member| member.id.clone());
+            match holder {
+                Some(holder) if join.member_id.is_empty() => return self.take_place(now, &holder, join, new_id, reply),
+                Some(holder) if holder != join.member_id => {
+                    return refuse(reply, ResponseError::FencedInstanceId, &join.member_id);
+                }
+                None if !join.member_id.is_empty() => {
+                    return refuse(reply, ResponseError::UnknownMemberId, &join.member_id);
+                }
+                _ => {}
+            }
+        }
         if join.member_id.is_empty() {
             if join.id_required && join.instance_id.is_none() {
                 self.invited.push((new_id.clone(), now + join.session_timeout));
@@ -141,6 +157,44 @@ impl Group {
             && join.protocols.iter().any(|(name, _)| shared(name))
     }
 
+    /// The member that holds an instance id.
+    fn holder_of(&self, instance_id: &str) -> Option<&Member> {
+        self.members.iter().find(|member| member.instance_id.as_deref() == Some(instance_id))
+    }
+
+    /// A static member comes back as a new process: it gets the place of its predecessor, who is fenced.
+    fn take_place(&mut self, now: i64, old_id: &str, join: Join, new_id: String, reply: JoinReply) {
+        let Some(at) = self.members.iter().position(|member| member.id == old_id) else { return };
+        let same = join.wants_the_same(&self.members[at]);
+        let skips = join.can_skip_assignment;
+        let mut member = Member::new(new_id.clone(), join, reply, now);
+        let old = &mut self.members[at];
+        (member.assignment, member.synced) = (std::mem::take(&mut old.assignment), old.synced);
+        old.answer_join(Err(NotJoined { error: ResponseError::FencedInstanceId, member_id: old_id.to_string() }));
+        old.answer_sync(Err(ResponseError::FencedInstanceId));
+        *old = member;
+        let led = self.leader.as_deref() == Some(old_id);
+        if led {
+            self.leader = Some(new_id.clone());
+        }
+        if self.phase == Phase::Stable && same {
+            let mut joined = self.joined(&new_id);
+            if led && skips {
+                joined.skip_assignment = true;
+            } else if led {
+                // An older client would assign again, and nobody would be told: it is not told that it leads.
+                joined.leader = old_id.to_string();
+                joined.members.clear();
+            }
+            self.members[at].answer_join(Ok(joined));
+            return;
+        }
+        if self.phase != Phase::Preparing {
+            self.prepare(now);
+        }
+        self.try_complete(now);
+    }
+
     fn add(&mut self, now: i64, id: String, join: Join, reply: JoinReply) {
         self.protocol_type = Some(join.protocol_type.clone());
         self.members.push(Member::new(id, join, reply, now));
@@ -171,26 +225,42 @@ impl Group {
 
     /// Begins the next generation with the members that have joined.
     fn complete(&mut self, now: i64) {
-        self.members.retain(|member| member.joining.is_some());
-        self.generation = self.generation.checked_add(1).unwrap_or(1);
+        // A static member that is away keeps its place until its session ends.
+        self.members.retain(|member| member.joining.is_some() || member.instance_id.is_some());
         if self.members.is_empty() {
+            self.next_generation();
             self.phase = Phase::Empty;
             self.protocol = None;
             self.leader = None;
             return;
         }
-        self.protocol = self.choose_protocol();
-        if !self.leader.as_ref().is_some_and(|leader| self.members.iter().any(|member| member.id == *leader)) {
-            self.leader = Some(self.members[0].id.clone());
+        // Whoever leads has to be here, to make the assignment.
+        let here = |member: &&Member| member.joining.is_some();
+        let Some(first) = self.members.iter().find(here).map(|member| member.id.clone()) else {
+            // Only static members that are away: their sessions end, or one of them comes.
+            let patience = self.members.iter().map(|member| member.rebalance_timeout).max().unwrap_or(0);
+            self.window.1 = now + patience.max(1);
+            return;
+        };
+        if !self.members.iter().filter(here).any(|member| self.leader.as_ref() == Some(&member.id)) {
+            self.leader = Some(first);
         }
+        self.next_generation();
+        self.protocol = self.choose_protocol();
         self.phase = Phase::Completing;
         self.sync_until = now + self.members.iter().map(|member| member.rebalance_timeout).max().unwrap_or(0);
         let answers: Vec<Joined> = self.members.iter().map(|member| self.joined(&member.id)).collect();
         for (member, answer) in self.members.iter_mut().zip(answers) {
-            member.alive(now);
+            if member.joining.is_some() {
+                member.alive(now);
+            }
             member.synced = false;
             member.answer_join(Ok(answer));
         }
+    }
+
+    fn next_generation(&mut self) {
+        self.generation = self.generation.checked_add(1).unwrap_or(1);
     }
 
     /// The assignor every member knows that most of them like best.
@@ -232,6 +302,7 @@ impl Group {
             leader,
             member_id: member_id.to_string(),
             members,
+            skip_assignment: false,
         }
     }
 
@@ -291,6 +362,16 @@ impl Group {
         }
     }
 
+    /// Whether whoever names this instance id is the member that holds it; a name that no one holds is an unknown member.
+    pub fn check_instance(&self, member_id: &str, instance_id: Option<&str>) -> Result<(), ResponseError> {
+        match instance_id.map(|instance| self.holder_of(instance)) {
+            None => Ok(()),
+            Some(None) => Err(ResponseError::UnknownMemberId),
+            Some(Some(holder)) if holder.id == member_id => Ok(()),
+            Some(Some(_)) => Err(ResponseError::FencedInstanceId),
+        }
+    }
+
     /// Whether this is a member of the present generation.
     pub fn check(&self, member_id: &str, generation: i32) -> Result<(), ResponseError> {
         if !self.members.iter().any(|member| member.id == member_id) {
@@ -336,9 +417,12 @@ impl Group {
             self.try_complete(now);
             return Ok(());
         }
+        if !member_id.is_empty() {
+            self.check_instance(member_id, instance_id)?;
+        }
         let named = |member: &Member| match instance_id {
-            Some(instance) if member_id.is_empty() => member.instance_id.as_deref() == Some(instance),
-            _ => member.id == member_id,
+            Some(instance) => member.instance_id.as_deref() == Some(instance),
+            None => member.id == member_id,
         };
         let at = self.members.iter().position(named).ok_or(ResponseError::UnknownMemberId)?;
         let id = self.members[at].id.clone();
@@ -381,7 +465,8 @@ impl Group {
             self.remove(now, &id);
         }
         if self.phase == Phase::Completing && self.sync_until <= now {
-            let late = self.members.iter().filter(|member| !member.synced).map(|member| member.id.clone());
+            let late = self.members.iter().filter(|member| !member.synced && member.instance_id.is_none());
+            let late = late.map(|member| member.id.clone());
             for id in late.collect::<Vec<_>>() {
                 self.remove(now, &id);
             }

@@ -25,6 +25,35 @@ pub struct Join {
     pub protocols: Vec<(String, Bytes)>,
     /// Whether a newcomer has to come back with the id it is given (KIP-394).
     pub id_required: bool,
+    /// Whether the client knows that a leader may find the assignment made (KIP-814).
+    pub can_skip_assignment: bool,
+}
+
+impl Join {
+    /// Whether the topics it wants are those that `member` wants. What else a consumer's subscription carries, such as the
+    /// partitions it had, differs from join to join.
+    pub fn wants_the_same(&self, member: &Member) -> bool {
+        let of = |protocols: &[(String, Bytes)]| -> Vec<(String, Option<Vec<Vec<u8>>>)> {
+            protocols.iter().map(|(name, bytes)| (name.clone(), topics(bytes))).collect()
+        };
+        let (mine, others) = (of(&self.protocols), of(&member.protocols));
+        let readable = self.protocol_type == "consumer" && mine.iter().all(|(_, topics)| topics.is_some());
+        if readable { mine == others } else { self.protocols == member.protocols }
+    }
+}
+
+/// The topics of a consumer's subscription, sorted (Kafka's embedded consumer protocol: version, then names).
+fn topics(subscription: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let (count, mut rest) = subscription.get(2..)?.split_first_chunk::<4>()?;
+    let mut topics = Vec::new();
+    for _ in 0..u32::from_be_bytes(*count) {
+        let (len, after) = rest.split_first_chunk::<2>()?;
+        let len = usize::from(u16::from_be_bytes(*len));
+        topics.push(after.get(..len)?.to_vec());
+        rest = &after[len..];
+    }
+    topics.sort_unstable();
+    Some(topics)
 }
 
 /// The answer to a join.
@@ -42,6 +71,8 @@ pub struct Joined {
     pub member_id: String,
     /// For the leader: every member's id, instance id and subscription.
     pub members: Vec<(String, Option<String>, Bytes)>,
+    /// The leader takes over a generation that is assigned already (KIP-814).
+    pub skip_assignment: bool,
 }
 
 /// A refusal to join; a newcomer that must come back learns its id from it.

@@ -2,7 +2,6 @@
 //!
 //! [`group`] is the state machine of one group, [`member`] its vocabulary, [`offsets`] what is committed, kept in the
 //! journal. Members live in memory only: after a restart they are unknown and join again, as clients expect.
-//! Static membership and group expiry are not here yet; instance ids are carried and shown.
 
 pub mod group;
 pub mod member;
@@ -29,6 +28,8 @@ const MAX_SESSION_MS: i64 = 30 * 60 * 1000;
 #[derive(Debug)]
 pub struct Groups {
     map: Mutex<HashMap<String, Group>>,
+    /// When groups that had members lost the last one, in milliseconds.
+    left: Mutex<HashMap<String, i64>>,
     initial_delay: i64,
 }
 
@@ -65,7 +66,7 @@ pub struct MemberDescription {
 impl Groups {
     /// No groups; the first rebalance of each waits `initial_delay` milliseconds for more members.
     pub fn new(initial_delay: i64) -> Self {
-        Groups { map: Mutex::default(), initial_delay }
+        Groups { map: Mutex::default(), left: Mutex::default(), initial_delay }
     }
 
     /// JoinGroup; the answer comes when the generation begins.
@@ -95,14 +96,17 @@ impl Groups {
         &self,
         now: i64,
         group: &str,
-        member_id: &str,
+        (member_id, instance_id): (&str, Option<&str>),
         generation: i32,
         protocol: (Option<&str>, Option<&str>),
         assignments: Vec<(String, Bytes)>,
     ) -> oneshot::Receiver<Result<Synced, ResponseError>> {
         let (reply, answer) = oneshot::channel();
         match self.map.lock().get_mut(group) {
-            Some(group) => group.sync(now, member_id, generation, protocol, assignments, reply),
+            Some(group) => match group.check_instance(member_id, instance_id) {
+                Ok(()) => group.sync(now, member_id, generation, protocol, assignments, reply),
+                Err(error) => drop(reply.send(Err(error))),
+            },
             None => {
                 let _ = reply.send(Err(ResponseError::UnknownMemberId));
             }
@@ -111,9 +115,17 @@ impl Groups {
     }
 
     /// Heartbeat.
-    pub fn heartbeat(&self, now: i64, group: &str, member_id: &str, generation: i32) -> Result<(), ResponseError> {
+    pub fn heartbeat(
+        &self,
+        now: i64,
+        group: &str,
+        (member_id, instance_id): (&str, Option<&str>),
+        generation: i32,
+    ) -> Result<(), ResponseError> {
         let mut map = self.map.lock();
-        map.get_mut(group).ok_or(ResponseError::UnknownMemberId)?.heartbeat(now, member_id, generation)
+        let group = map.get_mut(group).ok_or(ResponseError::UnknownMemberId)?;
+        group.check_instance(member_id, instance_id)?;
+        group.heartbeat(now, member_id, generation)
     }
 
     /// LeaveGroup for one member.
@@ -133,13 +145,16 @@ impl Groups {
         &self,
         now: i64,
         group: &str,
-        member_id: &str,
+        (member_id, instance_id): (&str, Option<&str>),
         generation: i32,
         commit: impl FnOnce() -> Result<T, ResponseError>,
     ) -> Result<T, ResponseError> {
         let mut map = self.map.lock();
         match map.get_mut(group) {
-            Some(group) => group.may_commit(now, member_id, generation)?,
+            Some(group) => {
+                group.check_instance(member_id, instance_id)?;
+                group.may_commit(now, member_id, generation)?;
+            }
             None if generation >= 0 => return Err(ResponseError::IllegalGeneration),
             None => {}
         }
@@ -152,7 +167,7 @@ impl Groups {
         &self,
         now: i64,
         group: &str,
-        member_id: &str,
+        (member_id, instance_id): (&str, Option<&str>),
         generation: i32,
         commit: impl FnOnce() -> Result<T, ResponseError>,
     ) -> Result<T, ResponseError> {
@@ -162,6 +177,7 @@ impl Groups {
                 "" => ResponseError::IllegalGeneration,
                 _ => ResponseError::UnknownMemberId,
             })?;
+            group.check_instance(member_id, instance_id)?;
             group.check(member_id, generation)?;
             // Sending offsets shows that the member lives.
             let _ = group.heartbeat(now, member_id, generation);
@@ -180,6 +196,16 @@ impl Groups {
             return Err(ResponseError::NonEmptyGroup);
         }
         change()
+    }
+
+    /// Since when the group has had no members, in milliseconds; none when it had none since the start.
+    ///
+    /// A group with members is empty since the end of time.
+    pub fn empty_since(&self, group: &str) -> Option<i64> {
+        if self.map.lock().contains_key(group) {
+            return Some(i64::MAX);
+        }
+        self.left.lock().get(group).copied()
     }
 
     /// The group as tools see it; none if it has no members.
@@ -219,9 +245,17 @@ impl Groups {
 
     /// Time has passed.
     pub fn tick(&self, now: i64) {
-        self.map.lock().retain(|_, group| {
+        self.map.lock().retain(|id, group| {
             group.tick(now);
+            if group.is_vacant() {
+                self.left.lock().insert(id.clone(), now);
+            }
             !group.is_vacant()
         });
+    }
+
+    /// Forgets when groups lost their last member, where that is long enough ago to mean nothing any more.
+    pub fn forget_before(&self, before: i64) {
+        self.left.lock().retain(|_, since| *since >= before);
     }
 }

@@ -7,7 +7,7 @@
 /// Bytes before the first record.
 pub const HEADER_LEN: usize = 61;
 /// Where the bytes begin that the checksum covers.
-const CRC_FROM: usize = 21;
+pub const CRC_FROM: usize = 21;
 /// A larger batch than this is never valid.
 pub const MAX_BATCH_LEN: usize = 1 << 30;
 
@@ -15,6 +15,8 @@ const ATTR_CODEC: i16 = 0x07;
 const ATTR_APPEND_TIME: i16 = 0x08;
 const ATTR_TRANSACTIONAL: i16 = 0x10;
 const ATTR_CONTROL: i16 = 0x20;
+/// The base timestamp is the time at which tombstones and markers in the batch may go (KIP-534).
+const ATTR_HORIZON: i16 = 0x40;
 
 /// The header's fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +113,7 @@ impl Header {
             && header.last_offset_delta == header.records - 1
             && !header.is_control()
             && header.attributes & ATTR_CODEC <= 4
+            && header.attributes & ATTR_HORIZON == 0
             && (header.producer_id < 0) == (header.base_sequence < 0)
             && (header.producer_id < 0) == (header.producer_epoch < 0)
             && (!header.is_transactional() || header.producer_id >= 0);
@@ -140,6 +143,21 @@ impl Header {
     /// Whether the batch is a marker of the broker instead of data.
     pub fn is_control(&self) -> bool {
         self.attributes & ATTR_CONTROL != 0
+    }
+
+    /// Whether all records have the broker's timestamp, which is the batch's largest.
+    pub fn has_append_time(&self) -> bool {
+        self.attributes & ATTR_APPEND_TIME != 0
+    }
+
+    /// When tombstones and markers in the batch may go, in milliseconds; none before compaction has set it.
+    pub fn horizon(&self) -> Option<i64> {
+        (self.attributes & ATTR_HORIZON != 0).then_some(self.base_timestamp)
+    }
+
+    /// Notes that the base timestamp is a horizon.
+    pub fn set_horizon(&mut self) {
+        self.attributes |= ATTR_HORIZON;
     }
 
     /// Whether the records are compressed.
@@ -227,14 +245,15 @@ pub fn marker_of(batch: &[u8]) -> Option<Marker> {
 /// before the exact one, never after it.
 pub fn find_timestamp(batch: &[u8], timestamp: i64) -> Option<(i64, i64)> {
     let header = Header::read(batch).ok()?;
-    if header.max_timestamp < timestamp {
+    if header.max_timestamp < timestamp || header.records <= 0 {
         return None;
     }
     if header.attributes & ATTR_APPEND_TIME != 0 {
         return Some((header.base_offset, header.max_timestamp));
     }
     if header.is_compressed() {
-        return Some((header.base_offset, header.base_timestamp.max(timestamp)));
+        let first = if header.horizon().is_some() { timestamp } else { header.base_timestamp };
+        return Some((header.base_offset, first.max(timestamp)));
     }
     let mut rest = batch.get(HEADER_LEN..header.len)?;
     for _ in 0..header.records {
@@ -251,7 +270,7 @@ pub fn find_timestamp(batch: &[u8], timestamp: i64) -> Option<(i64, i64)> {
 }
 
 /// Reads a zig-zag varint.
-fn varint(bytes: &mut &[u8]) -> Option<i64> {
+pub fn varint(bytes: &mut &[u8]) -> Option<i64> {
     let mut value = 0u64;
     for shift in (0..70).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;
@@ -264,23 +283,73 @@ fn varint(bytes: &mut &[u8]) -> Option<i64> {
     None
 }
 
+/// Writes a zig-zag varint, ten bytes at most, and gives the room behind it.
+pub fn put_varint(out: &mut [u8], value: i64) -> &mut [u8] {
+    let mut value = ((value << 1) ^ (value >> 63)) as u64;
+    let mut at = 0;
+    while value >= 0x80 {
+        out[at] = value as u8 | 0x80;
+        value >>= 7;
+        at += 1;
+    }
+    out[at] = value as u8;
+    &mut out[at + 1..]
+}
+
 /// Batches for tests.
 #[cfg(test)]
 pub mod testing {
     use super::*;
+    use crate::broker::log::codec::Codec;
+
+    /// A record: timestamp, key, value.
+    type Full<'a> = (i64, Option<&'a [u8]>, Option<&'a [u8]>);
 
     /// An uncompressed batch; each record is its timestamp and value.
     pub fn batch(producer: Option<(i64, i16, i32)>, transactional: bool, records: &[(i64, &[u8])]) -> Vec<u8> {
+        let records: Vec<Full<'_>> = records.iter().map(|(at, value)| (*at, None, Some(*value))).collect();
+        full(producer, transactional, &records)
+    }
+
+    /// An uncompressed batch of keyed records with timestamps from `at` on; without a value a key is deleted.
+    pub fn keyed(
+        producer: Option<(i64, i16, i32)>,
+        transactional: bool,
+        at: i64,
+        records: &[(&str, Option<&str>)],
+    ) -> Vec<u8> {
+        let records: Vec<Full<'_>> = records
+            .iter()
+            .enumerate()
+            .map(|(delta, (key, value))| (at + delta as i64, Some(key.as_bytes()), value.map(str::as_bytes)))
+            .collect();
+        full(producer, transactional, &records)
+    }
+
+    /// The same batch under another compression.
+    pub fn compressed(batch: &[u8], codec: i16) -> Vec<u8> {
+        let body = Codec::of(codec).unwrap().compress(batch[HEADER_LEN..].to_vec()).unwrap();
+        let mut batch = [&batch[..HEADER_LEN], &body].concat();
+        let attributes = i16_at(&batch, 21) | codec;
+        batch[21..23].copy_from_slice(&attributes.to_be_bytes());
+        batch[8..12].copy_from_slice(&((HEADER_LEN - 12 + body.len()) as i32).to_be_bytes());
+        let crc = crc32c::crc32c(&batch[CRC_FROM..]);
+        batch[17..21].copy_from_slice(&crc.to_be_bytes());
+        batch
+    }
+
+    fn full(producer: Option<(i64, i16, i32)>, transactional: bool, records: &[Full<'_>]) -> Vec<u8> {
         let (producer_id, epoch, sequence) = producer.unwrap_or((-1, -1, -1));
         let base = records[0].0;
         let mut body = Vec::new();
-        for (delta, (timestamp, value)) in records.iter().enumerate() {
+        for (delta, (timestamp, key, value)) in records.iter().enumerate() {
             let mut record = vec![0u8];
             put_varint(&mut record, timestamp - base);
             put_varint(&mut record, delta as i64);
-            put_varint(&mut record, -1);
-            put_varint(&mut record, value.len() as i64);
-            record.extend_from_slice(value);
+            for part in [key, value] {
+                put_varint(&mut record, part.map_or(-1, |bytes| bytes.len() as i64));
+                record.extend_from_slice(part.unwrap_or_default());
+            }
             put_varint(&mut record, 0);
             put_varint(&mut body, record.len() as i64);
             body.extend_from_slice(&record);
@@ -308,12 +377,9 @@ pub mod testing {
     }
 
     fn put_varint(out: &mut Vec<u8>, value: i64) {
-        let mut value = ((value << 1) ^ (value >> 63)) as u64;
-        while value >= 0x80 {
-            out.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        out.push(value as u8);
+        let mut room = [0; 10];
+        let unused = super::put_varint(&mut room, value).len();
+        out.extend_from_slice(&room[..10 - unused]);
     }
 }
 

@@ -1,12 +1,16 @@
 //! One partition's log: segments in order, the offsets that bound it, and where to read.
 //!
-//! Neighbours: [`batch`] knows the bytes, [`segment`] the file, [`index`] where to look, [`sidecar`] keeps what would
-//! otherwise be read from a segment again, [`recovery`] opens a folder. Nothing here knows producers' rules,
+//! Neighbours: [`batch`] knows the bytes, [`records`] and [`codec`] those inside, [`segment`] the file, [`index`] where to
+//! look, [`sidecar`] keeps what would otherwise be read from a segment again, [`recovery`] opens a folder, [`replace`] puts
+//! a compacted segment in the place of others. Nothing here knows producers' rules,
 //! transactions or the wire; `partition.rs` above puts those together under one lock.
 
 pub mod batch;
+pub mod codec;
 pub mod index;
+pub mod records;
 pub mod recovery;
+pub mod replace;
 pub mod segment;
 pub mod sidecar;
 
@@ -92,10 +96,21 @@ impl Log {
         self.segments.len()
     }
 
-    /// Whether a batch of `len` bytes should begin a new segment.
-    pub fn is_full(&self, len: usize, segment_bytes: u64) -> bool {
+    /// All segments, in order.
+    pub fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.segments.iter()
+    }
+
+    /// The segment that began at `stamp`.
+    pub fn segment_mut(&mut self, stamp: u64) -> Option<&mut Segment> {
+        self.segments.iter_mut().find(|segment| segment.stamp == stamp)
+    }
+
+    /// Whether a batch of `len` bytes that comes at `now` should begin a new segment, by size or by age.
+    pub fn is_full(&self, len: usize, now: i64, segment_bytes: u64, segment_ms: i64) -> bool {
         let active = self.active();
-        active.len > 0 && active.len + len as u64 > segment_bytes
+        let old = now.saturating_sub(active.began_ms) >= segment_ms;
+        active.len > 0 && (old || active.len + len as u64 > segment_bytes)
     }
 
     /// Begins a new segment and closes the file of the last.
@@ -105,9 +120,9 @@ impl Log {
         self.push_segment(base);
     }
 
-    /// Writes a batch whose base offset is [`Log::end`]. On an error the log is as it was.
-    pub fn append(&mut self, bytes: &[u8], header: &Header) -> io::Result<()> {
-        self.active_mut().append(bytes, header)
+    /// Writes a batch whose base offset is [`Log::end`], at `now` in milliseconds. On an error the log is as it was.
+    pub fn append(&mut self, bytes: &[u8], header: &Header, now: i64) -> io::Result<()> {
+        self.active_mut().append(bytes, header, now)
     }
 
     /// Closes the file of the segment being written until it is needed again.
@@ -136,8 +151,8 @@ impl Log {
     pub fn slice(&self, offset: i64, max: u64) -> Slice {
         let after = self.segments.partition_point(|segment| segment.base <= offset);
         let mut at = after.saturating_sub(1);
-        // A compacted or truncated segment may end before the next begins.
-        while at + 1 < self.segments.len() && self.segments[at].next <= offset {
+        // A compacted segment may end before the next begins, or hold nothing any more.
+        while at + 1 < self.segments.len() && (self.segments[at].next <= offset || self.segments[at].len == 0) {
             at += 1;
         }
         self.segments[at].slice_from(offset, max)

@@ -2,7 +2,8 @@
 //!
 //! A batch counts when it is whole, its checksum holds and its offset follows the one before. The first that does not
 //! ends the log, as a write that a crash interrupted leaves it. Should that happen anywhere but at the very end, the
-//! segments behind it are set aside under another name, never deleted.
+//! segments behind it are set aside under another name, never deleted. First of all, what an interrupted compaction left
+//! is finished or thrown away; see [`super::replace`].
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::batch::{HEADER_LEN, Header, Marker, marker_of};
 use super::segment::Segment;
-use super::{Log, next_stamp, sidecar};
+use super::{Log, next_stamp, replace, sidecar};
 use crate::broker::producers::{Aborted, Producers};
 
 /// A log as it was found.
@@ -34,6 +35,7 @@ pub fn open(dir: &Path, start: i64) -> io::Result<Recovered> {
         aborted: Vec::new(),
         cut: 0,
     };
+    replace::settle(dir)?;
     let files = segment_files(dir)?;
     let mut broken = false;
     for (at, (base, path)) in files.iter().enumerate() {
@@ -60,7 +62,7 @@ pub fn open(dir: &Path, start: i64) -> io::Result<Recovered> {
 }
 
 /// The segment files of a folder with their base offsets, in order.
-fn segment_files(dir: &Path) -> io::Result<Vec<(i64, PathBuf)>> {
+pub fn segment_files(dir: &Path) -> io::Result<Vec<(i64, PathBuf)>> {
     let mut files = Vec::new();
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -81,7 +83,8 @@ fn segment_files(dir: &Path) -> io::Result<Vec<(i64, PathBuf)>> {
 
 /// Adds one segment to what was found; the bytes that had to be cut off it.
 fn open_segment(base: i64, path: &Path, found: &mut Recovered) -> io::Result<u64> {
-    let len = std::fs::metadata(path)?.len();
+    let metadata = std::fs::metadata(path)?;
+    let len = metadata.len();
     let mut segment = Segment::in_file(base, next_stamp(), path.to_path_buf());
     if let Some(kept) = sidecar::read(path)
         && kept.len == len
@@ -90,11 +93,17 @@ fn open_segment(base: i64, path: &Path, found: &mut Recovered) -> io::Result<u64
         segment.next = kept.next;
         segment.max_timestamp = kept.max_timestamp;
         segment.index = kept.index;
+        segment.began_ms = kept.began_ms;
+        segment.written_ms = kept.written_ms;
+        segment.is_clean = kept.is_clean;
         found.aborted.extend(kept.aborted);
         found.producers = kept.producers;
         found.log.segments.push_back(segment);
         return Ok(0);
     }
+    let written = metadata.modified()?.duration_since(std::time::UNIX_EPOCH);
+    segment.written_ms = written.map_or(0, |since| since.as_millis() as i64);
+    segment.began_ms = segment.written_ms;
     scan(path, len, &mut segment, &mut found.producers, &mut found.aborted)?;
     let cut = len - segment.len;
     if cut > 0 {
@@ -127,19 +136,19 @@ fn scan(
             break;
         }
         segment.applied(&header);
-        replay(&batch, &header, producers, aborted);
+        replay(&batch, &header, segment.written_ms, producers, aborted);
     }
     Ok(())
 }
 
 /// Takes a batch of the log into the producers' state.
-fn replay(batch: &[u8], header: &Header, producers: &mut Producers, aborted: &mut Vec<Aborted>) {
+fn replay(batch: &[u8], header: &Header, written: i64, producers: &mut Producers, aborted: &mut Vec<Aborted>) {
     if !header.is_control() {
-        producers.appended(header);
+        producers.appended(header, written);
         return;
     }
     let Some(marker) = marker_of(batch) else { return };
-    let first = producers.ended(header.producer_id, header.producer_epoch);
+    let first = producers.ended(header.producer_id, header.producer_epoch, written);
     if let (Marker::Abort, Some(first)) = (marker, first) {
         aborted.push(Aborted { producer_id: header.producer_id, first, last: header.base_offset });
     }

@@ -63,6 +63,12 @@ pub struct Segment {
     pub len: u64,
     /// Largest timestamp of its records, `i64::MIN` when empty.
     pub max_timestamp: i64,
+    /// When its first batch was written, in milliseconds; of a file found on opening, when it was last written to.
+    pub began_ms: i64,
+    /// When its last batch was written, in milliseconds.
+    pub written_ms: i64,
+    /// Compaction has been through it.
+    pub is_clean: bool,
     /// When it began, on the counter that orders all segments of a broker.
     pub stamp: u64,
     /// Its sparse index.
@@ -104,6 +110,9 @@ impl Segment {
             next: base,
             len: 0,
             max_timestamp: i64::MIN,
+            began_ms: 0,
+            written_ms: 0,
+            is_clean: false,
             stamp,
             index: Index::default(),
             is_new: false,
@@ -135,8 +144,13 @@ impl Segment {
         }
     }
 
-    /// Writes a batch at the end. On an error the segment is as it was.
-    pub fn append(&mut self, bytes: &[u8], header: &Header) -> io::Result<()> {
+    /// The newest time of its records, in milliseconds: their own, or that of writing when they have none.
+    pub fn newest_ms(&self) -> i64 {
+        if self.max_timestamp >= 0 { self.max_timestamp } else { self.written_ms }
+    }
+
+    /// Writes a batch at the end, at `now` in milliseconds. On an error the segment is as it was.
+    pub fn append(&mut self, bytes: &[u8], header: &Header, now: i64) -> io::Result<()> {
         match &mut self.store {
             Store::Memory(held) => held.extend_from_slice(bytes),
             Store::File { path, open, torn } => {
@@ -161,8 +175,31 @@ impl Segment {
                 *torn = false;
             }
         }
+        if self.len == 0 {
+            self.began_ms = now;
+        }
+        self.written_ms = now;
+        self.is_clean = false;
         self.applied(header);
         Ok(())
+    }
+
+    /// A copy of what is in memory; none of a file.
+    pub fn copy(&self) -> Option<Vec<u8>> {
+        match &self.store {
+            Store::Memory(held) => Some(held.clone()),
+            Store::File { .. } => None,
+        }
+    }
+
+    /// Replaces what is in memory.
+    pub fn set_bytes(&mut self, bytes: Vec<u8>) {
+        self.store = Store::Memory(bytes);
+    }
+
+    /// Says where the file is now.
+    pub fn set_path(&mut self, path: PathBuf) {
+        self.store = Store::File { path, open: None, torn: false };
     }
 
     /// Takes in a batch that is already in the store at `len`.
@@ -217,6 +254,11 @@ impl Segment {
 }
 
 impl Slice {
+    /// Whether reading goes by a name that compaction could give to another file in between.
+    pub fn is_by_name(&self) -> bool {
+        matches!(self.source, Source::Path(_))
+    }
+
     /// Whole batches from the one that holds `from` on: those that begin before `limit`, `max` bytes at most, but
     /// always the first when `at_least_one`.
     pub fn read(mut self, from: i64, limit: i64, max: usize, at_least_one: bool) -> io::Result<Vec<u8>> {

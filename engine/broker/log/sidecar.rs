@@ -4,8 +4,8 @@
 //! It is written when a segment is finished and on a clean shutdown, counts only when its length matches the segment
 //! and its checksum holds, and is never needed: the segment itself says everything.
 //!
-//! Layout, little endian: magic `ALCX`, version u16, then length u64, next offset i64, maximal timestamp i64, number
-//! of index entries u32 and the entries (offset i64, position u64, timestamp i64), length u32 and JSON of the rest,
+//! Layout, little endian: magic `ALCX`, version u16, then length u64, next offset i64, maximal timestamp i64, times of
+//! the first and the last write i64 each, cleaned by compaction u8, number of index entries u32 and the entries (offset i64, position u64, timestamp i64), length u32 and JSON of the rest,
 //! CRC32C u32 of everything before it.
 
 use std::io;
@@ -18,7 +18,7 @@ use super::segment::Segment;
 use crate::broker::producers::{Aborted, Producers};
 
 const MAGIC: &[u8; 4] = b"ALCX";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// The contents of a sidecar.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,6 +29,12 @@ pub struct Sidecar {
     pub next: i64,
     /// Largest timestamp in the segment.
     pub max_timestamp: i64,
+    /// When its first batch was written, in milliseconds.
+    pub began_ms: i64,
+    /// When its last batch was written, in milliseconds.
+    pub written_ms: i64,
+    /// Compaction has been through it.
+    pub is_clean: bool,
     /// The segment's index.
     pub index: Index,
     /// Transactions whose abort marker is in the segment.
@@ -65,6 +71,9 @@ pub fn write(segment: &Segment, aborted: &[Aborted], producers: &Producers) -> i
     out.extend_from_slice(&segment.len.to_le_bytes());
     out.extend_from_slice(&segment.next.to_le_bytes());
     out.extend_from_slice(&segment.max_timestamp.to_le_bytes());
+    out.extend_from_slice(&segment.began_ms.to_le_bytes());
+    out.extend_from_slice(&segment.written_ms.to_le_bytes());
+    out.push(u8::from(segment.is_clean));
     out.extend_from_slice(&(entries.len() as u32).to_le_bytes());
     for entry in entries {
         out.extend_from_slice(&entry.offset.to_le_bytes());
@@ -95,6 +104,9 @@ fn decode(bytes: &[u8]) -> Option<Sidecar> {
     let len = u64::from_le_bytes(take(&mut rest)?);
     let next = i64::from_le_bytes(take(&mut rest)?);
     let max_timestamp = i64::from_le_bytes(take(&mut rest)?);
+    let began_ms = i64::from_le_bytes(take(&mut rest)?);
+    let written_ms = i64::from_le_bytes(take(&mut rest)?);
+    let is_clean = take::<1>(&mut rest)? != [0];
     let count = u32::from_le_bytes(take(&mut rest)?) as usize;
     let mut entries = Vec::with_capacity(count.min(rest.len() / 24));
     for _ in 0..count {
@@ -106,7 +118,8 @@ fn decode(bytes: &[u8]) -> Option<Sidecar> {
     }
     let json = u32::from_le_bytes(take(&mut rest)?) as usize;
     let Rest { aborted, producers } = serde_json::from_slice(rest.get(..json)?).ok()?;
-    Some(Sidecar { len, next, max_timestamp, index: Index::from_entries(entries), aborted, producers })
+    let index = Index::from_entries(entries);
+    Some(Sidecar { len, next, max_timestamp, began_ms, written_ms, is_clean, index, aborted, producers })
 }
 
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {

@@ -1,4 +1,10 @@
 //! One partition: its log and its producers under one lock, and the readers that wait for it to grow.
+//!
+//! `retention` says what is too old or too much, [`compaction`] and its `pass` keep the last record of each key.
+
+pub mod compaction;
+mod pass;
+mod retention;
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -12,12 +18,15 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::alarm::Alarm;
+use super::clock::Clock;
 use super::config::Fsync;
 use super::log::batch::{self, Header, Marker};
+use super::log::records::Records;
 use super::log::segment::too_many_open;
 use super::log::{Log, recovery, sidecar};
 use super::producers::{Aborted, Active, Producers, Verdict};
-use super::time::now_ms;
+
+pub use compaction::Compaction;
 
 /// Room a thread keeps for the batch it is about to write.
 const SCRATCH_KEPT: usize = 2 << 20;
@@ -37,6 +46,8 @@ pub struct Limits {
     pub held: AtomicU64,
     /// Hears of failing writes.
     pub alarm: Arc<Alarm>,
+    /// The time.
+    pub clock: Clock,
 }
 
 /// What the topic demands of a batch.
@@ -44,10 +55,34 @@ pub struct Limits {
 pub struct Rules {
     /// Size at which a segment is finished.
     pub segment_bytes: u64,
+    /// Age at which a segment is finished by the next batch, in milliseconds.
+    pub segment_ms: i64,
+    /// Records older than this go, in milliseconds; none when they stay.
+    pub retention_ms: Option<i64>,
+    /// The oldest records go beyond this size; none when they stay.
+    pub retention_bytes: Option<u64>,
+    /// How the topic is compacted, if it is.
+    pub compaction: Option<Compaction>,
     /// Largest batch that is taken.
     pub max_message_bytes: usize,
     /// Records get the broker's time instead of the producer's.
     pub append_time: bool,
+}
+
+impl Rules {
+    /// Rules that keep everything.
+    #[cfg(test)]
+    pub const fn keeping(segment_bytes: u64) -> Rules {
+        Rules {
+            segment_bytes,
+            segment_ms: i64::MAX,
+            retention_ms: None,
+            retention_bytes: None,
+            compaction: None,
+            max_message_bytes: 1 << 20,
+            append_time: false,
+        }
+    }
 }
 
 /// Where an accepted batch is.
@@ -103,6 +138,12 @@ struct Inner {
     dirty: bool,
     /// Whether a sidecar of the segment being written may exist.
     stale_sidecar: bool,
+    /// Compaction has been through everything below this offset.
+    clean_below: i64,
+    /// When the first tombstone or marker that compaction left behind may go, in milliseconds.
+    horizon: Option<i64>,
+    /// How often compaction has put a segment in the place of others.
+    rewrites: u64,
     /// The topic was deleted.
     gone: bool,
 }
@@ -119,6 +160,7 @@ impl Partition {
         };
         limits.held.fetch_add(log.len(), Ordering::Relaxed);
         let base = log.active().base;
+        let clean_below = log.segments().find(|segment| !segment.is_clean).map_or(base, |segment| segment.base);
         let inner = Inner {
             aborted_kept: aborted.partition_point(|aborted| aborted.last < base),
             log,
@@ -127,6 +169,9 @@ impl Partition {
             waiting: Vec::new(),
             dirty: false,
             stale_sidecar: true,
+            clean_below,
+            horizon: None,
+            rewrites: 0,
             gone: false,
         };
         Ok((Partition { limits, inner: Mutex::new(inner) }, cut))
@@ -137,6 +182,9 @@ impl Partition {
         if bytes.len() > rules.max_message_bytes {
             return Err(ResponseError::MessageTooLarge);
         }
+        if rules.compaction.is_some() {
+            check_keys(bytes, header)?;
+        }
         let mut inner = self.inner.lock();
         inner.check_alive()?;
         let log_start = inner.log.start();
@@ -146,10 +194,10 @@ impl Partition {
             let append_time = if rules.append_time { timestamp } else { -1 };
             return Ok(Appended { base_offset, append_time, log_start });
         }
-        let append_time = if rules.append_time { now_ms() } else { -1 };
-        let written =
-            inner.write(bytes, rules.append_time.then_some(append_time), rules.segment_bytes, &self.limits)?;
-        inner.producers.appended(&written);
+        let now = self.limits.clock.now_ms();
+        let append_time = if rules.append_time { now } else { -1 };
+        let written = inner.write(bytes, rules.append_time.then_some(append_time), now, &rules, &self.limits)?;
+        inner.producers.appended(&written, now);
         inner.wake();
         inner.sync(&self.limits)?;
         Ok(Appended { base_offset: written.base_offset, append_time, log_start })
@@ -161,19 +209,20 @@ impl Partition {
         marker: Marker,
         producer_id: i64,
         epoch: i16,
-        segment_bytes: u64,
+        rules: Rules,
     ) -> Result<(), ResponseError> {
         let mut inner = self.inner.lock();
         if inner.gone {
             return Ok(());
         }
+        let now = self.limits.clock.now_ms();
         if inner.producers.open_of(producer_id).is_none() {
-            inner.producers.ended(producer_id, epoch);
+            inner.producers.ended(producer_id, epoch, now);
             return Ok(());
         }
-        let bytes = batch::marker_batch(marker, producer_id, epoch, now_ms());
-        let written = inner.write(&bytes, None, segment_bytes, &self.limits)?;
-        let first = inner.producers.ended(producer_id, epoch);
+        let bytes = batch::marker_batch(marker, producer_id, epoch, now);
+        let written = inner.write(&bytes, None, now, &rules, &self.limits)?;
+        let first = inner.producers.ended(producer_id, epoch, now);
         if let (Marker::Abort, Some(first)) = (marker, first) {
             inner.aborted.push(Aborted { producer_id, first, last: written.base_offset });
         }
@@ -196,23 +245,37 @@ impl Partition {
     /// Reads whole batches from the one that holds `offset` on: `max` bytes at most, but one batch at least when
     /// `at_least_one`. With `committed`, only what is stable.
     pub fn read(&self, offset: i64, max: usize, at_least_one: bool, committed: bool) -> Result<Found, ResponseError> {
-        let (slice, bounds) = {
-            let inner = self.inner.lock();
-            inner.check_alive()?;
-            let bounds = inner.bounds();
-            if offset < bounds.start || offset > bounds.end {
-                return Err(ResponseError::OffsetOutOfRange);
-            }
+        loop {
+            let (slice, bounds, rewrites) = {
+                let inner = self.inner.lock();
+                inner.check_alive()?;
+                let bounds = inner.bounds();
+                if offset < bounds.start || offset > bounds.end {
+                    return Err(ResponseError::OffsetOutOfRange);
+                }
+                let limit = if committed { bounds.stable } else { bounds.end };
+                if offset >= limit || (max == 0 && !at_least_one) {
+                    return Ok(Found { bounds, records: Vec::new(), aborted: Vec::new() });
+                }
+                (inner.log.slice(offset, max as u64), bounds, inner.rewrites)
+            };
             let limit = if committed { bounds.stable } else { bounds.end };
-            if offset >= limit || (max == 0 && !at_least_one) {
-                return Ok(Found { bounds, records: Vec::new(), aborted: Vec::new() });
+            let by_name = slice.is_by_name();
+            let records = slice.read(offset, limit, max, at_least_one);
+            let mut aborted = Vec::new();
+            if by_name || committed {
+                let inner = self.inner.lock();
+                if by_name && inner.rewrites != rewrites {
+                    // Compaction was here: another file may have had the name.
+                    continue;
+                }
+                if let (true, Ok(records)) = (committed, &records) {
+                    aborted = inner.aborted_within(offset, records);
+                }
             }
-            (inner.log.slice(offset, max as u64), bounds)
-        };
-        let limit = if committed { bounds.stable } else { bounds.end };
-        let records = slice.read(offset, limit, max, at_least_one).map_err(|error| self.read_failed(offset, &error))?;
-        let aborted = if committed { self.aborted_within(offset, &records) } else { Vec::new() };
-        Ok(Found { bounds, records, aborted })
+            let records = records.map_err(|error| self.read_failed(offset, &error))?;
+            return Ok(Found { bounds, records, aborted });
+        }
     }
 
     /// A file that retention or deletion took away between the look and the read is an offset out of range.
@@ -228,34 +291,34 @@ impl Partition {
         ResponseError::KafkaStorageError
     }
 
-    /// The aborted transactions that touch the batches in `records`, which begin at or before `offset`.
-    fn aborted_within(&self, offset: i64, records: &[u8]) -> Vec<Aborted> {
-        let mut end = offset;
-        let mut rest = records;
-        while let Ok(header) = Header::read(rest) {
-            end = header.next_offset();
-            rest = rest.get(header.len..).unwrap_or_default();
-        }
-        let inner = self.inner.lock();
-        let from = inner.aborted.partition_point(|aborted| aborted.last < offset);
-        inner.aborted[from..].iter().filter(|aborted| aborted.first < end).copied().collect()
-    }
-
     /// Offset and timestamp of the first record whose timestamp is at least `timestamp`.
     pub fn find_timestamp(&self, timestamp: i64, committed: bool) -> Result<Option<(i64, i64)>, ResponseError> {
-        let (slices, bounds) = {
-            let inner = self.inner.lock();
-            inner.check_alive()?;
-            (inner.log.slices_from_timestamp(timestamp), inner.bounds())
-        };
-        let limit = if committed { bounds.stable } else { bounds.end };
-        for slice in slices {
-            let found = slice.find_timestamp(timestamp, bounds.start, limit);
-            if let Some(found) = found.map_err(|error| self.read_failed(bounds.start, &error))? {
-                return Ok(Some((found.0.max(bounds.start), found.1)));
+        loop {
+            let (slices, bounds, rewrites) = {
+                let inner = self.inner.lock();
+                inner.check_alive()?;
+                (inner.log.slices_from_timestamp(timestamp), inner.bounds(), inner.rewrites)
+            };
+            let limit = if committed { bounds.stable } else { bounds.end };
+            let mut answer = Ok(None);
+            for slice in slices {
+                answer = slice.find_timestamp(timestamp, bounds.start, limit);
+                if !matches!(answer, Ok(None)) {
+                    break;
+                }
             }
+            if self.inner.lock().rewrites != rewrites {
+                // Compaction was here: another file may have had a segment's name.
+                continue;
+            }
+            let found = answer.map_err(|error| self.read_failed(bounds.start, &error))?;
+            return Ok(found.map(|(offset, timestamp)| (offset.max(bounds.start), timestamp)));
         }
-        Ok(None)
+    }
+
+    /// Forgets producers that were last heard of before `before`, in milliseconds, and have nothing open.
+    pub fn expire_producers(&self, before: i64) {
+        self.inner.lock().producers.expire(before);
     }
 
     /// Largest timestamp of all records.
@@ -345,6 +408,18 @@ impl Inner {
         if self.gone { Err(ResponseError::UnknownTopicOrPartition) } else { Ok(()) }
     }
 
+    /// The aborted transactions that touch the batches in `records`, which begin at or before `offset`.
+    fn aborted_within(&self, offset: i64, records: &[u8]) -> Vec<Aborted> {
+        let mut end = offset;
+        let mut rest = records;
+        while let Ok(header) = Header::read(rest) {
+            end = header.next_offset();
+            rest = rest.get(header.len..).unwrap_or_default();
+        }
+        let from = self.aborted.partition_point(|aborted| aborted.last < offset);
+        self.aborted[from..].iter().filter(|aborted| aborted.first < end).copied().collect()
+    }
+
     fn bounds(&self) -> Bounds {
         let end = self.log.end();
         Bounds { start: self.log.start(), stable: self.producers.first_open().unwrap_or(end), end }
@@ -355,10 +430,11 @@ impl Inner {
         &mut self,
         bytes: &[u8],
         append_time: Option<i64>,
-        segment_bytes: u64,
+        now: i64,
+        rules: &Rules,
         limits: &Limits,
     ) -> Result<Header, ResponseError> {
-        if self.log.is_full(bytes.len(), segment_bytes) {
+        if self.log.is_full(bytes.len(), now, rules.segment_bytes, rules.segment_ms) {
             self.roll(limits);
         }
         if std::mem::take(&mut self.stale_sidecar)
@@ -374,7 +450,7 @@ impl Inner {
                 batch::set_append_time(scratch, timestamp);
             }
             let header = Header::read(scratch).map_err(|_| ResponseError::InvalidRecord)?;
-            self.log.append(scratch, &header).map_err(|error| limits.write_failed(error))?;
+            self.log.append(scratch, &header, now).map_err(|error| limits.write_failed(error))?;
             self.dirty = true;
             limits.held.fetch_add(header.len as u64, Ordering::Relaxed);
             if scratch.capacity() > SCRATCH_KEPT {
@@ -444,6 +520,13 @@ impl Inner {
     }
 }
 
+/// A compacted topic keeps what has a key, so everything has to have one.
+fn check_keys(bytes: &[u8], header: &Header) -> Result<(), ResponseError> {
+    let mut all = true;
+    let whole = Records::open(bytes, header).and_then(|records| records.each(|record| all &= record.key.is_some()));
+    if whole.is_ok() && all { Ok(()) } else { Err(ResponseError::InvalidRecord) }
+}
+
 impl Limits {
     /// A failed write: clients try again, and nothing of the batch is left.
     fn write_failed(&self, error: io::Error) -> ResponseError {
@@ -452,5 +535,7 @@ impl Limits {
     }
 }
 
+#[cfg(test)]
+mod compaction_tests;
 #[cfg(test)]
 mod tests;

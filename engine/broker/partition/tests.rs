@@ -10,10 +10,16 @@ use kafka_protocol::ResponseError;
 use super::*;
 use crate::broker::log::batch::testing::batch;
 
-const RULES: Rules = Rules { segment_bytes: 2000, max_message_bytes: 1 << 20, append_time: false };
+const RULES: Rules = Rules::keeping(2000);
 
 fn limits(in_memory: bool) -> Arc<Limits> {
-    Arc::new(Limits { fsync: Fsync::Never, in_memory, held: AtomicU64::new(0), alarm: Arc::default() })
+    Arc::new(Limits {
+        fsync: Fsync::Never,
+        in_memory,
+        held: AtomicU64::new(0),
+        alarm: Arc::default(),
+        clock: Clock::default(),
+    })
 }
 
 fn open(dir: &Path) -> Partition {
@@ -192,7 +198,7 @@ fn fill_with_transactions(partition: &Partition) {
         append(partition, &of_producer(2, 0, n, true)).unwrap();
         append(partition, &plain(1, 7, 60)).unwrap();
         let marker = if n % 3 == 0 { Marker::Commit } else { Marker::Abort };
-        partition.end_transaction(marker, 2, 0, RULES.segment_bytes).unwrap();
+        partition.end_transaction(marker, 2, 0, RULES).unwrap();
     }
     partition.permit(3, 1);
     append(partition, &of_producer(3, 1, 0, true)).unwrap();
@@ -265,7 +271,7 @@ fn committed_readers_stop_at_an_open_transaction_and_learn_what_was_aborted() {
     append(&partition, &plain(1, 7, 10)).unwrap();
     assert!(partition.read(0, 1 << 20, true, true).unwrap().records.is_empty());
     assert!(!partition.read(0, 1 << 20, true, false).unwrap().records.is_empty());
-    partition.end_transaction(Marker::Abort, 1, 0, 1 << 20).unwrap();
+    partition.end_transaction(Marker::Abort, 1, 0, Rules::keeping(1 << 20)).unwrap();
     let found = partition.read(0, 1 << 20, true, true).unwrap();
     assert_eq!(found.aborted, [Aborted { producer_id: 1, first: 0, last: 2 }]);
     assert_eq!(found.bounds, Bounds { start: 0, stable: 3, end: 3 });
@@ -298,6 +304,9 @@ fn a_full_disk_refuses_the_batch_and_the_next_goes_on_where_it_was() {
     std::os::unix::fs::symlink("/dev/full", &path).unwrap();
     let limits = limits(false);
     let inner = Inner {
+        clean_below: 0,
+        horizon: None,
+        rewrites: 0,
         log: Log::empty(Some(dir.path().to_path_buf()), 0),
         producers: Producers::default(),
         aborted: Vec::new(),

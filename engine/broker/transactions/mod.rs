@@ -1,9 +1,9 @@
 //! The transaction coordinator (KIP-98, KIP-360, KIP-447): producer ids, epochs, and transactions over partitions and
 //! groups.
 //!
-//! The decision to commit or abort is one event in the journal, and offsets sent to the transaction count from then
-//! on. Markers follow in every partition; should one fail, the decision stands and the rest is written later, by the
-//! next request or by time. All changes pass one gate, so that reading a state and writing the next is one step. Lock
+//! The decision to commit or abort is one event in the journal. Markers follow in every partition, and when all are
+//! written, offsets sent to the transaction count; should one fail, the decision stands and the rest is written later,
+//! by the next request or by time. All changes pass one gate, so that reading a state and writing the next is one step. Lock
 //! order: gate, then groups, then a partition or the journal.
 
 use std::collections::BTreeSet;
@@ -12,7 +12,9 @@ use std::sync::Arc;
 use kafka_protocol::ResponseError;
 use parking_lot::{Mutex, MutexGuard};
 
+use super::clock::Clock;
 use super::groups::Groups;
+use super::hooks::Hooks;
 use super::journal::Journal;
 use super::log::batch::Marker;
 use super::state::{Event, Offsets, Phase, Txn};
@@ -42,12 +44,20 @@ pub struct Transactions {
     journal: Arc<Mutex<Journal>>,
     topics: Arc<Topics>,
     max_timeout_ms: i64,
+    clock: Clock,
+    hooks: Option<Hooks>,
 }
 
 impl Transactions {
     /// The coordinator over what the journal holds; transactions that were open go on, decided ones are finished.
-    pub fn open(journal: Arc<Mutex<Journal>>, topics: Arc<Topics>, max_timeout_ms: i64) -> Self {
-        let this = Transactions { gate: Mutex::new(()), journal, topics, max_timeout_ms };
+    pub fn open(
+        journal: Arc<Mutex<Journal>>,
+        topics: Arc<Topics>,
+        max_timeout_ms: i64,
+        clock: Clock,
+        hooks: Option<Hooks>,
+    ) -> Self {
+        let this = Transactions { gate: Mutex::new(()), journal, topics, max_timeout_ms, clock, hooks };
         this.resume();
         this
     }
@@ -83,7 +93,7 @@ impl Transactions {
                     let committed =
                         owner.is_some_and(|txn| txn.phase == Phase::CompleteCommit && txn.epoch == producer.epoch);
                     let marker = if committed { Marker::Commit } else { Marker::Abort };
-                    let _ = partition.end_transaction(marker, producer.id, producer.epoch, rules.segment_bytes);
+                    let _ = partition.end_transaction(marker, producer.id, producer.epoch, rules);
                 }
             }
         }
@@ -102,7 +112,20 @@ impl Transactions {
     }
 
     fn keep(&self, id: &str, txn: &Txn) -> Result<(), ResponseError> {
-        self.record(Event::Txn { id: id.to_string(), txn: txn.clone() })
+        let txn = Txn { used_ms: self.clock.now_ms(), ..txn.clone() };
+        self.record(Event::Txn { id: id.to_string(), txn })
+    }
+
+    /// Forgets transactional ids that were last used before `before`, in milliseconds, and have nothing open.
+    pub fn expire(&self, before: i64) {
+        let _gate = self.gate.lock();
+        for (id, txn) in self.all() {
+            let idle = matches!(txn.phase, Phase::Empty | Phase::CompleteCommit | Phase::CompleteAbort);
+            if idle && txn.used_ms < before {
+                // A failure is tried again next time.
+                let _ = self.record(Event::TxnExpired { id });
+            }
+        }
     }
 
     fn permit<'a>(&self, txn: &Txn, partitions: impl IntoIterator<Item = &'a (String, i32)>) {
@@ -147,6 +170,7 @@ impl Transactions {
                 timeout_ms,
                 phase: Phase::Empty,
                 started_ms: 0,
+                used_ms: 0,
                 partitions: BTreeSet::new(),
                 groups: BTreeSet::new(),
             };
@@ -196,6 +220,9 @@ impl Transactions {
 
     /// Writes the markers of a decided transaction and notes that they are written.
     fn finish(&self, _gate: &MutexGuard<'_, ()>, id: &str, mut txn: Txn) -> Result<Txn, ResponseError> {
+        if self.markers_are_held() {
+            return Err(ResponseError::ConcurrentTransactions);
+        }
         let (marker, done) = match txn.phase {
             Phase::PrepareCommit => (Marker::Commit, Phase::CompleteCommit),
             _ => (Marker::Abort, Phase::CompleteAbort),
@@ -203,7 +230,7 @@ impl Transactions {
         for (topic, index) in &txn.partitions {
             if let Some((partition, rules)) = self.topics.partition(topic, *index) {
                 partition
-                    .end_transaction(marker, txn.producer_id, txn.epoch, rules.segment_bytes)
+                    .end_transaction(marker, txn.producer_id, txn.epoch, rules)
                     .map_err(|_| ResponseError::CoordinatorNotAvailable)?;
             }
         }
@@ -290,7 +317,8 @@ impl Transactions {
         claim: Claim<'_>,
         groups: &Groups,
         group: &str,
-        member: (&str, i32),
+        member: (&str, Option<&str>),
+        generation: i32,
         offsets: Offsets,
     ) -> Result<(), ResponseError> {
         let _gate = self.gate.lock();
@@ -301,7 +329,7 @@ impl Transactions {
         if txn.phase != Phase::Ongoing || !txn.groups.contains(group) {
             return Err(ResponseError::InvalidTxnState);
         }
-        groups.commit_in_transaction(now, group, member.0, member.1, || {
+        groups.commit_in_transaction(now, group, member, generation, || {
             if offsets.is_empty() {
                 return Ok(());
             }
@@ -322,7 +350,14 @@ impl Transactions {
             }
             _ => return Err(ResponseError::InvalidTxnState),
         }
+        if self.markers_are_held() {
+            return Ok(());
+        }
         self.finish(&gate, claim.id, txn).map(|_| ())
+    }
+
+    fn markers_are_held(&self) -> bool {
+        self.hooks.as_ref().is_some_and(Hooks::markers_are_held)
     }
 
     /// When something has to happen without a request.

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicU64;
 
 use super::*;
+use crate::broker::clock::Clock;
 use crate::broker::config::Fsync;
 use crate::broker::log::batch::Header;
 use crate::broker::log::batch::testing::batch;
@@ -29,7 +30,7 @@ impl Bench {
 
     fn over(dir: Option<tempfile::TempDir>) -> Self {
         let (in_memory, alarm) = (dir.is_none(), Arc::default());
-        let limits = Limits { fsync: Fsync::Never, in_memory, held: AtomicU64::new(0), alarm };
+        let limits = Limits { fsync: Fsync::Never, in_memory, held: AtomicU64::new(0), alarm, clock: Clock::default() };
         let journal = match &dir {
             None => Journal::in_memory(),
             Some(dir) => Journal::open(&dir.path().join("journal"), false, Arc::default()).unwrap(),
@@ -37,7 +38,8 @@ impl Bench {
         let folder = dir.as_ref().map(|dir| dir.path().join("topics"));
         let (topics, _) = Topics::open(journal.state(), folder, Arc::new(limits), 1 << 20).unwrap();
         let (journal, topics) = (Arc::new(Mutex::new(journal)), Arc::new(topics));
-        let transactions = Transactions::open(Arc::clone(&journal), Arc::clone(&topics), 900_000);
+        let transactions =
+            Transactions::open(Arc::clone(&journal), Arc::clone(&topics), 900_000, Clock::default(), None);
         Bench { dir, journal, topics, groups: Groups::new(0), transactions }
     }
 
@@ -58,7 +60,7 @@ impl Bench {
     fn append(&self, producer: (i64, i16), sequence: i32) -> Result<i64, ResponseError> {
         let bytes = batch(Some((producer.0, producer.1, sequence)), true, &[(1, b"x")]);
         let header = Header::read_produced(&bytes).unwrap();
-        let rules = Rules { segment_bytes: 1 << 20, max_message_bytes: 1 << 20, append_time: false };
+        let rules = Rules::keeping(1 << 20);
         let (partition, _) = self.topics.partition(T0.0, T0.1).unwrap();
         partition.append(&bytes, &header, rules).map(|appended| appended.base_offset)
     }
@@ -76,9 +78,9 @@ impl Bench {
 
     fn send_offset(&self, producer: (i64, i16), offset: i64) -> Result<(), ResponseError> {
         self.transactions.add_offsets(0, claim(producer), "g")?;
-        let committed = Committed { offset, leader_epoch: -1, metadata: String::new() };
+        let committed = Committed { offset, leader_epoch: -1, metadata: String::new(), at_ms: 0 };
         let offsets = Offsets::from([("t".to_string(), [(0, committed)].into())]);
-        self.transactions.commit_offsets(0, claim(producer), &self.groups, "g", ("", -1), offsets)
+        self.transactions.commit_offsets(0, claim(producer), &self.groups, "g", ("", None), -1, offsets)
     }
 
     fn committed(&self) -> Option<i64> {

@@ -21,9 +21,10 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::args::{DemoArgs, OutputFormat};
+use super::notices::Desk;
 use super::signals::Interrupts;
 use super::style::Paint;
-use super::{SHUTDOWN_PATIENCE, complain, notices, repl};
+use super::{SHUTDOWN_PATIENCE, complain, repl};
 use crate::error::{Error, Result};
 use crate::ingest::cars::Cars;
 use crate::ingest::mqtt::publisher::{Publisher, PublisherConfig};
@@ -214,7 +215,7 @@ fn shell(
     });
     let publisher = Publisher::start(PublisherConfig::new(device, "demo-car-live").rate(2.0), cars)?;
     let code = if std::io::stdin().is_terminal() {
-        repl::run(&mut session, OutputFormat::Table, interrupts).map(|()| 0)
+        repl::run(&mut session, OutputFormat::Table, interrupts, &said.desk).map(|()| 0)
     } else {
         repl::from_pipe(&mut session, OutputFormat::Table, interrupts)
     };
@@ -229,11 +230,12 @@ fn shell(
 struct Said {
     lines: Arc<Mutex<Vec<(Level, String)>>>,
     to_stderr: Arc<AtomicBool>,
+    desk: Desk,
 }
 
 impl Said {
     fn notices(&self) -> Notices {
-        let (said, stderr) = (self.clone(), notices::to_stderr());
+        let (said, stderr) = (self.clone(), self.desk.notices());
         Notices::new(move |notice| {
             if said.to_stderr.load(Ordering::Relaxed) {
                 stderr.say(notice.level, &notice.subject, notice.text);

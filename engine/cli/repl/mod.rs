@@ -1,31 +1,55 @@
-//! The shell: read, execute, print. Ctrl-C stops a running query and not the shell.
+//! The shell: read, execute, print. Ctrl-C stops a running query and not the shell; twice, it leaves.
+//!
+//! - [`commands`]: the commands that are no SQL, in one table; [`help`]: what can be typed
+//! - [`input`]: a text cut into statements and commands
+//! - [`shell`]: carries them out; [`act`]: one arm a command; [`edit`]: the user's editor
+//! - [`console`]: where results go
+//! - [`batch`]: nobody types: `-e`, `-f`, a pipe
+//! - [`editor`]: the line editor, of [`typed`], [`prompt`], [`validate`], [`highlight`], [`complete`], [`hint`]
+//! - [`history`]: what was typed, without its [`secrets`]
 
+mod act;
+mod batch;
+mod commands;
+mod complete;
+mod console;
+mod edit;
+mod editor;
+mod help;
+mod highlight;
+mod hint;
 mod history;
+mod input;
 mod prompt;
+mod secrets;
+mod shell;
+mod typed;
 mod validate;
-mod words;
 
-use std::io::{self, IsTerminal, Write};
+pub use shell::write_outcome;
 
-use reedline::{FileBackedHistory, Reedline, Signal};
+use std::io::IsTerminal;
+
+use reedline::{EditCommand, ExternalPrinter, Signal};
 
 use super::args::{OutputFormat, ReplArgs};
-use super::rows::{self, End};
+use super::notices::Desk;
 use super::signals::Interrupts;
 use super::style::Paint;
-use super::{SHUTDOWN_PATIENCE, complain, print, setup};
-use crate::error::{Error, Result, Span};
-use crate::session::{Engine, Outcome, Session, Storage};
-use crate::sql::split::split;
-use words::Word;
-
-/// How many statements the history keeps.
-const HISTORY_ENTRIES: usize = 10_000;
+use super::{SHUTDOWN_PATIENCE, setup};
+use crate::error::{Error, Result};
+use crate::session::{Engine, Including, Session, Storage};
+use complete::SessionNames;
+use history::ShellHistory;
+use prompt::ShellPrompt;
+use shell::{Flow, Shell};
+use typed::Typed;
 
 /// `alcedo repl`.
 pub fn command(args: &ReplArgs) -> Result<u8> {
     let interrupts = Interrupts::listen(|| std::process::exit(130))?;
-    let engine = setup::builder(&args.session)?.start()?;
+    let desk = Desk::default();
+    let engine = setup::builder(&args.session)?.notices(desk.notices()).start()?;
     let mut session = engine.session();
     setup::define(&mut session, &args.session)?;
     let restored = session.restore();
@@ -34,9 +58,12 @@ pub fn command(args: &ReplArgs) -> Result<u8> {
     if restored > 0 {
         eprintln!("{}", paint.faint(&format!("{restored} statements of earlier sessions are back")));
     }
-    let code = if std::io::stdin().is_terminal() {
-        eprintln!("{}", paint.faint("statements end with `;`, `help` lists what can be typed"));
-        run(&mut session, args.output, &interrupts)?;
+    let given = &args.given.0;
+    let code = if !given.is_empty() {
+        batch::given(&mut Shell::new(&mut session, args.output, &interrupts), given)?
+    } else if std::io::stdin().is_terminal() {
+        eprintln!("{}", paint.faint("statements end with `;`, `help` lists what can be typed, Tab completes"));
+        run(&mut session, args.output, &interrupts, &desk)?;
         0
     } else {
         from_pipe(&mut session, args.output, &interrupts)?
@@ -63,120 +90,63 @@ pub fn leave(engine: &Engine) -> Result<()> {
 
 /// Statements from a pipe: no prompt, and the first error ends it.
 pub fn from_pipe(session: &mut Session, format: OutputFormat, interrupts: &Interrupts) -> Result<u8> {
-    let text = io::read_to_string(io::stdin())
-        .map_err(|error| Error::external("standard input cannot be read").with_source(error))?;
-    for piece in &split(&text).pieces {
-        let outcomes = session.execute(piece.text);
-        let shown = outcomes
-            .and_then(|outcomes| outcomes.into_iter().try_for_each(|outcome| show(outcome, format, interrupts)));
-        if let Err(error) = shown {
-            // The place counts from the start of the pipe, as in a file.
-            let offset = piece.span.start;
-            let error = match error.span() {
-                Some(span) => error.at(Span::new(span.start + offset, span.end + offset)),
-                None => error,
-            };
-            complain(&error, &text, "");
-            return Ok(error.exit_code());
-        }
-    }
-    Ok(0)
+    batch::pipe(&mut Shell::new(session, format, interrupts))
 }
 
-/// Reads statements from the terminal until the user leaves.
-pub fn run(session: &mut Session, format: OutputFormat, interrupts: &Interrupts) -> Result<()> {
-    let mut editor = Reedline::create().with_validator(Box::new(validate::StatementValidator));
-    if let Some(path) = history::path()
-        && let Ok(history) = FileBackedHistory::with_file(HISTORY_ENTRIES, path)
-    {
-        editor = editor.with_history(Box::new(history));
+/// Reads statements from the terminal until the user leaves; what `desk` is told meanwhile stands above the line.
+pub fn run(session: &mut Session, format: OutputFormat, interrupts: &Interrupts, desk: &Desk) -> Result<()> {
+    let names = SessionNames::new(session);
+    let typed = Typed::default();
+    let (history, warning) = ShellHistory::open();
+    let mut shell = Shell::new(session, format, interrupts);
+    shell.interactive = true;
+    if let Some(warning) = warning {
+        shell.console.say(&format!("warning: {warning}"));
     }
-    let prompt = prompt::ShellPrompt;
+    let above = ExternalPrinter::default();
+    let to_editor = above.sender();
+    let mut editor = editor::editor(&names, history.clone(), &typed, Paint::stdout().has_colours());
+    editor = editor.with_external_printer(above);
+    let prompt = ShellPrompt::new(typed.clone());
+    shell.history = Some(history);
+    shell.names = Some(names);
+    // Whether another Ctrl-C leaves.
+    let mut leaving = false;
     loop {
-        match editor.read_line(&prompt) {
+        desk.typing(Some(to_editor.clone()));
+        let read = editor.read_line(&prompt);
+        desk.typing(None);
+        match read {
             Ok(Signal::Success(text)) => {
                 interrupts.take();
-                if !handle(session, &text, format, interrupts)? {
+                let flow = shell.text("", &text, &Including::nothing());
+                interrupts.take();
+                leaving = flow == Flow::Stopped;
+                if flow == Flow::Leave {
                     return Ok(());
                 }
             }
-            // Ctrl-C at the prompt throws the line away, as in psql.
-            Ok(Signal::CtrlC) => {}
+            // On a line with something on it Ctrl-C throws that away, as in psql.
+            Ok(Signal::CtrlC) if typed.is_blank() && leaving => return Ok(()),
+            Ok(Signal::CtrlC) => {
+                leaving = typed.is_blank();
+                if leaving {
+                    shell.console.whisper("Ctrl-C again, or Ctrl-D, leaves");
+                }
+            }
+            Ok(Signal::HostCommand(what)) if what == editor::EDIT_LINE => {
+                let line = editor.current_buffer_contents().to_string();
+                match edit::edit(&line, interrupts) {
+                    Ok(Some(text)) => {
+                        let text = text.trim_end().to_string();
+                        editor.run_edit_commands(&[EditCommand::Clear, EditCommand::InsertString(text)]);
+                    }
+                    Ok(None) => {}
+                    Err(error) => shell.console.complain(&error, "", ""),
+                }
+            }
             Ok(_) => return Ok(()),
             Err(error) => return Err(Error::external("the terminal cannot be read").with_source(error)),
         }
-    }
-}
-
-/// Executes what was typed; false means leave.
-fn handle(session: &mut Session, text: &str, format: OutputFormat, interrupts: &Interrupts) -> Result<bool> {
-    match words::parse(text) {
-        Some(Word::Exit) => return Ok(false),
-        Some(Word::Help) => {
-            println!("{}", words::HELP);
-            return Ok(true);
-        }
-        Some(Word::Clear) => {
-            print!("\x1b[2J\x1b[H");
-            let _ = io::stdout().flush();
-            return Ok(true);
-        }
-        Some(Word::Version) => {
-            println!("alcedo {}", env!("CARGO_PKG_VERSION"));
-            return Ok(true);
-        }
-        None => {}
-    }
-    if text.trim().is_empty() {
-        return Ok(true);
-    }
-    match session.execute(text) {
-        Ok(outcomes) => {
-            for outcome in outcomes {
-                if let Err(error) = show(outcome, format, interrupts) {
-                    complain(&error, text, "");
-                }
-            }
-        }
-        Err(error) => complain(&error, text, ""),
-    }
-    Ok(true)
-}
-
-/// Prints one outcome; rows until they end or the user interrupts.
-pub fn show(outcome: Outcome, format: OutputFormat, interrupts: &Interrupts) -> Result<()> {
-    match outcome {
-        Outcome::Rows(stream) => {
-            eprintln!("{}", Paint::stderr().faint("rows follow as they come; Ctrl-C stops the query"));
-            match rows::drive(vec![stream], io::stdout(), format, Paint::stdout(), interrupts, &|| Ok(()))? {
-                End::Done => {}
-                End::Interrupted | End::OutputClosed => {
-                    interrupts.take();
-                    eprintln!("{}", Paint::stderr().faint("query stopped"));
-                }
-            }
-            Ok(())
-        }
-        other => write_outcome(other, format),
-    }
-}
-
-/// Writes an outcome that is no rows. A reader that went away is no error.
-pub fn write_outcome(outcome: Outcome, format: OutputFormat) -> Result<()> {
-    let paint = Paint::stdout();
-    let written = match outcome {
-        Outcome::Done(text) => {
-            eprintln!("{text}");
-            Ok(())
-        }
-        Outcome::Text(text) => writeln!(io::stdout(), "{}", text.trim_end()),
-        Outcome::Listing(listing) => print::listing(&mut io::stdout().lock(), &listing, format, paint),
-        Outcome::Rows(_) => Err(io::Error::other("rows are not written at once")),
-    };
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::external("the output cannot be written").detail(error.to_string()))
-        }
-        _ => Ok(()),
     }
 }

@@ -3,53 +3,57 @@
 //! One task a connection, one `poll` for everything that can happen to it. Nothing here blocks another connection.
 
 use std::future::{Future, poll_fn};
-use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use super::config::Notice;
 use super::counters::Cause;
+use super::inbox::Now;
+use super::notice::Notice;
 use super::packets::{Connect, Refusal};
-use super::protocol::{Now, Progress, Protocol, Remains, Shared};
+use super::pipe::Pipe;
+use super::protocol::{Progress, Protocol, Remains, Shared};
 use super::registry::{Claim, DueWill, Kick, Registry};
 use super::session::Session;
+use super::users::Users;
 use super::wire::{Close, reason};
 use crate::ingest::deliver::{Handover, IngestRecord, Receipt};
 
-/// The read buffer of a quiet connection, which grows to the second figure when reads fill it.
-const READ: std::ops::Range<usize> = 2 * 1024..64 * 1024;
 /// How soon a record is offered again to a producer that had no room.
 const OFFER_AGAIN: Duration = Duration::from_millis(5);
-/// How long a device may take to read its last bytes and close.
-const GOODBYE: Duration = Duration::from_secs(1);
 /// How long a connection may take to hand its session to the next one.
 const HAND_OVER: Duration = Duration::from_secs(5);
 
+/// What a connection is told from outside: the sender is for whoever claims its client id.
+pub(super) type Kicks = (mpsc::UnboundedSender<Kick>, mpsc::UnboundedReceiver<Kick>);
+
+/// What all connections of a listener have to do with.
+#[derive(Clone)]
+pub(super) struct Desk {
+    pub(super) shared: Arc<Shared>,
+    pub(super) registry: Arc<Registry>,
+    /// Who may connect; anyone when there are none.
+    pub(super) users: Option<Arc<Users>>,
+}
+
 /// Serves one connection to its end. `stream` may be anything that carries bytes.
-pub(super) async fn serve<S>(
-    stream: S,
-    shared: Arc<Shared>,
-    registry: Arc<Registry>,
-    connection: u64,
-    kicks: (mpsc::UnboundedSender<Kick>, mpsc::UnboundedReceiver<Kick>),
-) where
+pub(super) async fn serve<S>(stream: S, desk: Desk, connection: u64, kicks: Kicks)
+where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let Desk { shared, registry, users } = desk;
     let now = Instant::now();
     let mut driver = Driver {
-        stream,
-        input: BytesMut::new(),
-        chunk: READ.start,
+        pipe: Pipe::new(stream),
         protocol: Protocol::new(shared.clone(), now),
         shared: shared.clone(),
         registry,
+        users,
         connection,
         kick: kicks.0,
         kicks: kicks.1,
@@ -73,13 +77,11 @@ enum Event {
 }
 
 struct Driver<S> {
-    stream: S,
-    input: BytesMut,
-    /// How much room the next read gets.
-    chunk: usize,
+    pipe: Pipe<S>,
     protocol: Protocol,
     shared: Arc<Shared>,
     registry: Arc<Registry>,
+    users: Option<Arc<Users>>,
     connection: u64,
     kick: mpsc::UnboundedSender<Kick>,
     kicks: mpsc::UnboundedReceiver<Kick>,
@@ -120,8 +122,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             match poll_fn(|cx| self.poll(cx, reading, wake.is_some())).await {
                 Event::Kick(Kick::Stop { deadline }) => self.stopping = Some(deadline),
-                Event::Kick(Kick::TakeOver { heir }) => {
-                    self.hand_over(heir);
+                Event::Kick(Kick::TakeOver { heir, clean }) => {
+                    self.hand_over(heir, clean);
                     return Close { reason: 0, cause: Cause::TakenOver, will: false };
                 }
                 Event::Settled | Event::Sent => {}
@@ -129,9 +131,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Event::Read(bytes) => {
                     self.shared.counters.bytes.add(bytes as u64);
                     self.protocol.seen(Instant::now());
-                    if self.input.len() == self.input.capacity() {
-                        self.chunk = (self.chunk * 2).min(READ.end);
-                    }
                 }
                 Event::Timer => {
                     self.protocol.offer_again();
@@ -150,9 +149,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         let now = Now { instant: now, wall_ms: wall_ms() };
         loop {
-            match self.protocol.feed(&mut self.input, now)? {
+            match self.protocol.feed(&mut self.pipe.input, now)? {
                 Progress::NeedMore(bytes) => {
-                    self.input.reserve(self.chunk.max(bytes));
+                    self.pipe.make_room(bytes);
                     return Ok(true);
                 }
                 Progress::Blocked => return Ok(false),
@@ -161,8 +160,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
+    /// Whether the device is who it says, and may connect.
+    async fn may_connect(&self, connect: &Connect) -> bool {
+        let Some(users) = self.users.clone() else { return true };
+        let Some(login) = connect.login.clone() else { return self.shared.config.allow_anonymous };
+        // The rounds of a key derivation are meant to take time, and other connections share this thread.
+        let checked = tokio::task::spawn_blocking(move || users.check(&login.user, &login.password)).await;
+        let Ok((right, read)) = checked else { return false };
+        if let Err(error) = read {
+            self.shared.config.notices.say(|| Notice::UsersUnreadable { error: error.to_string() });
+        }
+        right
+    }
+
     async fn admit(&mut self, connect: Connect) -> Result<(), Close> {
-        // Who the device is would be asked here, before it can take over a client id.
+        // Who the device is is asked first, before it can take over a client id.
+        if !self.may_connect(&connect).await {
+            let refusal = Refusal::new(connect.v5, reason::LOGIN, 0x04, Cause::Login);
+            self.protocol.refuse(&refusal);
+            return Err(Close::from(&refusal));
+        }
         let client: Arc<str> =
             if connect.client.is_empty() { self.registry.assign() } else { Arc::from(connect.client.as_str()) };
         let claim = self.registry.claim(&client, self.connection, self.kick.clone(), connect.clean, Instant::now());
@@ -203,12 +220,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if self.protocol.poll_settled(cx).is_ready() {
             return Poll::Ready(Event::Settled);
         }
-        match self.poll_send(cx) {
+        match self.pipe.poll_send(&mut self.protocol.out, cx) {
             Poll::Ready(Err(_)) => return Poll::Ready(Event::Lost),
             Poll::Ready(Ok(sent)) if sent > 0 && !reading => return Poll::Ready(Event::Sent),
             _ => {}
         }
-        if reading && let Poll::Ready(read) = pin!(self.stream.read_buf(&mut self.input)).poll(cx) {
+        if reading && let Poll::Ready(read) = self.pipe.poll_read(cx) {
             return Poll::Ready(read.map_or(Event::Lost, Event::Read));
         }
         if timed && self.timer.as_mut().poll(cx).is_ready() {
@@ -217,32 +234,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Poll::Pending
     }
 
-    /// Sends what can be sent without waiting; ready with the number of bytes when nothing is left.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut sent = 0;
-        while !self.protocol.out.is_empty() {
-            match Pin::new(&mut self.stream).poll_write(cx, &self.protocol.out) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(bytes)) => {
-                    self.protocol.out.advance(bytes);
-                    sent += bytes;
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                // With answers left, room to read again is announced by the bytes that did go out.
-                Poll::Pending if sent > 0 => return Poll::Ready(Ok(sent)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        Poll::Ready(Ok(sent))
-    }
-
     /// Gives the session to the connection that took the client id, before anything else is done.
-    fn hand_over(&mut self, heir: tokio::sync::oneshot::Sender<Option<Session>>) {
+    fn hand_over(&mut self, heir: tokio::sync::oneshot::Sender<Option<Session>>, clean: bool) {
         let Some(remains) = self.protocol.close(Close::new(reason::TAKEN_OVER, Cause::TakenOver)) else { return };
         let Remains { client, session, session_expiry, will } = remains;
-        let keeps = session_expiry > 0;
+        let keeps = session_expiry > 0 && !clean;
         let _ = heir.send(keeps.then_some(session));
-        // The device is back under its id: a will that was to wait for that is void (MQTT 5, 3.1.2.5).
+        // The device is back and its session goes on: a will that was to wait for that is void. When the session ends
+        // instead, the will is due (MQTT 5, 3.1.2.5 and 3.1.3.2.2).
         if let Some(will) = will.filter(|will| will.delay.is_zero() || !keeps) {
             publish_will(&self.shared, DueWill { client, will });
         }
@@ -257,19 +256,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if let Some(remains) = self.protocol.close(close) {
             self.let_go(remains);
         }
-        let goodbye = async {
-            while !self.protocol.out.is_empty() {
-                if self.stream.write_buf(&mut self.protocol.out).await? == 0 {
-                    break;
-                }
-            }
-            self.stream.shutdown().await?;
-            // Closing with bytes unread would reset the connection and could take our last packet with it.
-            let mut rest = [0u8; 4096];
-            while self.stream.read(&mut rest).await? > 0 {}
-            io::Result::Ok(())
-        };
-        let _ = timeout(GOODBYE, goodbye).await;
+        self.pipe.goodbye(&mut self.protocol.out).await;
     }
 
     /// Keeps the session for the device, or gives it to the connection that claimed the id in this very moment.
@@ -281,11 +268,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             will => (None, will),
         };
         let now = Instant::now();
-        if let Some(session) = self.registry.release(&client, self.connection, session, session_expiry, waiting, now) {
+        let released = self.registry.release(&client, self.connection, session, session_expiry, waiting, now);
+        if let Some(due) = released.due {
+            publish_will(&self.shared, due);
+        }
+        if let Some((session, mut waiting)) = released.session {
             let mut session = (session_expiry > 0).then_some(session);
             while let Ok(kick) = self.kicks.try_recv() {
-                if let Kick::TakeOver { heir } = kick {
+                if let Kick::TakeOver { heir, clean } = kick {
                     let _ = heir.send(session.take());
+                    if let Some(will) = waiting.take().filter(|_| clean) {
+                        publish_will(&self.shared, DueWill { client: client.clone(), will });
+                    }
                 }
             }
         }
@@ -299,8 +293,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 pub(super) fn publish_will(shared: &Arc<Shared>, due: DueWill) {
     let Some(record) = shared.will_record(&due.client, &due.will, wall_ms()) else { return };
     shared.counters.wills.up();
-    let receipt = Receipt::unattended(shared.counters.outcomes.clone());
-    if let Handover::Full(held) = shared.deliver.deliver(record, receipt) {
+    let receipt = Receipt::unattended(shared.counters.received.outcomes.clone());
+    if let Handover::Full(held) = shared.intake.deliver.deliver(record, receipt) {
         tokio::spawn(offer_until_taken(shared.clone(), held));
     }
 }
@@ -311,7 +305,7 @@ async fn offer_until_taken(shared: Arc<Shared>, mut held: Box<(IngestRecord, Rec
     while Instant::now() < until {
         tokio::time::sleep(OFFER_AGAIN).await;
         let (record, receipt) = *held;
-        match shared.deliver.deliver(record, receipt) {
+        match shared.intake.deliver.deliver(record, receipt) {
             Handover::Taken => return,
             Handover::Full(again) => held = again,
         }

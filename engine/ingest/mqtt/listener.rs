@@ -12,13 +12,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
 
 use super::config::ListenerConfig;
-use super::connection::{publish_will, serve};
+use super::connection::{Desk, Kicks, publish_will, serve};
 use super::counters::Counters;
+use super::notice::Notice;
 use super::protocol::Shared;
 use super::registry::{Kick, Registry};
+use super::tls::ServerTls;
+use super::users::Users;
 use crate::error::{Error, Result};
 use crate::ingest::deliver::Deliver;
 
@@ -58,21 +62,22 @@ impl MqttListener {
             addresses.push(address);
             listeners.push(TcpListener::from_std(listener).map_err(|error| cannot_listen(address, error))?);
         }
-        let counters = Arc::new(Counters::default());
+        let tls = config.tls.as_ref().map(ServerTls::load).transpose()?.map(TlsAcceptor::from);
+        let users = config.users.as_ref().map(Users::load).transpose()?.map(Arc::new);
+        if users.is_some() && tls.is_none() && config.remote().is_some() {
+            config.notices.say(|| Notice::PlainPasswords);
+        }
+        let shared = Arc::new(Shared::new(config, deliver));
+        let counters = shared.counters.clone();
         let run = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
-        let registry = Arc::new(Registry::new(config.max_connections, run, counters.clone()));
-        let shared = Arc::new(Shared {
-            rules: Arc::new(config.rules.clone()),
-            config,
-            counters: counters.clone(),
-            deliver,
-            reported: Default::default(),
-        });
+        let registry = Arc::new(Registry::new(shared.config.max_connections, run, counters.clone()));
         let (stop, stopped) = watch::channel(None);
         let (over_sender, over) = blocking::channel();
         let (over_async_sender, over_async) = mpsc::channel(1);
         runtime.spawn(async move {
-            let house = House { shared, registry, connections: JoinSet::new(), kicks: HashMap::new(), next: 0 };
+            let pace = Pace::new(shared.config.max_connection_rate, Instant::now());
+            let (connections, kicks) = (JoinSet::new(), HashMap::new());
+            let house = House { shared, registry, tls, users, connections, kicks, pace, next: 0 };
             house.run(listeners, stopped).await;
             drop((over_sender, over_async_sender));
         });
@@ -131,8 +136,11 @@ fn cannot_listen(address: SocketAddr, error: io::Error) -> Error {
 struct House {
     shared: Arc<Shared>,
     registry: Arc<Registry>,
+    tls: Option<TlsAcceptor>,
+    users: Option<Arc<Users>>,
     connections: JoinSet<u64>,
     kicks: HashMap<u64, mpsc::UnboundedSender<Kick>>,
+    pace: Pace,
     next: u64,
 }
 
@@ -141,8 +149,12 @@ impl House {
         let mut sweep = interval(SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let wait = self.pace.wait(Instant::now());
             tokio::select! {
-                accepted = accept_any(&listeners) => match accepted {
+                () = sleep(wait.unwrap_or_default()), if wait.is_some() => {
+                    self.shared.counters.accepts_delayed.up();
+                }
+                accepted = accept_any(&listeners), if wait.is_none() => match accepted {
                     Ok(stream) => self.take(stream),
                     // Out of file descriptors, most likely: it passes when a connection closes.
                     Err(_) => sleep(Duration::from_millis(50)).await,
@@ -168,6 +180,7 @@ impl House {
 
     fn take(&mut self, stream: TcpStream) {
         self.shared.counters.sockets.up();
+        self.pace.take();
         if self.connections.len() >= self.shared.config.max_connections + REFUSABLE {
             self.shared.counters.connections_refused.up();
             return;
@@ -178,9 +191,13 @@ impl House {
         self.next += 1;
         let (kick, kicks) = mpsc::unbounded_channel();
         self.kicks.insert(number, kick.clone());
-        let (shared, registry) = (self.shared.clone(), self.registry.clone());
+        let desk = Desk { shared: self.shared.clone(), registry: self.registry.clone(), users: self.users.clone() };
+        let tls = self.tls.clone();
         self.connections.spawn(async move {
-            serve(stream, shared, registry, number, (kick, kicks)).await;
+            match tls {
+                None => serve(stream, desk, number, (kick, kicks)).await,
+                Some(tls) => serve_tls(stream, &tls, desk, number, (kick, kicks)).await,
+            }
             number
         });
     }
@@ -195,9 +212,52 @@ impl House {
         for kick in self.kicks.values() {
             let _ = kick.send(Kick::Stop { deadline });
         }
+        // Sessions end with the process, and so do the delays of wills whose devices are gone.
+        for due in self.registry.waiting_wills() {
+            publish_will(&self.shared, due);
+        }
         // Each connection keeps to the deadline; the rest is for their goodbyes.
         while let Ok(Some(_)) = timeout_at(deadline + LAST, self.connections.join_next()).await {}
         self.connections.shutdown().await;
+    }
+}
+
+/// Serves a connection inside TLS, if the handshake succeeds within the time that a CONNECT has.
+async fn serve_tls(stream: TcpStream, tls: &TlsAcceptor, desk: Desk, number: u64, mut kicks: Kicks) {
+    let handshake = timeout(desk.shared.config.connect_timeout, tls.accept(stream));
+    tokio::select! {
+        shaken = handshake => match shaken {
+            Ok(Ok(stream)) => serve(stream, desk, number, kicks).await,
+            _ => _ = desk.shared.counters.tls_failures.up(),
+        },
+        // The listener stops; nothing was begun yet.
+        _ = kicks.1.recv() => {}
+    }
+}
+
+/// How fast sockets are accepted: a bucket of one second's worth, which fills as time passes. Whoever comes faster waits
+/// in the system's queue, so that devices which all come back at once are served in turn.
+struct Pace {
+    rate: f64,
+    left: f64,
+    filled: Instant,
+}
+
+impl Pace {
+    fn new(rate: u32, now: Instant) -> Pace {
+        Pace { rate: rate.into(), left: rate.into(), filled: now }
+    }
+
+    /// How long to wait before the next one.
+    fn wait(&mut self, now: Instant) -> Option<Duration> {
+        let since = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.left = (self.left + since * self.rate).min(self.rate);
+        self.filled = now;
+        (self.left < 1.0).then(|| Duration::from_secs_f64((1.0 - self.left) / self.rate))
+    }
+
+    fn take(&mut self) {
+        self.left -= 1.0;
     }
 }
 
@@ -211,4 +271,32 @@ async fn accept_any(listeners: &[TcpListener]) -> io::Result<TcpStream> {
         std::task::Poll::Pending
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_lets_a_seconds_worth_through_and_then_one_at_a_time() {
+        let mut now = Instant::now();
+        let mut pace = Pace::new(4, now);
+        for _ in 0..4 {
+            assert_eq!(pace.wait(now), None);
+            pace.take();
+        }
+        let wait = pace.wait(now).expect("the bucket is empty");
+        assert_eq!(wait, Duration::from_millis(250));
+        now += wait;
+        assert_eq!(pace.wait(now), None);
+        pace.take();
+        assert!(pace.wait(now).is_some());
+        now += Duration::from_secs(60);
+        let burst = std::iter::from_fn(|| {
+            let free = pace.wait(now).is_none();
+            pace.take();
+            free.then_some(())
+        });
+        assert_eq!(burst.count(), 4, "a quiet minute does not add up");
+    }
 }

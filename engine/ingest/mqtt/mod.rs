@@ -1,4 +1,5 @@
-//! MQTT in: devices connect to this process directly, without an MQTT broker, and their messages become records.
+//! MQTT in: devices connect to this process directly, without an MQTT broker, or this process subscribes to a broker
+//! that exists; either way messages become records.
 //!
 //! The protocol is a state machine without a socket (sans-IO): bytes in, bytes out, records handed over. The glue around
 //! it only moves bytes and time, so every rule is tested without a network, and a TLS stream would serve as well as TCP.
@@ -11,34 +12,52 @@
 //! not used: it acknowledges a repeated QoS 2 message at once, even when the first one is not delivered yet.
 //!
 //! Reading order, each knowing only what stands before it:
-//! [`counters`], [`config`] (the `WITH` clause), [`rules`] (MQTT topic to Kafka topic, key and headers),
-//! `wire` and `packets` (bytes), `session` (what outlives a connection), `protocol` (the state machine),
-//! `registry` (client ids, takeover, kept sessions), `connection` and [`listener`] (the glue).
-//! [`publisher`] is a client of its own, for the demo.
+//! - [`counters`], [`notice`]: what is counted and what is said
+//! - [`filter`], [`template`], [`rules`]: MQTT topic to Kafka topic, key and headers
+//! - [`tls`], [`users`]: who is who
+//! - `mapping`, [`config`]: the `WITH` clause
+//! - `wire`, `packets`, `pipe`: bytes; `session`: what outlives a connection; `inbox`: the half that receives, of both sides
+//! - `protocol` (the listener's state machine), `registry` (client ids, takeover, kept sessions), `connection` and
+//!   [`listener`] (the glue)
+//! - [`client`]: the other side, which subscribes to a broker
+//! - [`class`]: both as connectors
+//! - [`publisher`]: a device, for the demo
 
 pub mod counters;
+pub mod notice;
 
-pub mod config;
+pub mod filter;
+pub mod template;
 pub mod rules;
 
-mod packets;
-mod wire;
+pub mod tls;
+pub mod users;
 
+mod mapping;
+pub mod config;
+
+mod wire;
+mod packets;
+mod pipe;
 mod session;
+mod inbox;
 
 mod protocol;
-
 mod registry;
-
 mod connection;
 pub mod listener;
+
+pub mod client;
+
+pub mod class;
 
 pub mod publisher;
 
 #[cfg(test)]
 mod tests;
 
-pub use config::{ListenerConfig, Notice, NoticeHook};
+pub use config::ListenerConfig;
 pub use counters::Counters;
 pub use listener::MqttListener;
+pub use notice::{Notice, NoticeHook};
 pub use publisher::{PublishReport, Publisher};

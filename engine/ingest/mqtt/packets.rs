@@ -14,8 +14,8 @@ use mqtt_protocol_core::mqtt::result_code::{
 };
 
 use super::counters::Cause;
-use super::rules::valid_topic;
-use super::wire::{Close, Packet, kind, reason};
+use super::rules::{Said, valid_topic};
+use super::wire::{self, Close, Packet, kind, reason};
 
 /// A session that lives as long as the process (MQTT 5, 3.1.2.11.2).
 pub(super) const FOREVER: u32 = u32::MAX;
@@ -28,6 +28,21 @@ pub(super) struct Will {
     pub(super) qos: u8,
     pub(super) retained: bool,
     pub(super) delay: Duration,
+    /// User properties and content type, where there are any.
+    pub(super) said: Option<Box<Said>>,
+}
+
+/// Who a device says it is.
+#[derive(Clone)]
+pub(super) struct Login {
+    pub(super) user: String,
+    pub(super) password: Vec<u8>,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Login({}, ********)", self.user)
+    }
 }
 
 /// A CONNECT of either version.
@@ -43,6 +58,8 @@ pub(super) struct Connect {
     /// The largest packet the device takes.
     pub(super) max_packet: u32,
     pub(super) will: Option<Will>,
+    /// User name and password, if it gives a name.
+    pub(super) login: Option<Login>,
 }
 
 /// Why a CONNECT is refused: the bytes to answer with, perhaps none, and what is counted.
@@ -125,6 +142,7 @@ fn connect_4(body: &[u8]) -> Result<Connect, Refusal> {
         qos: packet.will_qos() as u8,
         retained: packet.will_retain(),
         delay: Duration::ZERO,
+        said: None,
     });
     Ok(Connect {
         v5: false,
@@ -134,6 +152,7 @@ fn connect_4(body: &[u8]) -> Result<Connect, Refusal> {
         session_expiry: if packet.clean_session() { 0 } else { FOREVER },
         max_packet: u32::MAX,
         will,
+        login: login(packet.user_name(), packet.password()),
     })
 }
 
@@ -159,12 +178,17 @@ fn connect_5(body: &[u8]) -> Result<Connect, Refusal> {
         Property::WillDelayInterval(value) => Some(value.val()),
         _ => None,
     });
+    let mut said = None;
+    for property in packet.will_props() {
+        wire::say(&mut said, property);
+    }
     let will = packet.will_topic().map(|topic| Will {
         topic: topic.to_string(),
         payload: Bytes::copy_from_slice(packet.will_payload().unwrap_or_default()),
         qos: packet.will_qos() as u8,
         retained: packet.will_retain(),
         delay: Duration::from_secs(delay.unwrap_or(0).into()),
+        said,
     });
     Ok(Connect {
         v5: true,
@@ -174,7 +198,13 @@ fn connect_5(body: &[u8]) -> Result<Connect, Refusal> {
         session_expiry,
         max_packet,
         will,
+        login: login(packet.user_name(), packet.password()),
     })
+}
+
+fn login(user: Option<&str>, password: Option<&[u8]>) -> Option<Login> {
+    let password = password.unwrap_or_default().to_vec();
+    user.map(|user| Login { user: user.to_string(), password })
 }
 
 /// What a CONNACK announces.

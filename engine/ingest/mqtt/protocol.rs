@@ -7,22 +7,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::time::Instant;
 
-use super::config::{ListenerConfig, Notice};
+use super::config::ListenerConfig;
 use super::counters::{Cause, Counters};
+use super::inbox::{self, Inbox, Intake, MAX_OUT, Now};
+use super::notice::Notice;
 use super::packets::{self, Connack, Connect, Leave, Refusal, Will};
-use super::rules::{Found, Routes, Rules};
-use super::session::{Entry, Exchange, Outcome, PacketId, Session, Wait};
-use super::wire::{self, Answer, Close, Packet, Publish, Split, kind, reason};
-use crate::ingest::deliver::{Deliver, Handover, IngestRecord, Receipt};
-
-/// How much answer may wait for a device that does not read, before we stop reading from it.
-const MAX_OUT: usize = 64 * 1024;
-
-/// Payload bytes of one connection that may wait for their delivery; one packet more may come on top.
-const MAX_WAITING_BYTES: usize = 8 * 1024 * 1024;
+use super::rules::{Found, Routes};
+use super::session::Session;
+use super::wire::{self, Close, Packet, Split, kind, reason};
+use crate::ingest::deliver::{Deliver, IngestRecord};
 
 /// Topic aliases a device may use (MQTT 5, 3.3.2.3.4).
 const TOPIC_ALIASES: u16 = 64;
@@ -30,46 +26,29 @@ const TOPIC_ALIASES: u16 = 64;
 /// What all connections of a listener share.
 pub(super) struct Shared {
     pub(super) config: ListenerConfig,
-    pub(super) rules: Arc<Rules>,
     pub(super) counters: Arc<Counters>,
-    pub(super) deliver: Arc<dyn Deliver>,
-    /// Topics that were reported as matching no rule.
-    pub(super) reported: parking_lot::Mutex<hashbrown::HashSet<Bytes, ahash::RandomState>>,
+    pub(super) intake: Intake,
 }
 
-/// Topics without a rule that are reported by name; beyond that they are only counted.
-const MAX_REPORTED: usize = 1000;
-
 impl Shared {
-    /// Counts a message without a rule, and reports its topic when nobody else did.
-    fn unmatched(&self, topic: &[u8], first: bool) {
-        self.counters.unmatched.up();
-        if !first {
-            return;
-        }
-        let mut reported = self.reported.lock();
-        if reported.len() >= MAX_REPORTED || reported.contains(topic) {
-            return;
-        }
-        reported.insert(Bytes::copy_from_slice(topic));
-        drop(reported);
-        let notices = &self.config.notices;
-        notices.say(|| Notice::UnmatchedTopic { topic: String::from_utf8_lossy(topic).into_owned() });
+    pub(super) fn new(config: ListenerConfig, deliver: Arc<dyn Deliver>) -> Shared {
+        let counters = Arc::new(Counters::default());
+        let (received, notices) = (counters.received.clone(), config.notices.clone());
+        let intake =
+            Intake::new(config.rules.clone(), deliver, received, notices, config.max_in_flight, TOPIC_ALIASES, true);
+        Shared { config, counters, intake }
     }
 
     /// The record of a will, if a rule matches its topic.
     pub(super) fn will_record(&self, client: &str, will: &Will, timestamp_ms: i64) -> Option<IngestRecord> {
-        let mut routes = Routes::new(self.rules.clone(), client);
+        let mut routes = Routes::new(self.intake.rules.clone(), Some(client));
         match routes.find(will.topic.as_bytes()) {
-            Found::Route(route) => Some(IngestRecord {
-                topic: route.topic.clone(),
-                key: route.key.clone(),
-                value: will.payload.clone(),
-                timestamp_ms,
-                headers: route.headers(will.qos, will.retained),
-            }),
+            Found::Route(route) => {
+                let flags = (will.qos, will.retained);
+                Some(inbox::record(route, flags, will.said.as_deref(), will.payload.clone(), timestamp_ms))
+            }
             Found::Unmatched { first } => {
-                self.unmatched(will.topic.as_bytes(), first);
+                self.intake.unmatched(will.topic.as_bytes(), first);
                 None
             }
             Found::Invalid => None,
@@ -86,15 +65,6 @@ pub(super) enum Progress {
     Blocked,
     /// A CONNECT: the connection has to be admitted.
     Connect(Box<Connect>),
-}
-
-/// The time of a step.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Now {
-    /// For deadlines.
-    pub(super) instant: Instant,
-    /// For records: milliseconds since 1970.
-    pub(super) wall_ms: i64,
 }
 
 /// One connection.
@@ -116,19 +86,12 @@ enum State {
 
 /// An admitted connection.
 struct Open {
-    v5: bool,
     client: Arc<str>,
     keep_alive: Duration,
     session_expiry: u32,
     max_packet: u32,
     will: Option<Will>,
-    session: Session,
-    routes: Routes,
-    aliases: Vec<Option<Bytes>>,
-    /// A record that the producer had no room for.
-    held: Option<Box<(IngestRecord, Receipt)>>,
-    /// QoS 1 and 2 messages of this connection not acknowledged to their end: the used part of the receive maximum.
-    unacknowledged: usize,
+    inbox: Inbox,
 }
 
 /// What is left of a connection that was admitted.
@@ -150,8 +113,7 @@ impl Protocol {
     pub(super) fn admit(&mut self, connect: Connect, client: Arc<str>, resumed: Option<Session>, now: Instant) {
         let config = &self.shared.config;
         let present = resumed.is_some();
-        let mut session = resumed.unwrap_or_else(|| self.shared.new_session());
-        session.resume(now);
+        let session = resumed.unwrap_or_else(|| self.shared.intake.new_session());
         let connack = packets::connack(&Connack {
             v5: connect.v5,
             session_present: present,
@@ -161,20 +123,15 @@ impl Protocol {
             topic_alias_maximum: TOPIC_ALIASES,
         });
         packets::append(&mut self.out, &connack, connect.max_packet);
-        let routes = Routes::new(self.shared.rules.clone(), &client);
+        let routes = Routes::new(self.shared.intake.rules.clone(), Some(&client));
         self.last_seen = now;
         self.state = State::Open(Box::new(Open {
-            v5: connect.v5,
-            client,
             keep_alive: connect.keep_alive,
             session_expiry: connect.session_expiry,
             max_packet: connect.max_packet,
             will: connect.will,
-            session,
-            routes,
-            aliases: Vec::new(),
-            held: None,
-            unacknowledged: 0,
+            inbox: Inbox::new(connect.v5, client.clone(), session, routes, now),
+            client,
         }));
     }
 
@@ -222,10 +179,7 @@ impl Protocol {
 
     /// Whether the listener itself makes the device wait. Its silence is no fault of the device then.
     pub(super) fn holds_back(&self) -> bool {
-        let State::Open(open) = &self.state else { return false };
-        // MQTT 5 devices know the bound; one message more is read, to tell them if they do not keep to it.
-        let room = usize::from(self.shared.config.max_in_flight) + usize::from(open.v5);
-        open.held.is_some() || open.session.len() >= room || open.session.bytes() >= MAX_WAITING_BYTES
+        matches!(&self.state, State::Open(open) if open.inbox.is_full(&self.shared.intake))
     }
 
     /// Writes the answers whose turn has come.
@@ -234,41 +188,32 @@ impl Protocol {
     /// When a message of this connection could not be delivered: the device has to send it again.
     pub(super) fn settle(&mut self) -> Result<(), Close> {
         let State::Open(open) = &mut self.state else { return Ok(()) };
-        while self.out.len() <= MAX_OUT {
-            let Some((entry, outcome)) = open.session.pop() else { break };
-            open.settled(entry, outcome, &self.shared, &mut self.out)?;
-        }
-        Ok(())
+        open.inbox.settle(&self.shared.intake, &mut self.out)
     }
 
     /// Ready when [`settle`](Self::settle) has something to do.
     pub(super) fn poll_settled(&self, cx: &mut Context<'_>) -> Poll<()> {
         match &self.state {
-            State::Open(open) if self.out.len() <= MAX_OUT => open.session.poll_settled(cx),
+            State::Open(open) => open.inbox.poll_settled(&self.out, cx),
             _ => Poll::Pending,
         }
     }
 
     /// Whether a record waits for the producer to have room.
     pub(super) fn holds_record(&self) -> bool {
-        matches!(&self.state, State::Open(open) if open.held.is_some())
+        matches!(&self.state, State::Open(open) if open.inbox.holds_record())
     }
 
     /// Offers that record again.
     pub(super) fn offer_again(&mut self) {
-        if let State::Open(open) = &mut self.state
-            && let Some(held) = open.held.take()
-        {
-            let (record, receipt) = *held;
-            if let Handover::Full(held) = self.shared.deliver.deliver(record, receipt) {
-                open.held = Some(held);
-            }
+        if let State::Open(open) = &mut self.state {
+            open.inbox.offer_again(&self.shared.intake);
         }
     }
 
     /// Whether every message was settled.
     pub(super) fn is_settled(&self) -> bool {
-        !matches!(&self.state, State::Open(open) if open.session.len() > 0)
+        !matches!(&self.state, State::Open(open) if open.inbox.len() > 0)
     }
 
     /// When [`check_time`](Self::check_time) has to be called at the latest; `reading` as there.
@@ -276,7 +221,7 @@ impl Protocol {
         match &self.state {
             State::Connecting => Some(self.opened + self.shared.config.connect_timeout),
             State::Open(open) => {
-                let delivery = open.session.oldest().map(|since| since + self.shared.config.delivery_timeout);
+                let delivery = open.inbox.oldest().map(|since| since + self.shared.config.delivery_timeout);
                 let keep_alive =
                     (reading && !open.keep_alive.is_zero()).then(|| self.last_seen + open.keep_alive * 3 / 2);
                 [delivery, keep_alive].into_iter().flatten().min()
@@ -298,7 +243,7 @@ impl Protocol {
         if reading && !open.keep_alive.is_zero() && now >= self.last_seen + open.keep_alive * 3 / 2 {
             return Err(Close::new(reason::KEEP_ALIVE, Cause::KeepAlive));
         }
-        if open.session.oldest().is_some_and(|since| now >= since + self.shared.config.delivery_timeout) {
+        if open.inbox.oldest().is_some_and(|since| now >= since + self.shared.config.delivery_timeout) {
             let timeout = self.shared.config.delivery_timeout.as_millis();
             let error = format!("no delivery report for {timeout} ms");
             self.shared.config.notices.say(|| Notice::Undelivered { client: open.client.to_string(), error });
@@ -311,12 +256,12 @@ impl Protocol {
     pub(super) fn close(&mut self, close: Close) -> Option<Remains> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Open(open) => {
-                if open.v5 && close.reason != 0 {
+                if open.inbox.v5 && close.reason != 0 {
                     wire::disconnect(&mut self.out, close.reason);
                 }
                 Some(Remains {
                     client: open.client,
-                    session: open.session,
+                    session: open.inbox.into_session(),
                     session_expiry: open.session_expiry,
                     will: open.will.filter(|_| close.will),
                 })
@@ -326,36 +271,30 @@ impl Protocol {
     }
 }
 
-impl Shared {
-    /// A session for a device that has none.
-    pub(super) fn new_session(&self) -> Session {
-        Session::new(usize::from(self.config.max_in_flight) + 1, self.counters.outcomes.clone())
-    }
-}
-
 impl Open {
     fn packet(&mut self, packet: Packet, shared: &Shared, out: &mut BytesMut, now: Now) -> Result<(), Close> {
+        let v5 = self.inbox.v5;
         match packet.kind {
-            kind::PUBLISH => self.publish(wire::publish(packet, self.v5)?, shared, now),
+            kind::PUBLISH => self.inbox.publish(wire::publish(packet, v5)?, &shared.intake, now),
             kind::PUBREL if packet.flags != 2 => Err(Close::MALFORMED),
-            kind::PUBREL => self.pubrel(wire::pubrel(packet.body)?, out),
+            kind::PUBREL => self.inbox.pubrel(wire::pubrel(packet.body)?, out),
             kind::PINGREQ if packet.flags != 0 || !packet.body.is_empty() => Err(Close::MALFORMED),
             kind::PINGREQ => {
                 wire::pingresp(out);
                 Ok(())
             }
             kind::SUBSCRIBE => {
-                let (suback, filters) = packets::refuse_subscribe(&packet, self.v5)?;
+                let (suback, filters) = packets::refuse_subscribe(&packet, v5)?;
                 shared.counters.subscriptions_refused.add(filters as u64);
                 packets::append(out, &suback, self.max_packet);
                 Ok(())
             }
             kind::UNSUBSCRIBE => {
-                let unsuback = packets::answer_unsubscribe(&packet, self.v5)?;
+                let unsuback = packets::answer_unsubscribe(&packet, v5)?;
                 packets::append(out, &unsuback, self.max_packet);
                 Ok(())
             }
-            kind::DISCONNECT => Err(self.leave(packets::leave(&packet, self.v5)?)),
+            kind::DISCONNECT => Err(self.leave(packets::leave(&packet, v5)?)),
             0 => Err(Close::MALFORMED),
             // A second CONNECT, an answer to a message we never sent, AUTH without a method, or a server's packet.
             _ => Err(Close::PROTOCOL),
@@ -370,187 +309,5 @@ impl Open {
             None => {}
         }
         packets::left(leave)
-    }
-
-    fn publish(&mut self, publish: Publish, shared: &Shared, now: Now) -> Result<(), Close> {
-        shared.counters.messages.up();
-        shared.counters.payload_bytes.add(publish.payload.len() as u64);
-        let topic = self.topic(&publish)?;
-        let Publish { qos, id, retained, .. } = publish;
-        if qos > 0 {
-            self.count(qos, id, shared)?;
-        }
-        if qos == 2 {
-            match self.session.ids.get_mut(&id) {
-                Some(known) if known.exchange != Exchange::Lost => {
-                    shared.counters.repeats.up();
-                    self.session.push_settled(id, qos, Wait::Repeat, now.instant);
-                    return Ok(());
-                }
-                Some(known) => known.exchange = Exchange::Delivering,
-                None => {}
-            }
-        }
-        let record = match self.routes.find(&topic) {
-            Found::Route(route) => IngestRecord {
-                topic: route.topic.clone(),
-                key: route.key.clone(),
-                headers: route.headers(qos, retained),
-                value: publish.payload,
-                timestamp_ms: now.wall_ms,
-            },
-            Found::Unmatched { first } => {
-                shared.unmatched(&topic, first);
-                self.remember(qos, id);
-                self.session.push_settled(id, qos, Wait::Unmatched, now.instant);
-                return Ok(());
-            }
-            Found::Invalid => return Err(Close::new(reason::TOPIC_NAME, Cause::Malformed)),
-        };
-        self.remember(qos, id);
-        let receipt = self.session.push(id, qos, record.value.len(), now.instant);
-        if let Handover::Full(held) = shared.deliver.deliver(record, receipt) {
-            shared.counters.held_back.up();
-            self.held = Some(held);
-        }
-        Ok(())
-    }
-
-    /// The topic of a message, its alias looked up or noted.
-    fn topic(&mut self, publish: &Publish) -> Result<Bytes, Close> {
-        let Some(alias) = publish.alias else { return Ok(publish.topic.clone()) };
-        if alias == 0 || alias > TOPIC_ALIASES {
-            return Err(Close::new(reason::TOPIC_ALIAS, Cause::Protocol));
-        }
-        let slot = usize::from(alias) - 1;
-        if publish.topic.is_empty() {
-            return self.aliases.get(slot).cloned().flatten().ok_or(Close::PROTOCOL);
-        }
-        if self.aliases.len() <= slot {
-            self.aliases.resize(slot + 1, None);
-        }
-        self.aliases[slot] = Some(Bytes::copy_from_slice(&publish.topic));
-        Ok(publish.topic.clone())
-    }
-
-    /// Counts a message against the receive maximum (MQTT 5, 4.9), a repeat of a counted one not again.
-    fn count(&mut self, qos: u8, id: u16, shared: &Shared) -> Result<(), Close> {
-        if qos == 2 && self.session.ids.get(&id).is_some_and(|known| known.counted) {
-            return Ok(());
-        }
-        if self.v5 && self.unacknowledged >= usize::from(shared.config.max_in_flight) {
-            return Err(Close::new(reason::RECEIVE_MAXIMUM, Cause::Protocol));
-        }
-        self.unacknowledged += 1;
-        if qos == 2
-            && let Some(known) = self.session.ids.get_mut(&id)
-        {
-            known.counted = true;
-        }
-        Ok(())
-    }
-
-    fn remember(&mut self, qos: u8, id: u16) {
-        if qos == 2 {
-            self.session.ids.insert(id, PacketId { exchange: Exchange::Delivering, counted: true });
-        }
-    }
-
-    fn forget(&mut self, id: u16) -> Option<PacketId> {
-        let known = self.session.ids.remove(&id)?;
-        if known.counted {
-            self.unacknowledged = self.unacknowledged.saturating_sub(1);
-        }
-        Some(known)
-    }
-
-    fn pubrel(&mut self, id: u16, out: &mut BytesMut) -> Result<(), Close> {
-        // PUBREL answers PUBREC, which is not sent before the message is delivered.
-        if self.session.ids.get(&id).is_some_and(|known| known.exchange == Exchange::Delivering) {
-            return Err(Close::PROTOCOL);
-        }
-        let reason = if self.forget(id).is_some() { 0 } else { reason::PACKET_ID_NOT_FOUND };
-        wire::answer(out, Answer::Pubcomp, id, reason, self.v5);
-        Ok(())
-    }
-
-    fn settled(&mut self, entry: Entry, outcome: Outcome, shared: &Shared, out: &mut BytesMut) -> Result<(), Close> {
-        match outcome {
-            Outcome::Delivered => self.keep(entry, out),
-            Outcome::Unmatched => self.drop_message(entry, reason::TOPIC_NAME, out),
-            Outcome::Refused => {
-                let error = self.session.failure();
-                shared.config.notices.say(|| Notice::Refused { client: self.client.to_string(), error });
-                self.drop_message(entry, reason::IMPLEMENTATION, out);
-            }
-            Outcome::Repeat => match self.session.ids.get(&entry.id).map(|known| known.exchange) {
-                Some(Exchange::Dropped(reason)) => self.drop_message(entry, reason, out),
-                Some(Exchange::Lost) => return Err(self.undelivered(entry, shared)),
-                Some(Exchange::Kept | Exchange::Delivering) => self.keep(entry, out),
-                // Released meanwhile: the device had its PUBREC from the first one.
-                None if entry.owed => wire::answer(out, Answer::Pubrec, entry.id, 0, self.v5),
-                None => {}
-            },
-            Outcome::Failed if entry.owed && entry.qos > 0 => return Err(self.undelivered(entry, shared)),
-            Outcome::Failed => {
-                if entry.qos == 2
-                    && let Some(known) = self.session.ids.get_mut(&entry.id)
-                {
-                    known.exchange = Exchange::Lost;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Acknowledges a message that was delivered.
-    fn keep(&mut self, entry: Entry, out: &mut BytesMut) {
-        if entry.qos == 2
-            && let Some(known) = self.session.ids.get_mut(&entry.id)
-        {
-            known.exchange = Exchange::Kept;
-        }
-        if !entry.owed {
-            return;
-        }
-        match entry.qos {
-            1 => {
-                self.unacknowledged = self.unacknowledged.saturating_sub(1);
-                wire::answer(out, Answer::Puback, entry.id, 0, self.v5);
-            }
-            2 => wire::answer(out, Answer::Pubrec, entry.id, 0, self.v5),
-            _ => {}
-        }
-    }
-
-    /// Answers a message that is dropped. MQTT 3.1.1 has no way to say so: it is acknowledged, because a device that
-    /// sends it again for ever helps nobody.
-    fn drop_message(&mut self, entry: Entry, reason: u8, out: &mut BytesMut) {
-        if !entry.owed {
-            if entry.qos == 2
-                && let Some(known) = self.session.ids.get_mut(&entry.id)
-            {
-                known.exchange = Exchange::Dropped(reason);
-            }
-        } else if entry.qos == 2 && self.v5 {
-            // A PUBREC with an error ends the exchange (MQTT 5, 4.3.3).
-            self.forget(entry.id);
-            wire::answer(out, Answer::Pubrec, entry.id, reason, true);
-        } else if entry.qos == 1 && self.v5 {
-            self.unacknowledged = self.unacknowledged.saturating_sub(1);
-            wire::answer(out, Answer::Puback, entry.id, reason, true);
-        } else {
-            self.keep(entry, out);
-        }
-    }
-
-    /// The end of a connection whose message was not delivered. Its packet id is free, so that it can come again.
-    fn undelivered(&mut self, entry: Entry, shared: &Shared) -> Close {
-        if entry.qos == 2 {
-            self.forget(entry.id);
-        }
-        let error = self.session.failure();
-        shared.config.notices.say(|| Notice::Undelivered { client: self.client.to_string(), error });
-        Close::new(reason::IMPLEMENTATION, Cause::Undelivered)
     }
 }

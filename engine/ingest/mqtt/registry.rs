@@ -23,6 +23,8 @@ const MAX_KEPT: usize = 10_000;
 pub(super) enum Kick {
     /// Its client id came again; the session goes to `heir`.
     TakeOver {
+        /// Whether the newcomer starts clean, so that the session ends.
+        clean: bool,
         /// Gets the session, if it is one that outlives its connection.
         heir: oneshot::Sender<Option<Session>>,
     },
@@ -49,6 +51,15 @@ pub(super) enum Claim {
     Free(Option<Box<Session>>, Option<DueWill>),
     /// Another connection has it and hands over its session.
     Taken(oneshot::Receiver<Option<Session>>),
+}
+
+/// What giving a client id back leaves to do.
+#[derive(Debug, Default)]
+pub(super) struct Released {
+    /// The session, for whoever has the id now, and the will that was to wait beside it.
+    pub(super) session: Option<(Session, Option<Will>)>,
+    /// The will of another device, whose session had to make room.
+    pub(super) due: Option<DueWill>,
 }
 
 #[derive(Debug)]
@@ -128,14 +139,14 @@ impl Registry {
             Some(Slot::Live { kicks, .. }) => {
                 let (heir, session) = oneshot::channel();
                 // If the connection is just ending, it finds the message when it looks for an heir.
-                let _ = kicks.send(Kick::TakeOver { heir });
+                let _ = kicks.send(Kick::TakeOver { clean, heir });
                 Claim::Taken(session)
             }
         }
     }
 
-    /// Gives `client` back, with a session to keep for `expiry` seconds. Returns the session when another connection
-    /// has claimed the id meanwhile: its request for the session is among the connection's messages.
+    /// Gives `client` back, with a session to keep for `expiry` seconds. The session comes back when another connection
+    /// has claimed the id meanwhile: its request for it is among the connection's messages.
     pub(super) fn release(
         &self,
         client: &Arc<str>,
@@ -144,28 +155,27 @@ impl Registry {
         expiry: u32,
         will: Option<Will>,
         now: Instant,
-    ) -> Option<Session> {
+    ) -> Released {
         let mut inner = self.inner.lock();
         let mine =
             matches!(inner.clients.get(client), Some(Slot::Live { connection: owner, .. }) if *owner == connection);
         if !mine {
-            return Some(session);
+            return Released { session: Some((session, will)), due: None };
         }
         if expiry == 0 {
             inner.clients.remove(client);
-            return None;
+            return Released::default();
         }
-        if inner.kept >= MAX_KEPT {
-            self.evict(&mut inner);
-        }
+        let due = if inner.kept >= MAX_KEPT { self.evict(&mut inner) } else { None };
         let until = (expiry != FOREVER).then(|| now + Duration::from_secs(expiry.into()));
         let will = will.map(|will| (now + will.delay, will));
         inner.clients.insert(client.clone(), Slot::Kept(Box::new(Kept { session, since: now, until, will })));
         inner.kept += 1;
-        None
+        Released { session: None, due }
     }
 
-    fn evict(&self, inner: &mut Inner) {
+    /// Ends the session of the device that is away longest; its will is due if it still waits.
+    fn evict(&self, inner: &mut Inner) -> Option<DueWill> {
         let longest = inner
             .clients
             .iter()
@@ -174,11 +184,24 @@ impl Registry {
                 Slot::Live { .. } => None,
             })
             .min();
-        if let Some((_, client)) = longest {
-            inner.clients.remove(&client);
-            inner.kept -= 1;
-            self.counters.sessions_expired.up();
+        let (_, client) = longest?;
+        let slot = inner.clients.remove(&client)?;
+        inner.kept -= 1;
+        self.counters.sessions_expired.up();
+        match slot {
+            Slot::Kept(kept) => kept.will.map(|(_, will)| DueWill { client, will }),
+            Slot::Live { .. } => None,
         }
+    }
+
+    /// The wills that still wait, for when all sessions end.
+    pub(super) fn waiting_wills(&self) -> Vec<DueWill> {
+        let mut inner = self.inner.lock();
+        let wills = inner.clients.iter_mut().filter_map(|(client, slot)| match slot {
+            Slot::Kept(kept) => kept.will.take().map(|(_, will)| DueWill { client: client.clone(), will }),
+            Slot::Live { .. } => None,
+        });
+        wills.collect()
     }
 
     /// Ends the sessions whose time is over and gives the wills that are due. Called every second or so.
@@ -227,7 +250,7 @@ mod tests {
 
     impl Desk {
         fn session(&self) -> Session {
-            Session::new(1, self.counters.outcomes.clone())
+            Session::new(1, self.counters.received.outcomes.clone())
         }
 
         fn claim(&self, client: &str, connection: u64, clean: bool) -> (Claim, mpsc::UnboundedReceiver<Kick>) {
@@ -236,13 +259,16 @@ mod tests {
         }
 
         fn release(&self, client: &str, connection: u64, expiry: u32, will: Option<Will>) -> Option<Session> {
-            self.registry.release(&Arc::from(client), connection, self.session(), expiry, will, self.now)
+            self.registry
+                .release(&Arc::from(client), connection, self.session(), expiry, will, self.now)
+                .session
+                .map(|kept| kept.0)
         }
     }
 
     fn will(seconds: u64) -> Will {
         let delay = Duration::from_secs(seconds);
-        Will { topic: "t".into(), payload: bytes::Bytes::new(), qos: 0, retained: false, delay }
+        Will { topic: "t".into(), payload: bytes::Bytes::new(), qos: 0, retained: false, delay, said: None }
     }
 
     #[test]
@@ -281,7 +307,7 @@ mod tests {
         let (_, mut first) = desk.claim("a", 1, false);
         let (Claim::Taken(mut session), _second) = desk.claim("a", 2, false) else { panic!("the id is taken") };
         let left = desk.release("a", 1, FOREVER, None).expect("it is no longer the owner");
-        let Ok(Kick::TakeOver { heir }) = first.try_recv() else { panic!("the owner is asked") };
+        let Ok(Kick::TakeOver { heir, .. }) = first.try_recv() else { panic!("the owner is asked") };
         heir.send(Some(left)).expect("the newcomer waits");
         assert!(session.try_recv().expect("it was sent").is_some());
         assert_eq!(desk.registry.sizes(), (1, 0));

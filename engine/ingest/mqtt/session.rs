@@ -20,6 +20,8 @@ pub(super) enum Wait {
     Receipt,
     /// Nothing: no rule matched its topic.
     Unmatched,
+    /// Nothing: it is larger than allowed.
+    TooLarge,
     /// The first message with its QoS 2 packet id, which stands before it.
     Repeat,
 }
@@ -31,6 +33,7 @@ pub(super) enum Outcome {
     Failed,
     Refused,
     Unmatched,
+    TooLarge,
     Repeat,
 }
 
@@ -147,6 +150,7 @@ impl Session {
     fn front_outcome(&self) -> Option<Outcome> {
         match self.queue.front()?.wait {
             Wait::Unmatched => Some(Outcome::Unmatched),
+            Wait::TooLarge => Some(Outcome::TooLarge),
             Wait::Repeat => Some(Outcome::Repeat),
             Wait::Receipt => match self.window.state(self.front) {
                 Delivery::Pending => None,

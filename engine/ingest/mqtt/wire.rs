@@ -7,6 +7,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use mqtt_protocol_core::mqtt::packet::{Properties, PropertiesParse, Property};
 
 use super::counters::Cause;
+pub(super) use super::rules::Said;
 
 /// MQTT 5 reason codes (section 2.4) that a listener says.
 pub(super) mod reason {
@@ -14,6 +15,7 @@ pub(super) mod reason {
     pub const PROTOCOL_ERROR: u8 = 0x82;
     pub const IMPLEMENTATION: u8 = 0x83;
     pub const CLIENT_ID: u8 = 0x85;
+    pub const LOGIN: u8 = 0x86;
     pub const SERVER_BUSY: u8 = 0x89;
     pub const SHUTTING_DOWN: u8 = 0x8B;
     pub const AUTHENTICATION_METHOD: u8 = 0x8C;
@@ -48,11 +50,14 @@ impl Close {
 /// Packet types: the upper half of the first byte.
 pub(super) mod kind {
     pub const CONNECT: u8 = 1;
+    pub const CONNACK: u8 = 2;
     pub const PUBLISH: u8 = 3;
     pub const PUBREL: u8 = 6;
     pub const SUBSCRIBE: u8 = 8;
+    pub const SUBACK: u8 = 9;
     pub const UNSUBSCRIBE: u8 = 10;
     pub const PINGREQ: u8 = 12;
+    pub const PINGRESP: u8 = 13;
     pub const DISCONNECT: u8 = 14;
 }
 
@@ -72,24 +77,32 @@ pub(super) enum Split {
     Need(usize),
 }
 
-/// Takes one packet from the front of `input`.
-///
-/// # Errors
-/// For a packet larger than `max` bytes in all, as soon as its length is known, and for a length of more than four bytes.
-pub(super) fn split(input: &mut BytesMut, max: u32) -> Result<Split, Close> {
+/// The length of the fixed header and that of the rest, if the first bytes are there; else how many are missing.
+pub(super) fn frame(input: &[u8]) -> Result<Result<(usize, usize), usize>, Close> {
     let mut length = 0usize;
     let mut header = 1;
     loop {
-        let Some(byte) = input.get(header) else { return Ok(Split::Need(header + 1 - input.len())) };
+        let Some(byte) = input.get(header) else { return Ok(Err(header + 1 - input.len())) };
         length |= usize::from(byte & 0x7F) << (7 * (header - 1));
         header += 1;
         if byte & 0x80 == 0 {
-            break;
+            return Ok(Ok((header, length)));
         }
         if header == 5 {
             return Err(Close::MALFORMED);
         }
     }
+}
+
+/// Takes one packet from the front of `input`.
+///
+/// # Errors
+/// For a packet larger than `max` bytes in all, as soon as its length is known, and for a length of more than four bytes.
+pub(super) fn split(input: &mut BytesMut, max: u32) -> Result<Split, Close> {
+    let (header, length) = match frame(input)? {
+        Ok(frame) => frame,
+        Err(missing) => return Ok(Split::Need(missing)),
+    };
     if header + length > max as usize {
         return Err(Close::new(reason::TOO_LARGE, Cause::TooLarge));
     }
@@ -102,6 +115,33 @@ pub(super) fn split(input: &mut BytesMut, max: u32) -> Result<Split, Close> {
     Ok(Split::Packet(Packet { kind: first >> 4, flags: first & 0x0F, body: packet.freeze() }))
 }
 
+/// What the first bytes of a PUBLISH say, when the rest is not to be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) topic: String,
+    pub(super) qos: u8,
+    pub(super) id: u16,
+}
+
+/// Reads the head of a PUBLISH whose fixed header is `header` bytes long; nothing while bytes are missing, which are at
+/// most 65,541.
+pub(super) fn publish_head(input: &[u8], header: usize) -> Result<Option<Head>, Close> {
+    let qos = input[0] >> 1 & 3;
+    let Some(length) = input.get(header..header + 2) else { return Ok(None) };
+    let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+    let id_at = header + 2 + length;
+    let id = match (qos, input.get(id_at..id_at + 2)) {
+        (0, _) if input.len() >= id_at => 0,
+        (1 | 2, Some(id)) => u16::from_be_bytes([id[0], id[1]]),
+        (3, _) => return Err(Close::MALFORMED),
+        _ => return Ok(None),
+    };
+    if qos > 0 && id == 0 {
+        return Err(Close::MALFORMED);
+    }
+    Ok(Some(Head { topic: String::from_utf8_lossy(&input[header + 2..id_at]).into_owned(), qos, id }))
+}
+
 /// A PUBLISH. The topic is not checked yet: a known one need not be.
 #[derive(Debug)]
 pub(super) struct Publish {
@@ -110,9 +150,13 @@ pub(super) struct Publish {
     pub(super) alias: Option<u16>,
     pub(super) qos: u8,
     pub(super) retained: bool,
+    /// Whether the sender marks it as sent again.
+    pub(super) duplicate: bool,
     /// Not zero when `qos` is not.
     pub(super) id: u16,
     pub(super) payload: Bytes,
+    /// User properties and content type, where there are any.
+    pub(super) said: Option<Box<Said>>,
 }
 
 /// Reads a PUBLISH (section 3.3).
@@ -132,36 +176,50 @@ pub(super) fn publish(packet: Packet, v5: bool) -> Result<Publish, Close> {
     if qos != 0 && id == 0 {
         return Err(Close::MALFORMED);
     }
-    let alias = if v5 { publish_properties(&mut body)? } else { None };
+    let (alias, said) = if v5 { publish_properties(&mut body)? } else { (None, None) };
     if topic.is_empty() && alias.is_none() {
         return Err(Close::PROTOCOL);
     }
-    Ok(Publish { topic, alias, qos, retained: packet.flags & 1 != 0, id, payload: body })
+    Ok(Publish { topic, alias, qos, retained: packet.flags & 1 != 0, duplicate, id, payload: body, said })
 }
 
-/// Skips the properties of a PUBLISH and gives its topic alias.
-fn publish_properties(body: &mut Bytes) -> Result<Option<u16>, Close> {
+/// Reads the properties of a PUBLISH: its topic alias, and what is passed on.
+fn publish_properties(body: &mut Bytes) -> Result<(Option<u16>, Option<Box<Said>>), Close> {
     // Nearly every message has none.
     if body.first() == Some(&0) {
         body.advance(1);
-        return Ok(None);
+        return Ok((None, None));
     }
     let (properties, length) = Properties::parse(body).map_err(|_| Close::MALFORMED)?;
     body.advance(length);
     let mut alias = None;
+    let mut said = None;
     for property in &properties {
         match property {
             Property::TopicAlias(value) if alias.is_none() => alias = Some(value.val()),
             Property::PayloadFormatIndicator(_)
             | Property::MessageExpiryInterval(_)
             | Property::ResponseTopic(_)
-            | Property::CorrelationData(_)
-            | Property::ContentType(_)
-            | Property::UserProperty(_) => {}
+            | Property::CorrelationData(_) => {}
+            Property::ContentType(_) | Property::UserProperty(_) => say(&mut said, property),
             _ => return Err(Close::PROTOCOL),
         }
     }
-    Ok(alias)
+    Ok((alias, said))
+}
+
+/// Notes a property that becomes a header.
+pub(super) fn say(said: &mut Option<Box<Said>>, property: &Property) {
+    match property {
+        Property::ContentType(text) => {
+            said.get_or_insert_default().content_type = Some(Bytes::copy_from_slice(text.val().as_bytes()));
+        }
+        Property::UserProperty(pair) => {
+            let value = Bytes::copy_from_slice(pair.val().as_bytes());
+            said.get_or_insert_default().user.push((pair.key().to_string(), value));
+        }
+        _ => {}
+    }
 }
 
 /// Reads the packet id of a PUBREL, the only acknowledgement a device sends to a listener that never publishes.
@@ -196,6 +254,11 @@ pub(super) fn answer(out: &mut BytesMut, answer: Answer, id: u16, reason: u8, v5
     if with_reason {
         out.put_u8(reason);
     }
+}
+
+/// Writes a PINGREQ.
+pub(super) fn pingreq(out: &mut BytesMut) {
+    out.put_slice(&[0xC0, 0]);
 }
 
 /// Writes a PINGRESP.
@@ -247,6 +310,17 @@ mod tests {
     }
 
     #[test]
+    fn the_head_of_a_publish_is_read_as_soon_as_it_is_there() {
+        let bytes = [0x32, 0xFF, 0x7F, 0, 2, b'a', b'b', 0, 9, b'x'];
+        for end in 0..bytes.len() {
+            let head = publish_head(&bytes[..end.max(3)], 3).expect("nothing is wrong");
+            assert_eq!(head, (end >= 9).then(|| Head { topic: "ab".into(), qos: 1, id: 9 }), "{end}");
+        }
+        assert!(publish_head(&[0x36, 9, 0, 0, 0, 1], 2).is_err());
+        assert!(publish_head(&[0x32, 9, 0, 0, 0, 0], 2).is_err());
+    }
+
+    #[test]
     fn a_publish_of_each_version_is_read() {
         let old = parse(&[0x33, 7, 0, 1, b't', 0, 9, b'x', b'y'], false).expect("it is right");
         assert_eq!(
@@ -255,6 +329,17 @@ mod tests {
         );
         let new = parse(&[0x30, 8, 0, 1, b't', 3, 0x23, 0, 4, b'x'], true).expect("it is right");
         assert_eq!((new.qos, new.alias, &new.payload[..]), (0, Some(4), &b"x"[..]));
+        assert_eq!(new.said, None);
+    }
+
+    #[test]
+    fn user_properties_and_the_content_type_are_kept() {
+        let properties = [&[0x03, 0, 1, b'j'][..], &[0x26, 0, 1, b'u', 0, 1, b'C'], &[0x02, 0, 0, 0, 9]].concat();
+        let body = [&[0, 1, b't', properties.len() as u8], &properties[..], b"x"].concat();
+        let publish = parse(&[&[0x30, body.len() as u8], &body[..]].concat(), true).expect("it is right");
+        let said = publish.said.expect("it says something");
+        assert_eq!(said.content_type.as_deref(), Some(&b"j"[..]));
+        assert_eq!(said.user, [("u".to_string(), Bytes::from_static(b"C"))]);
     }
 
     #[test]

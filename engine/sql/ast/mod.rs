@@ -82,8 +82,10 @@ pub enum StatementKind {
         /// The columns to add.
         columns: Vec<ColumnDef>,
     },
-    /// `CREATE SOURCE | SINK CONNECTOR [IF NOT EXISTS] c WITH (...)`.
+    /// `CREATE [OR REPLACE] SOURCE | SINK CONNECTOR [IF NOT EXISTS] c WITH (...)`.
     CreateConnector {
+        /// `OR REPLACE`.
+        or_replace: bool,
         /// `SOURCE` (else `SINK`).
         source: bool,
         /// `IF NOT EXISTS`.
@@ -109,6 +111,10 @@ pub enum StatementKind {
         /// Its name.
         name: Ident,
     },
+    /// `PAUSE CONNECTOR c`.
+    PauseConnector(Ident),
+    /// `RESUME CONNECTOR c`.
+    ResumeConnector(Ident),
     /// `CREATE TYPE [IF NOT EXISTS] n AS type`.
     CreateType {
         /// `IF NOT EXISTS`.

@@ -9,7 +9,7 @@ use crate::sql::ast::{Expr, ExprKind, Property, StringLit};
 use crate::types::{FormatName, FormatSpec, Schema, SqlType, TimestampSpec, TopicSpec, quote_identifier};
 
 /// Properties that a statement may set.
-const KNOWN: [&str; 17] = [
+pub const KNOWN: [&str; 17] = [
     "KAFKA_TOPIC",
     "FORMAT",
     "KEY_FORMAT",

@@ -63,6 +63,9 @@ impl Parser<'_> {
         } else {
             self.note("FUNCTION");
             let name = self.ident("a stream or table")?;
+            if !name.quoted && name.name == "FUNCTION" {
+                self.note("a function");
+            }
             Describe::Source { name, extended: self.eat("EXTENDED") }
         };
         Ok(StatementKind::Describe(describe))

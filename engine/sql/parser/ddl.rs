@@ -22,10 +22,10 @@ impl Parser<'_> {
             if let Some(kind) = self.source_kind() {
                 return self.create_source(kind, or_replace, Some(source));
             }
-            return self.create_connector(true, or_replace, start);
+            return self.create_connector(true, or_replace);
         }
         if self.eat("SINK") {
-            return self.create_connector(false, or_replace, start);
+            return self.create_connector(false, or_replace);
         }
         if let Some(kind) = self.source_kind() {
             return self.create_source(kind, or_replace, None);
@@ -129,18 +129,16 @@ impl Parser<'_> {
         Ok(ColumnDef { name, ty, constraint, span: self.since(start) })
     }
 
-    fn create_connector(&mut self, source: bool, or_replace: bool, start: Span) -> Result<StatementKind> {
+    fn create_connector(&mut self, source: bool, or_replace: bool) -> Result<StatementKind> {
         self.expect("CONNECTOR")?;
-        if or_replace {
-            return Err(Error::unsupported("CREATE OR REPLACE CONNECTOR", start).hint("Drop the connector first."));
-        }
         let if_not_exists = self.if_not_exists()?;
         let name = self.ident("a name for the connector")?;
         if !self.is_word(0, "WITH") {
             self.note("WITH");
             return Err(self.unexpected());
         }
-        Ok(StatementKind::CreateConnector { source, if_not_exists, name, properties: self.with_clause()? })
+        let properties = self.with_clause()?;
+        Ok(StatementKind::CreateConnector { or_replace, source, if_not_exists, name, properties })
     }
 
     /// What follows `FUNCTION`: `[IF NOT EXISTS] name FROM 'path'`.
@@ -221,12 +219,13 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Refuses `PAUSE CONNECTOR` and `RESUME CONNECTOR`, the verb already taken.
-    pub(super) fn reject_connector(&mut self, what: &str) -> Result<()> {
-        if self.is_word(0, "CONNECTOR") {
-            return Err(Error::unsupported(what, self.span()));
+    /// What follows `PAUSE` or `RESUME` when it is about a connector. A query's id may itself be `CONNECTOR`.
+    pub(super) fn paused_connector(&mut self) -> Result<Option<Ident>> {
+        if self.is_word(0, "CONNECTOR") && self.is_name(1) {
+            self.advance();
+            return self.ident("a connector").map(Some);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The id of a query, or `None` for `ALL`.

@@ -11,6 +11,7 @@ mod ddl;
 mod expected;
 mod expr;
 mod insert;
+mod next;
 mod query;
 mod types;
 mod window;
@@ -22,6 +23,7 @@ mod tests;
 #[cfg(test)]
 pub(super) use tests::oracle::cases as oracle_cases;
 
+pub use next::{Next, next};
 pub use types::type_hint;
 
 pub(super) use expr::time_unit;
@@ -157,11 +159,15 @@ impl<'a> Parser<'a> {
         } else if self.eat("TERMINATE") {
             Ok(StatementKind::Terminate(self.query_id()?))
         } else if self.eat("PAUSE") {
-            self.reject_connector("PAUSE CONNECTOR")?;
-            Ok(StatementKind::Pause(self.query_id()?))
+            match self.paused_connector()? {
+                Some(name) => Ok(StatementKind::PauseConnector(name)),
+                None => Ok(StatementKind::Pause(self.query_id()?)),
+            }
         } else if self.eat("RESUME") {
-            self.reject_connector("RESUME CONNECTOR")?;
-            Ok(StatementKind::Resume(self.query_id()?))
+            match self.paused_connector()? {
+                Some(name) => Ok(StatementKind::ResumeConnector(name)),
+                None => Ok(StatementKind::Resume(self.query_id()?)),
+            }
         } else if self.eat("SET") {
             self.set()
         } else if self.eat("UNSET") {

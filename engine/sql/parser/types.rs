@@ -63,6 +63,7 @@ impl Parser<'_> {
 
     fn type_kind(&mut self) -> Result<TypeExprKind> {
         let Some(word) = self.word(0) else {
+            self.note_possible(TYPE_WORDS);
             return Ok(TypeExprKind::Named(self.ident("a type")?));
         };
         let word = word.to_ascii_uppercase();

@@ -54,9 +54,10 @@ impl Display for Statement {
                 }
                 Ok(())
             }
-            CreateConnector { source, if_not_exists, name, properties } => {
+            CreateConnector { or_replace, source, if_not_exists, name, properties } => {
                 let kind = if *source { "SOURCE" } else { "SINK" };
-                write!(f, "CREATE {kind} CONNECTOR {}{name}", text_if(*if_not_exists, "IF NOT EXISTS "))?;
+                let replace = text_if(*or_replace, "OR REPLACE ");
+                write!(f, "CREATE {replace}{kind} CONNECTOR {}{name}", text_if(*if_not_exists, "IF NOT EXISTS "))?;
                 with_clause(f, "\n", properties)
             }
             DropConnector { if_exists, name } => {
@@ -64,6 +65,8 @@ impl Display for Statement {
             }
             CreateFunction(create) => create.fmt(f),
             DropFunction { if_exists, name } => write!(f, "DROP FUNCTION {}{name}", text_if(*if_exists, "IF EXISTS ")),
+            PauseConnector(name) => write!(f, "PAUSE CONNECTOR {name}"),
+            ResumeConnector(name) => write!(f, "RESUME CONNECTOR {name}"),
             CreateType { if_not_exists, name, ty } => {
                 write!(f, "CREATE TYPE {}{name} AS {ty}", text_if(*if_not_exists, "IF NOT EXISTS "))
             }

@@ -51,6 +51,7 @@ pub fn strip_spans(statement: &mut Statement) {
         DropSource { name, .. } | DropConnector { name, .. } | DropFunction { name, .. } | DropType { name, .. } => {
             ident(name);
         }
+        PauseConnector(name) | ResumeConnector(name) => ident(name),
         Show(_) => {}
         Describe(describe) => strip_describe(describe),
         Print { topic, .. } => ident(topic),

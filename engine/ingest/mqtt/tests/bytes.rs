@@ -8,19 +8,13 @@ use proptest::prelude::*;
 use tokio::time::Instant;
 
 use super::fake::*;
-use crate::ingest::mqtt::counters::Counters;
-use crate::ingest::mqtt::protocol::{Now, Progress, Protocol, Shared};
+use crate::ingest::mqtt::inbox::Now;
+use crate::ingest::mqtt::protocol::{Progress, Protocol, Shared};
 
 fn shared() -> Arc<Shared> {
     let mut config = config();
     config.max_packet_size = 4096;
-    Arc::new(Shared {
-        rules: Arc::new(config.rules.clone()),
-        config,
-        counters: Arc::new(Counters::default()),
-        deliver: Arc::new(Fake::default()),
-        reported: Default::default(),
-    })
+    Arc::new(Shared::new(config, Arc::new(Fake::default())))
 }
 
 /// Feeds `bytes` in pieces to a new connection until they are used up or it ends.

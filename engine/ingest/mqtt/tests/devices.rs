@@ -28,7 +28,7 @@ fn a_message_is_acknowledged_after_its_delivery_over_tcp() {
     assert_eq!(device.packet().expect("an answer"), PINGRESP, "the ping overtakes the acknowledgement that waits");
     stand.fake.settle(0, Ok(()));
     assert_eq!(device.packet().expect("an answer"), [0x40, 2, 0, 1]);
-    assert_eq!(stand.counters.delivered(), 1);
+    assert_eq!(stand.counters.received.delivered(), 1);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_taken_over_session_goes_on_with_what_is_under_way() {
         second.send(&connect(v5, "c", false, 0));
         assert_eq!(second.packet().expect("a CONNACK"), accepted(v5, true));
         second.send(&again(publish(v5, 2, 7, "car/1", "x")));
-        wait_until("the repeat is seen", || stand.counters.repeats.get() == 1);
+        wait_until("the repeat is seen", || stand.counters.received.repeats.get() == 1);
         stand.fake.settle(0, Ok(()));
         assert_eq!(second.packet().expect("an answer"), [0x50, 2, 0, 7]);
         second.send(&pubrel(7));
@@ -209,7 +209,7 @@ fn a_will_without_a_rule_is_counted_like_a_message() {
     device.send(&connect_with_will(false, "c", "bus/will", &[], 0));
     device.packet().expect("a CONNACK");
     device.vanish();
-    wait_until("it is counted", || stand.counters.unmatched.get() == 1);
+    wait_until("it is counted", || stand.counters.received.unmatched.get() == 1);
     assert_eq!(stand.counters.wills.get(), 0);
 }
 
@@ -274,7 +274,7 @@ fn an_unmatched_topic_is_reported_once_for_all_devices() {
         assert_eq!(device.packet().expect("an answer"), [0x40, 3, 0, 1, 0x90]);
         assert_eq!(device.packet().expect("an answer"), [0x40, 3, 0, 2, 0x90]);
     }
-    assert_eq!(stand.counters.unmatched.get(), 4);
+    assert_eq!(stand.counters.received.unmatched.get(), 4);
     assert_eq!(stand.notices.lock()[..], [Notice::FirstDevice, Notice::UnmatchedTopic { topic: "bus/1".into() }]);
 }
 
@@ -296,7 +296,7 @@ fn a_broker_that_is_down_gives_no_acknowledgement_and_the_device_sends_again() {
         let mut device = stand.device(v5, "c");
         device.send(&again(publish(v5, 1, 1, "car/1", "x")));
         assert_eq!(device.packet().expect("an answer"), [0x40, 2, 0, 1]);
-        assert_eq!((stand.counters.failed(), stand.counters.delivered()), (1, 1));
+        assert_eq!((stand.counters.received.failed(), stand.counters.received.delivered()), (1, 1));
     }
 }
 
@@ -430,4 +430,51 @@ fn a_listener_that_was_configured_by_hand_is_not_open_to_others_either() {
     config.listeners = vec![([0, 0, 0, 0], 0).into()];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
     assert!(MqttListener::start(config, Arc::new(Fake::default()), runtime.handle()).is_err());
+}
+
+/// A session with a will that waits for a minute.
+fn leave_a_waiting_will(stand: &Stand, client: &str) {
+    let will = [&[5, 0x18, 0, 0, 0, 60][..], &string("car/b"), &string(client)].concat();
+    let mut device = stand.socket();
+    device.send(&connect_with(true, client, 0x04, 0, &will));
+    device.packet().expect("a CONNACK");
+    let lost = stand.counters.connections_lost.get();
+    device.vanish();
+    wait_until("it is lost", || stand.counters.connections_lost.get() == lost + 1);
+}
+
+#[test]
+fn a_will_that_waits_is_due_when_its_session_ends() {
+    // Because the device starts clean.
+    let stand = stand();
+    leave_a_waiting_will(&stand, "a");
+    let _back = stand.device(true, "a");
+    wait_until("the will is published", || stand.fake.payloads() == ["a"]);
+    // Because the device starts clean while its old connection is still there.
+    let will = [&[5, 0x18, 0, 0, 0, 60][..], &string("car/b"), &string("b")].concat();
+    let mut device = stand.socket();
+    device.send(&connect_with(true, "b", 0x04, 0, &will));
+    device.packet().expect("a CONNACK");
+    let _back = stand.device(true, "b");
+    wait_until("the will is published", || stand.fake.payloads() == ["a", "b"]);
+    // Because the listener ends, and sessions with it.
+    leave_a_waiting_will(&stand, "c");
+    let Stand { fake, mut listener, .. } = stand;
+    listener.take().expect("it runs").shutdown_blocking(SOON);
+    assert_eq!(fake.payloads(), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_will_carries_its_retained_flag_and_what_it_says_about_itself() {
+    let stand = stand();
+    let properties = [&[0x26][..], &string("unit"), &string("C"), &[0x03], &string("text/plain")].concat();
+    let mut device = stand.socket();
+    device.send(&connect_with_will(true, "c", "car/will", &properties, 0));
+    device.packet().expect("a CONNACK");
+    device.vanish();
+    wait_until("the will is published", || stand.fake.len() == 1);
+    let record = stand.fake.records.lock()[0].clone();
+    let headers: Vec<_> = record.headers.iter().map(|(name, value)| (&**name, &value[..])).collect();
+    assert_eq!(headers[..2], [("unit", &b"C"[..]), ("mqtt.content.type", b"text/plain")]);
+    assert_eq!(headers[4], ("mqtt.retained", &b"true"[..]));
 }

@@ -1,4 +1,6 @@
 //! A producer that does what a test tells it, a listener on it, and a device that is only a socket.
+//!
+//! The tests of the client use the producer, and the packets of a broker, too.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -8,19 +10,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use regex::Regex;
 use tokio::runtime::Runtime;
 
 use crate::error::Error;
 use crate::ingest::deliver::{Deliver, Handover, IngestRecord, Receipt};
-use crate::ingest::mqtt::rules::{KeyRule, Rules, TopicRule};
+use crate::ingest::mqtt::filter::Filter;
+use crate::ingest::mqtt::rules::{Pattern, Rules, TopicRule};
 use crate::ingest::mqtt::{Counters, ListenerConfig, MqttListener, Notice};
 
 /// How long a test waits for something that is going to happen.
-pub(super) const SOON: Duration = Duration::from_secs(20);
+pub(in crate::ingest::mqtt) const SOON: Duration = Duration::from_secs(20);
 
 /// Waits until `condition` holds; the pause only leaves the processor to those who make it so.
-pub(super) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+pub(in crate::ingest::mqtt) fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let begin = Instant::now();
     while !condition() {
         assert!(begin.elapsed() < SOON, "not within {SOON:?}: {what}");
@@ -30,13 +32,13 @@ pub(super) fn wait_until(what: &str, condition: impl Fn() -> bool) {
 
 /// Keeps what it is given, in order, and answers at once or when told.
 #[derive(Default)]
-pub(super) struct Fake {
+pub(in crate::ingest::mqtt) struct Fake {
     /// Whether receipts are kept back until the test settles them.
-    pub(super) hold: AtomicBool,
+    pub(in crate::ingest::mqtt) hold: AtomicBool,
     /// Whether there is no room.
-    pub(super) full: AtomicBool,
-    pub(super) records: Mutex<Vec<IngestRecord>>,
-    pub(super) receipts: Mutex<VecDeque<Receipt>>,
+    pub(in crate::ingest::mqtt) full: AtomicBool,
+    pub(in crate::ingest::mqtt) records: Mutex<Vec<IngestRecord>>,
+    pub(in crate::ingest::mqtt) receipts: Mutex<VecDeque<Receipt>>,
 }
 
 impl Deliver for Fake {
@@ -55,48 +57,48 @@ impl Deliver for Fake {
 }
 
 impl Fake {
-    pub(super) fn holding() -> Arc<Fake> {
+    pub(in crate::ingest::mqtt) fn holding() -> Arc<Fake> {
         let fake = Arc::new(Fake::default());
         fake.hold.store(true, Ordering::SeqCst);
         fake
     }
 
     /// Settles the oldest receipt, or the one at `index`.
-    pub(super) fn settle(&self, index: usize, outcome: Result<(), Error>) {
+    pub(in crate::ingest::mqtt) fn settle(&self, index: usize, outcome: Result<(), Error>) {
         let receipt = self.receipts.lock().remove(index).expect("a receipt is held");
         receipt.done(outcome);
     }
 
-    pub(super) fn payloads(&self) -> Vec<String> {
+    pub(in crate::ingest::mqtt) fn payloads(&self) -> Vec<String> {
         let text = |record: &IngestRecord| String::from_utf8_lossy(&record.value).into_owned();
         self.records.lock().iter().map(text).collect()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::ingest::mqtt) fn len(&self) -> usize {
         self.records.lock().len()
     }
 }
 
 /// Rules: `car/…` goes to topic `cars`.
-pub(super) fn config() -> ListenerConfig {
-    let pattern = Regex::new("^(?:car/.*)$").expect("a pattern of the test");
-    let rules = Rules { topics: vec![TopicRule { topic: Arc::from("cars"), pattern }], key: KeyRule::Topic };
+pub(in crate::ingest::mqtt) fn config() -> ListenerConfig {
+    let pattern = Pattern::Filter(Filter::parse("car/#").expect("a filter of the test"));
+    let rules = Rules { topics: vec![TopicRule { topic: Arc::from("cars"), pattern }], ..Default::default() };
     ListenerConfig::new(vec![SocketAddr::from(([127, 0, 0, 1], 0))], rules)
 }
 
 /// A running listener with its own runtime.
-pub(super) struct Stand {
-    pub(super) fake: Arc<Fake>,
-    pub(super) listener: Option<MqttListener>,
-    pub(super) counters: Arc<Counters>,
-    pub(super) notices: Arc<Mutex<Vec<Notice>>>,
+pub(in crate::ingest::mqtt) struct Stand {
+    pub(in crate::ingest::mqtt) fake: Arc<Fake>,
+    pub(in crate::ingest::mqtt) listener: Option<MqttListener>,
+    pub(in crate::ingest::mqtt) counters: Arc<Counters>,
+    pub(in crate::ingest::mqtt) notices: Arc<Mutex<Vec<Notice>>>,
     addr: SocketAddr,
     // Dropped last, and so after the listener.
     _runtime: Runtime,
 }
 
 impl Stand {
-    pub(super) fn new(config: ListenerConfig, fake: Arc<Fake>) -> Stand {
+    pub(in crate::ingest::mqtt) fn new(config: ListenerConfig, fake: Arc<Fake>) -> Stand {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime starts");
         let notices = Arc::new(Mutex::new(Vec::new()));
@@ -108,12 +110,12 @@ impl Stand {
         Stand { fake, listener: Some(listener), counters, notices, addr, _runtime: runtime }
     }
 
-    pub(super) fn addr(&self) -> SocketAddr {
+    pub(in crate::ingest::mqtt) fn addr(&self) -> SocketAddr {
         self.addr
     }
 
     /// A socket to the listener, silent so far.
-    pub(super) fn socket(&self) -> Device {
+    pub(in crate::ingest::mqtt) fn socket(&self) -> Device {
         let stream = TcpStream::connect(self.addr).expect("the listener accepts");
         stream.set_read_timeout(Some(SOON)).expect("a socket takes a timeout");
         stream.set_nodelay(true).expect("a socket takes the option");
@@ -121,7 +123,7 @@ impl Stand {
     }
 
     /// A device that is connected, with clean start, no keep-alive, and in MQTT 5 no properties.
-    pub(super) fn device(&self, v5: bool, client: &str) -> Device {
+    pub(in crate::ingest::mqtt) fn device(&self, v5: bool, client: &str) -> Device {
         let mut device = self.socket();
         device.send(&connect(v5, client, true, 0));
         assert_eq!(device.packet().expect("a CONNACK"), accepted(v5, false));
@@ -130,29 +132,29 @@ impl Stand {
 }
 
 /// What [`Device::packet`] gives of a CONNACK that accepts the connection.
-pub(super) fn accepted(v5: bool, session_present: bool) -> Vec<u8> {
+pub(in crate::ingest::mqtt) fn accepted(v5: bool, session_present: bool) -> Vec<u8> {
     let present = u8::from(session_present);
     if v5 { vec![0x20, present, 0] } else { vec![0x20, 2, present, 0] }
 }
 
 /// A device that is only a socket.
-pub(super) struct Device {
-    pub(super) stream: TcpStream,
+pub(in crate::ingest::mqtt) struct Device {
+    pub(in crate::ingest::mqtt) stream: TcpStream,
 }
 
 impl Device {
-    pub(super) fn send(&mut self, bytes: &[u8]) {
+    pub(in crate::ingest::mqtt) fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("the socket takes bytes");
     }
 
     /// The next packet as it came, or nothing at the end. A CONNACK of MQTT 5 is cut: type, flags, reason code.
-    pub(super) fn packet(&mut self) -> Option<Vec<u8>> {
+    pub(in crate::ingest::mqtt) fn packet(&mut self) -> Option<Vec<u8>> {
         let whole = self.whole_packet()?;
         if whole[0] == 0x20 && whole.len() > 4 { Some(vec![0x20, whole[2], whole[3]]) } else { Some(whole) }
     }
 
     /// The next packet with all its bytes, or nothing at the end.
-    pub(super) fn whole_packet(&mut self) -> Option<Vec<u8>> {
+    pub(in crate::ingest::mqtt) fn whole_packet(&mut self) -> Option<Vec<u8>> {
         let mut packet = vec![0; 2];
         match self.stream.read_exact(&mut packet) {
             Ok(()) => {}
@@ -167,7 +169,7 @@ impl Device {
     }
 
     /// Whether the listener closed the connection, with nothing more to say.
-    pub(super) fn is_closed(&mut self) -> bool {
+    pub(in crate::ingest::mqtt) fn is_closed(&mut self) -> bool {
         match self.stream.read(&mut [0; 64]) {
             Ok(bytes) => bytes == 0,
             Err(error) => is_end(&error),
@@ -175,7 +177,7 @@ impl Device {
     }
 
     /// Closes without a DISCONNECT.
-    pub(super) fn vanish(self) {
+    pub(in crate::ingest::mqtt) fn vanish(self) {
         self.stream.shutdown(Shutdown::Both).expect("the socket closes");
     }
 }
@@ -186,7 +188,7 @@ fn is_end(error: &std::io::Error) -> bool {
 }
 
 /// Puts a packet together from its first byte and its body.
-pub(super) fn frame(first: u8, body: &[u8]) -> Vec<u8> {
+pub(in crate::ingest::mqtt) fn frame(first: u8, body: &[u8]) -> Vec<u8> {
     let mut packet = vec![first];
     let mut length = body.len();
     loop {
@@ -201,19 +203,25 @@ pub(super) fn frame(first: u8, body: &[u8]) -> Vec<u8> {
     packet
 }
 
-pub(super) fn string(text: &str) -> Vec<u8> {
+pub(in crate::ingest::mqtt) fn string(text: &str) -> Vec<u8> {
     let mut bytes = (text.len() as u16).to_be_bytes().to_vec();
     bytes.extend_from_slice(text.as_bytes());
     bytes
 }
 
 /// A CONNECT without a will. In MQTT 5 a session that is not clean is kept for an hour.
-pub(super) fn connect(v5: bool, client: &str, clean: bool, keep_alive: u16) -> Vec<u8> {
+pub(in crate::ingest::mqtt) fn connect(v5: bool, client: &str, clean: bool, keep_alive: u16) -> Vec<u8> {
     connect_with(v5, client, if clean { 2 } else { 0 }, keep_alive, &[])
 }
 
 /// A CONNECT with its flags, and the bytes after the client id.
-pub(super) fn connect_with(v5: bool, client: &str, flags: u8, keep_alive: u16, rest: &[u8]) -> Vec<u8> {
+pub(in crate::ingest::mqtt) fn connect_with(
+    v5: bool,
+    client: &str,
+    flags: u8,
+    keep_alive: u16,
+    rest: &[u8],
+) -> Vec<u8> {
     let mut body = string("MQTT");
     body.extend([if v5 { 5 } else { 4 }, flags]);
     body.extend(keep_alive.to_be_bytes());
@@ -226,7 +234,7 @@ pub(super) fn connect_with(v5: bool, client: &str, flags: u8, keep_alive: u16, r
 }
 
 /// A PUBLISH without properties.
-pub(super) fn publish(v5: bool, qos: u8, id: u16, topic: &str, payload: &str) -> Vec<u8> {
+pub(in crate::ingest::mqtt) fn publish(v5: bool, qos: u8, id: u16, topic: &str, payload: &str) -> Vec<u8> {
     let mut body = string(topic);
     if qos > 0 {
         body.extend(id.to_be_bytes());
@@ -239,15 +247,15 @@ pub(super) fn publish(v5: bool, qos: u8, id: u16, topic: &str, payload: &str) ->
 }
 
 /// A PUBLISH that is marked as sent again.
-pub(super) fn again(mut publish: Vec<u8>) -> Vec<u8> {
+pub(in crate::ingest::mqtt) fn again(mut publish: Vec<u8>) -> Vec<u8> {
     publish[0] |= 8;
     publish
 }
 
-pub(super) fn pubrel(id: u16) -> Vec<u8> {
+pub(in crate::ingest::mqtt) fn pubrel(id: u16) -> Vec<u8> {
     let [high, low] = id.to_be_bytes();
     vec![0x62, 2, high, low]
 }
 
-pub(super) const PINGREQ: [u8; 2] = [0xC0, 0];
-pub(super) const PINGRESP: [u8; 2] = [0xD0, 0];
+pub(in crate::ingest::mqtt) const PINGREQ: [u8; 2] = [0xC0, 0];
+pub(in crate::ingest::mqtt) const PINGRESP: [u8; 2] = [0xD0, 0];

@@ -3,8 +3,9 @@
 //! `protocol` runs the state machine alone, with times of its choosing. `devices` talks to a real listener over TCP with
 //! sockets of its own, byte by byte; `clients` with the client that users have. `bytes` throws anything at it.
 
-mod fake;
+pub(super) mod fake;
 
+mod access;
 mod bytes;
 mod clients;
 mod devices;

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 use super::fake::*;
 use crate::error::Error;
 use crate::ingest::mqtt::ListenerConfig;
-use crate::ingest::mqtt::counters::{Cause, Counters};
-use crate::ingest::mqtt::protocol::{Now, Progress, Protocol, Remains, Shared};
+use crate::ingest::mqtt::counters::Cause;
+use crate::ingest::mqtt::inbox::Now;
+use crate::ingest::mqtt::protocol::{Progress, Protocol, Remains, Shared};
 use crate::ingest::mqtt::session::Session;
 use crate::ingest::mqtt::wire::Close;
 
@@ -25,13 +26,7 @@ struct Bench {
 
 impl Bench {
     fn new(config: ListenerConfig, fake: Arc<Fake>) -> Bench {
-        let shared = Arc::new(Shared {
-            rules: Arc::new(config.rules.clone()),
-            config,
-            counters: Arc::new(Counters::default()),
-            deliver: fake.clone(),
-            reported: Default::default(),
-        });
+        let shared = Arc::new(Shared::new(config, fake.clone()));
         let now = Instant::now();
         Bench { fake, protocol: Protocol::new(shared.clone(), now), shared, input: BytesMut::new(), now }
     }
@@ -121,7 +116,7 @@ fn qos_2_goes_through_its_four_steps() {
         bench.take(&pubrel(7));
         assert_eq!(bench.answers(), [0x70, 2, 0, 7]);
         assert_eq!(bench.fake.len(), 1, "and not delivered");
-        assert_eq!(bench.shared.counters.repeats.get(), 1);
+        assert_eq!(bench.shared.counters.received.repeats.get(), 1);
         // Released, the id stands for a new message.
         bench.take(&publish(v5, 2, 7, "car/1", "y"));
         assert_eq!(bench.fake.payloads(), ["x", "y"]);
@@ -214,7 +209,7 @@ fn a_topic_without_a_rule_has_its_reason_in_mqtt_5_and_is_acknowledged_in_3_1_1(
         bench.take(&pubrel(2));
         let pubcomp = if v5 { &[0x70, 3, 0, 2, 0x92][..] } else { &[0x70, 2, 0, 2][..] };
         assert_eq!(bench.answers(), pubcomp, "a PUBREC with an error ended the exchange in MQTT 5");
-        assert_eq!((bench.fake.len(), bench.shared.counters.unmatched.get()), (0, 3));
+        assert_eq!((bench.fake.len(), bench.shared.counters.received.unmatched.get()), (0, 3));
     }
 }
 
@@ -225,7 +220,7 @@ fn a_record_that_can_never_be_kept_is_dropped_so_that_it_does_not_come_for_ever(
         bench.take(&publish(v5, 1, 1, "car/1", "x"));
         bench.fake.settle(0, Err(Error::data("record is too large for topic `cars`")));
         assert_eq!(bench.answers(), answer);
-        assert_eq!(bench.shared.counters.refused(), 1);
+        assert_eq!(bench.shared.counters.received.refused(), 1);
     }
 }
 
@@ -275,7 +270,7 @@ fn a_record_without_room_is_offered_again_before_anything_else_is_read() {
     assert_eq!(bench.answers(), [0x40, 2, 0, 1]);
     bench.feed().expect("the bytes are right");
     assert_eq!(bench.fake.payloads(), ["a", "b"]);
-    assert_eq!(bench.shared.counters.held_back.get(), 1);
+    assert_eq!(bench.shared.counters.received.held_back.get(), 1);
 }
 
 #[test]
@@ -372,4 +367,16 @@ fn a_device_that_takes_no_answers_is_not_read_from() {
     assert!(!bench.protocol.holds_back(), "its keep-alive time goes on");
     bench.sent();
     assert!(matches!(bench.feed(), Ok(Progress::NeedMore(_))));
+}
+
+#[test]
+fn what_an_mqtt_5_message_says_about_itself_becomes_headers() {
+    let mut bench = Bench::open(true, config(), Arc::default());
+    let properties = [&[0x26][..], &string("unit"), &string("C"), &[0x03], &string("text/csv")].concat();
+    let body = [&string("car/1")[..], &[properties.len() as u8], &properties, b"x"].concat();
+    bench.take(&frame(0x30, &body));
+    let records = bench.fake.records.lock();
+    let headers: Vec<_> = records[0].headers.iter().map(|(name, value)| (&**name, &value[..])).collect();
+    assert_eq!(headers[..2], [("unit", &b"C"[..]), ("mqtt.content.type", b"text/csv")]);
+    assert_eq!(headers[2].0, "mqtt.topic");
 }

@@ -131,8 +131,6 @@ fn what_is_kept_for_later_is_refused_by_name() {
         ("DROP MODEL m", "DROP MODEL"),
         ("SHOW MODELS", "SHOW MODELS"),
         ("DESCRIBE MODEL m", "DESCRIBE MODEL"),
-        ("PAUSE CONNECTOR c", "PAUSE CONNECTOR"),
-        ("RESUME CONNECTOR c", "RESUME CONNECTOR"),
         ("SELECT DISTINCT a FROM s", "SELECT DISTINCT"),
         ("SELECT a AT TIME ZONE 'x' FROM s", "AT TIME ZONE"),
     ] {

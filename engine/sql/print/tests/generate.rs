@@ -277,16 +277,17 @@ pub fn statement() -> impl Strategy<Value = Statement> {
             let (columns, values) = pairs.into_iter().unzip();
             StatementKind::InsertValues { target, columns, values }
         }),
-        1 => (any::<bool>(), any::<bool>(), ident(), properties()).prop_filter_map(
+        1 => (any::<[bool; 3]>(), ident(), properties()).prop_filter_map(
             "a connector has properties",
-            |(source, if_not_exists, name, properties)| (!properties.is_empty()).then_some(
-                StatementKind::CreateConnector { source, if_not_exists, name, properties }
+            |([or_replace, source, if_not_exists], name, properties)| (!properties.is_empty()).then_some(
+                StatementKind::CreateConnector { or_replace, source, if_not_exists, name, properties }
             )
         ),
         1 => (any::<[bool; 2]>(), ident(), string()).prop_map(|([or_replace, if_not_exists], name, path)| {
             StatementKind::CreateFunction(CreateFunction { or_replace, if_not_exists, name, path })
         }),
         1 => (any::<bool>(), ident()).prop_map(|(if_exists, name)| StatementKind::DropFunction { if_exists, name }),
+        1 => ident().prop_map(StatementKind::PauseConnector),
         1 => (any::<bool>(), ident(), type_expr())
             .prop_map(|(if_not_exists, name, ty)| StatementKind::CreateType { if_not_exists, name, ty }),
         1 => (source_kind(), any::<[bool; 2]>(), ident()).prop_map(|(kind, [if_exists, delete_topic], name)| {
