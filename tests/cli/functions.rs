@@ -206,9 +206,9 @@ fn functions_come_back_on_a_cluster_and_a_path_from_the_environment_is_not_kept(
     repl(create).expect(0).says("Created function HALF");
     let input = "CREATE STREAM s (x DOUBLE) WITH (kafka_topic='s', value_format='JSON', partitions=1);
 INSERT INTO s VALUES (5); SET 'auto.offset.reset'='earliest';
-SELECT TWICE(x) AS t, HALF(x) AS h FROM s EMIT CHANGES LIMIT 1;";
+SELECT HALF(x) AS h, TWICE(x) AS t FROM s EMIT CHANGES LIMIT 1;";
     let ran = repl(input).expect(0).says("2 statements of earlier sessions are back");
-    assert_eq!(lines(&ran), ["{\"T\":10.0,\"H\":2.5}"], "{}", ran.err);
+    assert_eq!(lines(&ran), ["{\"H\":2.5,\"T\":10.0}"], "{}", ran.err);
     broker.signal("INT");
     broker.finish().expect(0);
     let mut kept = Vec::new();
