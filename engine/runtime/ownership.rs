@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::query::{Guarantee, QuerySpec};
@@ -86,6 +87,9 @@ impl Ownership {
         task.process(batch, &mut self.output)?;
         let counters = &self.shared.counters;
         Counters::add(&counters.records_in, batch.len() as u64);
+        if let Some(time) = batch.timestamps.last().and_then(|time| u64::try_from(*time).ok()) {
+            counters.last_time_ms.store(time, Ordering::Relaxed);
+        }
         if self.output.bad > 0 {
             Counters::add(&counters.bad, self.output.bad);
             if self.spec.plan.on_error == OnError::Fail {
@@ -186,7 +190,9 @@ impl Ownership {
         self.committed = self.positions.clone();
         self.first_uncommitted = None;
         Counters::add(&self.shared.counters.records_out, std::mem::take(&mut self.uncommitted_out));
-        Counters::add(&self.shared.counters.commits, 1);
+        let counters = &self.shared.counters;
+        Counters::add(&counters.commits, 1);
+        counters.rate_in.look(Counters::get(&counters.records_in));
         self.shared.set_positions(&self.committed);
         Ok(())
     }

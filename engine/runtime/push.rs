@@ -141,7 +141,8 @@ fn read<T>(
         if shared.stop_requested() {
             return Ok(Pushed::Stopped);
         }
-        if let Some(ends) = shared.finish_offsets() {
+        let ends = shared.finish_offsets();
+        if let Some(ends) = &ends {
             let reached = |(partition, next): (&i32, &i64)| ends.get(*partition as usize).is_none_or(|end| next >= end);
             if positions.iter().all(reached) {
                 return Ok(Pushed::UntilEnd);
@@ -150,7 +151,13 @@ fn read<T>(
         reader.poll(spec.batch_rows, Duration::from_millis(200), &mut ())?;
         for batch in reader.batches() {
             silent_since = None;
-            let (rows, last) = match process(batch)? {
+            // What stands behind the end is for nobody, also when it came in the same fetch.
+            let end = ends.as_ref().and_then(|ends| ends.get(batch.partition as usize).copied());
+            let processed = match (end, batch.offsets.last()) {
+                (Some(end), Some(last)) if *last >= end => process(&batch.before(end))?,
+                _ => process(batch)?,
+            };
+            let (rows, last) = match processed {
                 Processed::Nothing => (None, false),
                 Processed::Some(rows) => (Some(rows), false),
                 Processed::Last(rows) => (Some(rows), true),

@@ -4,16 +4,17 @@
 //! committed for the query's group, so that "latest" means the end at that moment also after a restart.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
 use crate::kafka::{Admin, PartitionOffset, TopicPartition};
+use crate::types::text::time::parse_timestamp;
 
 /// How long the cluster gets to answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// Where a query without committed offsets starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartPolicy {
     /// The first record there is.
     Earliest,
@@ -21,6 +22,8 @@ pub enum StartPolicy {
     Latest,
     /// The first record at or after a time, milliseconds since the epoch.
     At(i64),
+    /// An offset for each partition, in their order.
+    Offsets(Vec<i64>),
 }
 
 impl StartPolicy {
@@ -36,10 +39,9 @@ impl StartPolicy {
         {
             return Ok(StartPolicy::At(millis));
         }
-        let time = datafusion::arrow::compute::kernels::cast_utils::string_to_timestamp_nanos(text.trim());
-        match time {
-            Ok(nanos) => Ok(StartPolicy::At(nanos.div_euclid(1_000_000))),
-            Err(_) => Err(Error::sql("a start is `earliest`, `latest` or a time")
+        match parse_timestamp(&text.trim().replacen(' ', "T", 1)) {
+            Some(millis) => Ok(StartPolicy::At(millis)),
+            None => Err(Error::sql("a start is `earliest`, `latest` or a time")
                 .hint("A time looks like 2026-01-31T12:00:00, in UTC unless it names an offset.")),
         }
     }
@@ -51,6 +53,10 @@ impl fmt::Display for StartPolicy {
             StartPolicy::Earliest => f.write_str("the earliest record"),
             StartPolicy::Latest => f.write_str("the end"),
             StartPolicy::At(millis) => write!(f, "the first record at or after {millis} ms since the epoch"),
+            StartPolicy::Offsets(offsets) => {
+                let list: Vec<String> = offsets.iter().map(ToString::to_string).collect();
+                write!(f, "offsets {}", list.join(", "))
+            }
         }
     }
 }
@@ -70,7 +76,7 @@ pub struct Start {
 
 impl Start {
     /// One line for whoever started the query.
-    pub fn describe(&self, topic: &str, policy: StartPolicy) -> String {
+    pub fn describe(&self, topic: &str, policy: &StartPolicy) -> String {
         let partitions = match self.offsets.len() {
             1 => "1 partition".to_string(),
             n => format!("{n} partitions"),
@@ -87,11 +93,15 @@ impl Start {
 }
 
 /// Offsets by policy alone, for readers without a group.
-pub fn by_policy(admin: &Admin, topic: &str, policy: StartPolicy) -> Result<Start> {
+pub fn by_policy(admin: &Admin, topic: &str, policy: &StartPolicy) -> Result<Start> {
     let marks = admin.topic_watermarks(topic, ANSWER)?;
     let partitions: Vec<TopicPartition> = marks.iter().map(|(at, _)| at.clone()).collect();
-    let at_time = match policy {
-        StartPolicy::At(millis) => admin.offsets_at(&partitions, millis, ANSWER)?,
+    let asked = match policy {
+        StartPolicy::At(millis) => admin.offsets_at(&partitions, *millis, ANSWER)?,
+        StartPolicy::Offsets(offsets) => {
+            one_each(topic, offsets, partitions.len())?;
+            offsets.clone()
+        }
         _ => Vec::new(),
     };
     let mut start = Start { offsets: Vec::new(), resumed: 0, skipped: 0, ahead: 0 };
@@ -99,7 +109,7 @@ pub fn by_policy(admin: &Admin, topic: &str, policy: StartPolicy) -> Result<Star
         let next = match policy {
             StartPolicy::Earliest => marks.earliest,
             StartPolicy::Latest => marks.latest,
-            StartPolicy::At(_) => at_time[number],
+            StartPolicy::At(_) | StartPolicy::Offsets(_) => asked[number],
         };
         start.skipped += (next - marks.earliest).max(0);
         start.ahead += (marks.latest - next).max(0);
@@ -109,7 +119,7 @@ pub fn by_policy(admin: &Admin, topic: &str, policy: StartPolicy) -> Result<Star
 }
 
 /// Offsets for a group: committed ones win, the others follow the policy and are committed now.
-pub fn for_group(admin: &Admin, topic: &str, group: &str, policy: StartPolicy) -> Result<Start> {
+pub fn for_group(admin: &Admin, topic: &str, group: &str, policy: &StartPolicy) -> Result<Start> {
     let mut start = by_policy(admin, topic, policy)?;
     let partitions: Vec<TopicPartition> = start.offsets.iter().map(|(at, _)| at.clone()).collect();
     let committed = admin.committed(group, &partitions, ANSWER)?;
@@ -143,6 +153,39 @@ pub fn for_group(admin: &Admin, topic: &str, group: &str, policy: StartPolicy) -
     Ok(start)
 }
 
+/// Where a query that is to end does so, by partition. A time in the future has no offset yet, and is refused.
+pub fn until(admin: &Admin, topic: &str, policy: &StartPolicy) -> Result<Vec<i64>> {
+    let marks = admin.topic_watermarks(topic, ANSWER)?;
+    match policy {
+        StartPolicy::Earliest => Ok(marks.iter().map(|(_, marks)| marks.earliest).collect()),
+        StartPolicy::Latest => Ok(marks.iter().map(|(_, marks)| marks.stable).collect()),
+        StartPolicy::At(millis) => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
+            if *millis > now {
+                return Err(Error::sql("UNTIL names a time in the future")
+                    .detail("where a topic will be then is not known")
+                    .hint("Leave UNTIL out and end the query when it has seen enough, or LIMIT its rows."));
+            }
+            let partitions: Vec<TopicPartition> = marks.iter().map(|(at, _)| at.clone()).collect();
+            let at_time = admin.offsets_at(&partitions, *millis, ANSWER)?;
+            Ok(at_time.into_iter().zip(marks).map(|(offset, (_, marks))| offset.min(marks.stable)).collect())
+        }
+        StartPolicy::Offsets(offsets) => {
+            one_each(topic, offsets, marks.len())?;
+            Ok(offsets.clone())
+        }
+    }
+}
+
+/// Refuses a list of offsets that is not one for each partition.
+fn one_each(topic: &str, offsets: &[i64], partitions: usize) -> Result<()> {
+    if offsets.len() == partitions {
+        return Ok(());
+    }
+    Err(Error::sql(format!("OFFSETS names {}, topic {topic} has {partitions} partitions", offsets.len()))
+        .hint("Write one offset for each partition, in their order."))
+}
+
 /// Where the records that can be read now end, by partition: what `--until-end` processes.
 pub fn ends(admin: &Admin, topic: &str) -> Result<Vec<i64>> {
     Ok(admin.topic_watermarks(topic, ANSWER)?.into_iter().map(|(_, marks)| marks.stable).collect())
@@ -167,10 +210,10 @@ mod tests {
         let at = |partition| TopicPartition::new("t", partition);
         let start = Start { offsets: vec![(at(0), 5), (at(1), 0)], resumed: 0, skipped: 0, ahead: 7 };
         assert_eq!(
-            start.describe("t", StartPolicy::Earliest),
+            start.describe("t", &StartPolicy::Earliest),
             "starts at the earliest record of topic t (2 partitions, 7 offsets ahead)"
         );
         let start = Start { resumed: 2, ..start };
-        assert!(start.describe("t", StartPolicy::Latest).starts_with("goes on in topic t where it was committed"));
+        assert!(start.describe("t", &StartPolicy::Latest).starts_with("goes on in topic t where it was committed"));
     }
 }

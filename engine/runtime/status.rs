@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::rate::Rate;
 use crate::error::Error;
 use crate::kafka::{Interrupter, Waker};
 
@@ -51,6 +52,10 @@ pub struct Counters {
     pub bad: AtomicU64,
     /// Commits.
     pub commits: AtomicU64,
+    /// Event time of the last record read, milliseconds since the epoch; 0 while there was none.
+    pub last_time_ms: AtomicU64,
+    /// How fast records are read.
+    pub rate_in: Rate,
 }
 
 impl Counters {

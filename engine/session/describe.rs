@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use super::connectors;
 use super::engine::Shared;
+use super::extended;
 use super::outcome::{Listing, Outcome};
 use crate::catalog::{Relation, RelationKind};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::plan::PSEUDO_COLUMNS;
-use crate::sql::ast::Describe;
+use crate::sql::ast::{Describe, SourceKind};
 use crate::types::{ColumnKind, FormatSpec, quote_identifier};
 
 /// What one thing is.
@@ -16,15 +17,31 @@ pub(super) fn describe(shared: &Shared, what: &Describe) -> Result<Outcome> {
     let catalog = shared.catalog.snapshot();
     match what {
         Describe::Source { name, extended: false } => Ok(columns(catalog.relation(&name.name, name.span)?).into()),
-        Describe::Source { name, .. } => Err(Error::unsupported("DESCRIBE ... EXTENDED", name.span)),
-        Describe::All { .. } => Err(Error::unsupported("DESCRIBE STREAMS and DESCRIBE TABLES", Default::default())
-            .hint("SHOW STREAMS lists them, DESCRIBE name shows one.")),
+        Describe::Source { name, .. } => {
+            Ok(Outcome::Text(extended::relation(shared, &catalog, catalog.relation(&name.name, name.span)?)?))
+        }
+        Describe::All { kind, extended } => {
+            let kind = match kind {
+                SourceKind::Stream => RelationKind::Stream,
+                SourceKind::Table => RelationKind::Table,
+            };
+            if *extended {
+                return Ok(Outcome::Text(extended::relations(shared, kind)?));
+            }
+            let all = catalog.relations().filter(|relation| relation.kind == kind);
+            let text = |listing: Listing| {
+                let rows: Vec<String> =
+                    listing.rows.iter().map(|row| format!("  {}", row.join("  ").trim_end())).collect();
+                format!("{}\n{}\n", listing.title, rows.join("\n"))
+            };
+            Ok(Outcome::Text(all.map(|one| text(columns(one))).collect::<Vec<_>>().join("\n")))
+        }
         Describe::Function(name) => Ok(Outcome::Text(shared.functions.describe(&name.name, name.span)?)),
         Describe::Connector(name) => Ok(connectors::describe::describe(shared, &name.name, name.span)?.into()),
     }
 }
 
-fn columns(relation: &Relation) -> Listing {
+pub(super) fn columns(relation: &Relation) -> Listing {
     let mut listing = Listing::new(&["Field", "Type", ""]);
     let kind = match relation.kind {
         RelationKind::Stream => "Stream",

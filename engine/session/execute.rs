@@ -37,7 +37,7 @@ impl Session {
                 let id = plan.query.id.clone();
                 let before = shared.catalog.snapshot();
                 // All that can be refused comes before a query that is replaced is stopped.
-                let ready = queries::prepare(shared, &plan, policy, &settings)?;
+                let ready = queries::prepare(shared, &plan, &policy, &settings)?;
                 shared.catalog.change(|catalog| {
                     if let Some(sink) = &plan.sink {
                         catalog.add_relation(sink.clone(), replace, span)?;
@@ -53,9 +53,9 @@ impl Session {
                 }
                 Outcome::Done(format!("Created query {id}."))
             }
-            Action::Push { plan, policy } => {
+            Action::Push { plan, policy, until } => {
                 let rows = self.settings.integer("batch.rows") as usize;
-                Outcome::Rows(queries::start_push(shared, *plan, policy, &shown, rows)?)
+                Outcome::Rows(queries::start_push(shared, *plan, &policy, until.as_ref(), &shown, rows)?)
             }
             Action::Print { topic, policy, interval, limit } => {
                 Outcome::Rows(print::start_print(shared, &topic, policy, interval, limit, &shown)?)
@@ -121,7 +121,7 @@ impl Session {
                 self.variables.undefine(&name);
                 Outcome::Done(format!("Undefined ${{{name}}}."))
             }
-            Action::Show(what) => Outcome::Listing(show::show(shared, &self.settings, &self.variables, &what)?),
+            Action::Show(what) => show::show(shared, &self.settings, &self.variables, &what)?,
             Action::Describe(what) => describe::describe(shared, &what)?,
             Action::Explain(text) => Outcome::Text(text),
             Action::ExplainQuery(id) => {

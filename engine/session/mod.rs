@@ -6,7 +6,7 @@
 //! - `script`: a file: every statement is planned before the first is carried out
 //! - `topics`, `queries`, `insert`, [`print`], `connectors`: what the arms need
 //! - `processing_log`: the stream of reports about bad records
-//! - `show`, `describe`: what there is, as text
+//! - `show`, `describe`, `extended`: what there is, as text
 //! - `outcome`: what a statement gave; `batches`: its rows for programs
 
 mod batches;
@@ -14,6 +14,7 @@ mod connectors;
 mod describe;
 mod engine;
 mod execute;
+mod extended;
 mod insert;
 mod outcome;
 mod print;

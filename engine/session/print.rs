@@ -25,8 +25,8 @@ pub(super) fn start_print(
     shown: &str,
 ) -> Result<RowStream> {
     let id = format!("PRINT_{}", shared.next_ordinal());
-    let from = by_policy(&shared.admin, topic, policy)?;
-    shared.notices.info(&id, from.describe(topic, policy));
+    let from = by_policy(&shared.admin, topic, &policy)?;
+    shared.notices.info(&id, from.describe(topic, &policy));
     let query = Arc::new(QueryShared::default());
     let (sender, receiver) = sync_channel(4);
     let mut guess = Guess::default();

@@ -35,7 +35,7 @@ pub(super) fn group_of(service: &str, query: &str) -> String {
 pub(super) fn prepare(
     shared: &Shared,
     persistent: &PersistentPlan,
-    policy: StartPolicy,
+    policy: &StartPolicy,
     settings: &Settings,
 ) -> Result<QuerySpec> {
     let plan = &persistent.plan;
@@ -70,7 +70,7 @@ pub(super) fn prepare(
         transaction_timeout: millis("transaction.timeout.ms"),
         session_timeout: millis("session.timeout.ms"),
         batch_rows: settings.integer("batch.rows") as usize,
-        reset: if policy == StartPolicy::Latest { Reset::Latest } else { Reset::Earliest },
+        reset: if *policy == StartPolicy::Latest { Reset::Latest } else { Reset::Earliest },
         notices: shared.notices.clone(),
         log,
         tries: shared.until_end.then_some(TRIES_TO_THE_END),
@@ -101,11 +101,13 @@ pub(super) fn stop(shared: &Shared, id: &str) -> Result<()> {
 pub(super) fn start_push(
     shared: &Shared,
     plan: QueryPlan,
-    policy: StartPolicy,
+    policy: &StartPolicy,
+    until: Option<&StartPolicy>,
     shown: &str,
     rows: usize,
 ) -> Result<RowStream> {
     let topic = plan.source.topic.clone();
+    let ends = until.map(|until| start_at::until(&shared.admin, &topic, until)).transpose()?;
     let start = start_at::by_policy(&shared.admin, &topic, policy)?;
     shared.notices.info(&plan.query_id, start.describe(&topic, policy));
     let columns: Vec<RowColumn> = plan
@@ -116,10 +118,16 @@ pub(super) fn start_push(
         .collect();
     let id = plan.query_id.clone();
     let query = Arc::new(QueryShared::default());
+    let ends_by_itself = ends.is_some();
+    if let Some(ends) = ends {
+        query.finish_at(ends);
+    }
     let (sender, receiver) = sync_channel(BATCHES_AHEAD);
     let spec = push_spec(shared, id.clone(), &topic, start, rows);
     start_query(spec, plan, Arc::clone(&query), sender)?;
-    remember(shared, &query, topic);
+    if !ends_by_itself {
+        remember(shared, &query, topic);
+    }
     Ok(RowStream::new(id, shown.to_string(), columns, Feed::Rows(receiver), query))
 }
 

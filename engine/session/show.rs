@@ -4,26 +4,36 @@ use std::time::Duration;
 
 use super::connectors;
 use super::engine::Shared;
-use super::outcome::Listing;
+use super::extended;
+use super::outcome::{Listing, Outcome};
 use crate::catalog::RelationKind;
 use crate::config::Settings;
-use crate::error::{Error, Result, Span};
+use crate::error::Result;
 use crate::kafka::Connection;
 use crate::runtime::status::Counters;
 use crate::sql::ast::Show;
 use crate::sql::variables::Variables;
 use crate::types::quote_identifier;
 
-/// What there is, as a listing.
-pub(super) fn show(shared: &Shared, settings: &Settings, variables: &Variables, what: &Show) -> Result<Listing> {
-    let unsupported = |what: &str| Err(Error::unsupported(what, Span::default()));
+/// What there is.
+pub(super) fn show(shared: &Shared, settings: &Settings, variables: &Variables, what: &Show) -> Result<Outcome> {
+    match what {
+        Show::Streams { extended: true } => Ok(Outcome::Text(extended::relations(shared, RelationKind::Stream)?)),
+        Show::Tables { extended: true } => Ok(Outcome::Text(extended::relations(shared, RelationKind::Table)?)),
+        Show::Queries { extended: true } => Ok(Outcome::Text(extended::queries(shared)?)),
+        Show::Topics { all, extended: true } => Ok(extended::topics(shared, *all)?.into()),
+        _ => Ok(listing(shared, settings, variables, what)?.into()),
+    }
+}
+
+fn listing(shared: &Shared, settings: &Settings, variables: &Variables, what: &Show) -> Result<Listing> {
     match what {
         Show::Properties => Ok(properties(settings)),
-        Show::Topics { all, extended: false } => topics(shared, *all),
-        Show::Streams { extended: false } => Ok(relations(shared, RelationKind::Stream)),
-        Show::Tables { extended: false } => Ok(relations(shared, RelationKind::Table)),
+        Show::Topics { all, .. } => topics(shared, *all),
+        Show::Streams { .. } => Ok(relations(shared, RelationKind::Stream)),
+        Show::Tables { .. } => Ok(relations(shared, RelationKind::Table)),
         Show::Functions => Ok(functions(shared)),
-        Show::Queries { extended: false } => Ok(queries(shared)),
+        Show::Queries { .. } => Ok(queries(shared)),
         Show::Connectors(only) => Ok(connectors::describe::show(shared, *only)),
         Show::Variables => {
             let mut listing = Listing::new(&["Variable", "Value"]);
@@ -37,10 +47,6 @@ pub(super) fn show(shared: &Shared, settings: &Settings, variables: &Variables, 
             Ok(listing)
         }
         Show::ConnectorPlugins => Ok(connectors::describe::plugins()),
-        Show::Topics { .. } => unsupported("SHOW TOPICS EXTENDED"),
-        Show::Streams { .. } => unsupported("SHOW STREAMS EXTENDED"),
-        Show::Tables { .. } => unsupported("SHOW TABLES EXTENDED"),
-        Show::Queries { .. } => unsupported("SHOW QUERIES EXTENDED"),
     }
 }
 

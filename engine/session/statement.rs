@@ -13,7 +13,9 @@ use crate::config::{Origin, Settings};
 use crate::error::{Error, Result, Span};
 use crate::plan::{QueryPlan, explain};
 use crate::runtime::start::StartPolicy;
-use crate::sql::ast::{Describe, Ident, Property, Show, SourceKind, Statement, StatementKind};
+use crate::sql::ast::{
+    Describe, Ident, Position, Property, Query, Show, SourceKind, Statement, StatementKind, TopicBound,
+};
 use crate::sql::planner::{self, Context, Defaults, InsertRow, PersistentPlan};
 use crate::sql::prepare::Prepared;
 use crate::sql::variables::Variables;
@@ -46,6 +48,8 @@ pub(super) enum Action {
     Push {
         plan: Box<QueryPlan>,
         policy: StartPolicy,
+        /// Where it ends by itself, for a scan and after `UNTIL`.
+        until: Option<StartPolicy>,
     },
     Print {
         topic: String,
@@ -173,7 +177,7 @@ impl<'a> Planner<'a> {
                     return Ok(nothing);
                 }
                 let plan = planner::create_as_select(&context, create)?;
-                self.start_query(plan, create.or_replace, canonical, create.name.span)?
+                self.start_query(plan, &create.query, create.or_replace, canonical, create.name.span)?
             }
             StatementKind::InsertSelect { target, properties, query } => {
                 // The id counts the statements of the same pair; the source is known once the query is bound.
@@ -182,7 +186,7 @@ impl<'a> Planner<'a> {
                 let before = self.inserts.entry(pair).or_insert(0);
                 *before += 1;
                 let plan = planner::insert_select(&context, target, properties, query, *before)?;
-                self.start_query(plan, false, canonical, target.span)?
+                self.start_query(plan, query, false, canonical, target.span)?
             }
             StatementKind::InsertValues { target, columns, values } => {
                 Action::Insert(Box::new(planner::insert_values(&context, target, columns, values)?))
@@ -190,7 +194,8 @@ impl<'a> Planner<'a> {
             StatementKind::Query(query) => {
                 let id = format!("SELECT_{}", self.shared().next_ordinal());
                 let plan = planner::push_query(&context, query, id)?;
-                Action::Push { plan: Box::new(plan), policy: self.start_policy()? }
+                let (policy, until) = self.bounds(query)?;
+                Action::Push { plan: Box::new(plan), policy, until }
             }
             StatementKind::Print { topic, from_beginning, interval, limit } => {
                 let policy = if *from_beginning { StartPolicy::Earliest } else { self.print_policy()? };
@@ -344,7 +349,14 @@ impl<'a> Planner<'a> {
         Some(Action::Nothing(format!("There is a {kind} {} already; nothing was created.", quote_identifier(name))))
     }
 
-    fn start_query(&mut self, plan: PersistentPlan, replace: bool, canonical: &str, span: Span) -> Result<Action> {
+    fn start_query(
+        &mut self,
+        plan: PersistentPlan,
+        query: &Query,
+        replace: bool,
+        canonical: &str,
+        span: Span,
+    ) -> Result<Action> {
         if let crate::plan::QueryKind::Persistent(sink) = &plan.plan.kind {
             refuse_timestamp_format(sink.timestamp.as_ref(), span)?;
         }
@@ -354,8 +366,30 @@ impl<'a> Planner<'a> {
             self.catalog.add_relation(sink.clone(), replace, span)?;
         }
         self.catalog.add_query(plan.query.clone(), replace, span)?;
-        let policy = self.start_policy()?;
+        let policy = match &query.start {
+            Some(start) => place(start)?,
+            None => self.start_policy()?,
+        };
         Ok(Action::StartQuery { plan: Box::new(plan), replace, policy, settings: Box::new(self.settings.clone()) })
+    }
+
+    /// Where a query whose rows go to whoever asked starts, and where it ends if it ends by itself.
+    ///
+    /// Without `EMIT CHANGES` it is a scan of what the topic holds. With `--until-end` all queries end together, when those
+    /// that write what they read have ended.
+    fn bounds(&self, query: &Query) -> Result<(StartPolicy, Option<StartPolicy>)> {
+        let scan = query.emit.is_none();
+        let start = match &query.start {
+            Some(start) => place(start)?,
+            None if scan => StartPolicy::Earliest,
+            None => self.start_policy()?,
+        };
+        let until = match &query.until {
+            Some(until) => Some(place(until)?),
+            None if scan && !self.shared().until_end => Some(StartPolicy::Latest),
+            None => None,
+        };
+        Ok((start, until))
     }
 
     /// Where a query without committed offsets starts, by the settings in force.
@@ -425,6 +459,16 @@ impl<'a> Planner<'a> {
             }
         };
         Ok(explain::explain(&plan))
+    }
+}
+
+/// What a place in the text means.
+fn place(bound: &TopicBound) -> Result<StartPolicy> {
+    match &bound.at {
+        Position::Earliest => Ok(StartPolicy::Earliest),
+        Position::Latest => Ok(StartPolicy::Latest),
+        Position::Time(time) => StartPolicy::parse(time).map_err(|error| error.or_at(bound.span)),
+        Position::Offsets(offsets) => Ok(StartPolicy::Offsets(offsets.clone())),
     }
 }
 

@@ -10,11 +10,13 @@
 //! - [`full_disk`]: no space left, and space again
 //! - [`permissions`]: a cluster that refuses transactions
 //! - [`limits`]: bounds and moments
+//! - [`bounds`]: scans, `START AT`, `UNTIL`
 //! - [`bad_records`]: skip, fail, dead letters, the processing log
 //! - [`devices`]: MQTT; [`connectors`]: files, generated readings, the connector statements
 //! - [`shell`]: statements from a pipe; [`terminal`]: the shell on a terminal
 
 mod bad_records;
+mod bounds;
 mod connectors;
 mod devices;
 mod errors;

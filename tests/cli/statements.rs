@@ -117,3 +117,36 @@ SELECT a, b FROM t EMIT CHANGES;
     let ran = case.run(&["run", "a.sql", "--until-end", "--output", "csv"]).expect(0);
     assert_eq!(ran.out, "A,B\n400,1\n");
 }
+
+#[test]
+fn extended_tells_who_reads_how_fast_and_how_far_behind() {
+    let text = format!(
+        "{STREAM}CREATE STREAM t AS SELECT id FROM s;
+INSERT INTO s (ROWTIME, id) VALUES (1700000000000, 1);
+SELECT id FROM t EMIT CHANGES LIMIT 1;
+DESCRIBE s EXTENDED;
+SHOW QUERIES EXTENDED;
+SHOW TOPICS EXTENDED;
+SHOW TABLES EXTENDED;
+DESCRIBE STREAMS;
+"
+    );
+    let ran = Case::new().pipe(&["repl", "--output", "csv"], &text).expect(0);
+    for part in [
+        "Stream S over topic s",
+        "topic: s (1 partition, 1 replica)",
+        "read by: CSAS_T",
+        "Query CSAS_T",
+        "state: RUNNING",
+        "records: 1 in, ",
+        "last event: 2023-11-14T22:13:20",
+        // The transaction's marker takes an offset too.
+        "partition 0: from 0 to ",
+        "in group alcedo-default-CSAS_T",
+        "s,1,1,delete,",
+        "There is no table.",
+        "Stream T over topic T",
+    ] {
+        assert!(ran.out.contains(part), "missing {part:?} in\n{}", ran.out);
+    }
+}

@@ -8,7 +8,8 @@ mod query;
 
 pub use expr::{BinaryOp, Expr, ExprKind};
 pub use query::{
-    Duration, Emit, ExprList, Join, JoinKind, Limit, Query, Relation, SelectItem, TimeUnit, Window, WindowKind, Within,
+    Duration, Emit, ExprList, Join, JoinKind, Limit, Position, Query, Relation, SelectItem, TimeUnit, TopicBound,
+    Window, WindowKind, Within,
 };
 
 use crate::error::Span;

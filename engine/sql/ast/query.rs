@@ -10,6 +10,10 @@ pub struct Query {
     pub items: Vec<SelectItem>,
     /// What it is selected from.
     pub from: Relation,
+    /// `START AT ...`.
+    pub start: Option<TopicBound>,
+    /// `UNTIL ...`.
+    pub until: Option<TopicBound>,
     /// `WINDOW ...`.
     pub window: Option<Window>,
     /// `WHERE ...`.
@@ -26,6 +30,28 @@ pub struct Query {
     pub limit: Option<Limit>,
     /// Its place.
     pub span: Span,
+}
+
+/// Where in its topic a query starts or ends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopicBound {
+    /// The place in the topic.
+    pub at: Position,
+    /// Its place in the text.
+    pub span: Span,
+}
+
+/// A place in every partition of a topic.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Position {
+    /// `EARLIEST`: the first record.
+    Earliest,
+    /// `LATEST`: behind the last record.
+    Latest,
+    /// `'2026-01-31T12:00:00'`: the first record at or after a time.
+    Time(String),
+    /// `OFFSETS (n, ...)`: an offset for each partition, in their order.
+    Offsets(Vec<i64>),
 }
 
 /// Expressions of a `GROUP BY` or `PARTITION BY` clause.

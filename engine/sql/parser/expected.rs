@@ -155,6 +155,7 @@ fn list(expected: &[&str]) -> String {
         .iter()
         .map(|what| match *what {
             "GROUP" => "GROUP BY".to_string(),
+            "START" => "START AT".to_string(),
             "PARTITION" => "PARTITION BY".to_string(),
             what if what.contains(|c: char| c.is_ascii_alphabetic()) => what.to_string(),
             symbol => format!("`{symbol}`"),

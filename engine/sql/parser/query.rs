@@ -4,7 +4,9 @@
 //! `HAVING`. `EMIT`, `PARTITION` and `ESCAPE` are free words and could be aliases; they are read as the clause they
 //! begin when what follows them says so.
 
-use super::super::ast::{Emit, ExprList, Ident, Join, JoinKind, Limit, Query, Relation, SelectItem};
+use super::super::ast::{
+    Emit, ExprList, Ident, Join, JoinKind, Limit, Position, Query, Relation, SelectItem, TopicBound,
+};
 use super::super::tokens::TokenKind;
 use super::Parser;
 use crate::error::{Error, Result, Span};
@@ -22,6 +24,8 @@ impl Parser<'_> {
         let items = self.comma_list(Self::select_item)?;
         self.expect("FROM")?;
         let from = self.relation()?;
+        let start_at = self.start_at()?;
+        let until = self.until()?;
         let window = if self.eat("WINDOW") { Some(self.window()?) } else { None };
         let filter = if self.eat("WHERE") { Some(self.expr()?) } else { None };
         let group_by = self.expr_list_clause("GROUP")?;
@@ -29,8 +33,9 @@ impl Parser<'_> {
         let having = if self.eat("HAVING") { Some(self.expr()?) } else { None };
         let emit = self.emit()?;
         let limit = self.limit()?;
+        let (start, span) = (start_at, self.since(start));
         let query =
-            Query { items, from, window, filter, group_by, partition_by, having, emit, limit, span: self.since(start) };
+            Query { items, from, start, until, window, filter, group_by, partition_by, having, emit, limit, span };
         self.reject_late_clause(&query)?;
         Ok(query)
     }
@@ -76,6 +81,46 @@ impl Parser<'_> {
         let ends = |ahead| matches!(self.kind(ahead), TokenKind::End | TokenKind::Symbol(";"));
         (self.is_word(0, "EMIT") && (self.is_name(1) || ends(1)))
             || (self.is_word(0, "PARTITION") && self.is_word(1, "BY"))
+            || (self.is_word(0, "START") && self.is_word(1, "AT"))
+            || (self.is_word(0, "UNTIL") && (self.is_name(1) || matches!(self.kind(1), TokenKind::String(_))))
+    }
+
+    /// `[START AT place]`.
+    fn start_at(&mut self) -> Result<Option<TopicBound>> {
+        let start = self.span();
+        if !self.eat("START") {
+            return Ok(None);
+        }
+        self.expect("AT")?;
+        let at = self.position()?;
+        Ok(Some(TopicBound { at, span: self.since(start) }))
+    }
+
+    /// `[UNTIL place]`.
+    fn until(&mut self) -> Result<Option<TopicBound>> {
+        let start = self.span();
+        if !self.eat("UNTIL") {
+            return Ok(None);
+        }
+        let at = self.position()?;
+        Ok(Some(TopicBound { at, span: self.since(start) }))
+    }
+
+    /// `EARLIEST | LATEST | OFFSETS (n, ...) | 'time'`.
+    fn position(&mut self) -> Result<Position> {
+        if self.eat("EARLIEST") {
+            return Ok(Position::Earliest);
+        }
+        if self.eat("LATEST") {
+            return Ok(Position::Latest);
+        }
+        if self.eat("OFFSETS") {
+            self.expect_symbol("(")?;
+            let offsets = self.comma_list(|parser| parser.count("an offset"))?;
+            self.expect_symbol(")")?;
+            return Ok(Position::Offsets(offsets));
+        }
+        Ok(Position::Time(self.string("a time")?.value))
     }
 
     /// `source [JOIN source ON ...]...`; joins lean to the left.

@@ -135,6 +135,11 @@ fn shown(ident: &Ident) -> String {
 }
 
 fn refuse_limit(query: &Query) -> Result<()> {
+    if let Some(until) = &query.until {
+        return Err(
+            Error::sql("UNTIL is for a query whose rows go to whoever asked, a persistent one goes on").at(until.span)
+        );
+    }
     match query.limit {
         Some(limit) => Err(Error::unsupported("LIMIT in a persistent query", limit.span)),
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! `SELECT ... EMIT CHANGES [LIMIT n]`.
+//! `SELECT ... [EMIT CHANGES] [LIMIT n]`; without `EMIT CHANGES` a scan of what a stream's topic holds.
 
 use super::assemble::assemble;
 use super::{Context, query};
@@ -10,10 +10,6 @@ use crate::types::{Column, Schema};
 /// The plan of a query whose rows go to whoever asked.
 pub fn push_query(context: &Context, query: &Query, query_id: String) -> Result<QueryPlan> {
     let bound = query::bind(context, query, false)?;
-    if query.emit.is_none() {
-        return Err(Error::unsupported("a SELECT without EMIT CHANGES", query.span)
-            .hint("Add EMIT CHANGES to see rows as they arrive."));
-    }
     let limit = match query.limit {
         Some(limit) => Some(
             u64::try_from(limit.rows)

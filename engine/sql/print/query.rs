@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::super::ast::{ExprList, JoinKind, Query, Relation, SelectItem, Window, WindowKind, Within};
+use super::super::ast::{ExprList, JoinKind, Position, Query, Relation, SelectItem, Window, WindowKind, Within};
 use super::comma;
 use super::expr::{Operands, PRIMARY, at_level};
 
@@ -10,6 +10,12 @@ impl Display for Query {
     /// `SELECT ...`, a line for each clause.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "SELECT {}\nFROM {}", comma(&self.items), self.from)?;
+        if let Some(start) = &self.start {
+            write!(f, "\nSTART AT {}", start.at)?;
+        }
+        if let Some(until) = &self.until {
+            write!(f, "\nUNTIL {}", until.at)?;
+        }
         if let Some(window) = &self.window {
             write!(f, "\nWINDOW {window}")?;
         }
@@ -31,6 +37,17 @@ impl Display for Query {
         match &self.limit {
             Some(limit) => write!(f, "\nLIMIT {}", limit.rows),
             None => Ok(()),
+        }
+    }
+}
+
+impl Display for Position {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Position::Earliest => f.write_str("EARLIEST"),
+            Position::Latest => f.write_str("LATEST"),
+            Position::Time(time) => write!(f, "'{}'", time.replace('\'', "''")),
+            Position::Offsets(offsets) => write!(f, "OFFSETS ({})", comma(offsets)),
         }
     }
 }

@@ -115,6 +115,9 @@ fn strip_query(query: &mut Query) {
         }
     }
     relation(&mut query.from);
+    for bound in [&mut query.start, &mut query.until].into_iter().flatten() {
+        bound.span = Span::default();
+    }
     query.window.iter_mut().for_each(window);
     query.filter.iter_mut().for_each(expr);
     query.group_by.iter_mut().for_each(expr_list);

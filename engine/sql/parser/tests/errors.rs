@@ -20,7 +20,7 @@ fn misspelt_keywords_find_the_nearest_one() {
     check("SELECT a FROM s WHER a > 3", "expected WHERE, found `WHER`", "WHER", Some("Did you mean WHERE?"));
     check(
         "SELECT a FROM s x GRUOP BY a",
-        "expected WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, EMIT, LIMIT or `;`, found `GRUOP`",
+        "expected START AT, UNTIL, WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, EMIT, LIMIT or `;`, found `GRUOP`",
         "GRUOP",
         Some("Did you mean GROUP?"),
     );

@@ -201,10 +201,22 @@ fn query() -> impl Strategy<Value = Query> {
     let list = || of(vec(expr(), 0..3).prop_map(|exprs| ExprList { exprs, span: S }));
     let emit = of(any::<bool>().prop_map(|is_final| Emit { is_final, span: S }));
     let limit = of((0..=i64::MAX).prop_map(|rows| Limit { rows, span: S }));
-    (vec(item, 1..4), relation(), of(window()), of(expr()), list(), list(), of(expr()), emit, limit).prop_map(
-        |(items, from, window, filter, group_by, partition_by, having, emit, limit)| Query {
+    let position = || {
+        prop_oneof![
+            Just(Position::Earliest),
+            Just(Position::Latest),
+            text().prop_map(Position::Time),
+            vec(0..=i64::MAX, 1..4).prop_map(Position::Offsets),
+        ]
+    };
+    let bound = || of(position().prop_map(|at| TopicBound { at, span: S }));
+    let read = (relation(), bound(), bound());
+    (vec(item, 1..4), read, of(window()), of(expr()), list(), list(), of(expr()), emit, limit).prop_map(
+        |(items, (from, start, until), window, filter, group_by, partition_by, having, emit, limit)| Query {
             items,
             from,
+            start,
+            until,
             window,
             filter,
             group_by,
