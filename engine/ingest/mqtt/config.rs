@@ -28,7 +28,8 @@ const AUTHORITIES: &str = "ssl.ca.location";
 const CLIENT_AUTH: &str = "ssl.client.auth";
 const USERS: &str = "authentication.file";
 
-const PROPERTIES: [&str; 19] = [
+/// The properties of the connector.
+pub const PROPERTIES: [&str; 19] = [
     "listeners",
     mapping::TOPIC_FILTERS,
     mapping::TOPIC_EXPRESSIONS,
