@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn a_call_shows_what_it_still_wants() {
         let hint = |line: &str| arguments(line, &fixed::none());
-        assert_eq!(hint("SELECT SUBSTRING(").as_deref(), Some("value VARCHAR, pos INT[, length INT])"));
+        assert_eq!(hint("SELECT SUBSTRING(").as_deref(), Some("str VARCHAR, pos INT[, length INT])"));
         assert_eq!(hint("SELECT SUBSTRING(ABS(a),").as_deref(), Some(" pos INT[, length INT])"));
         assert_eq!(hint("SELECT ABS(a, "), None, "too many already");
         for line in ["SELECT a", "SELECT (", "SELECT ARRAY[1, ", "SELECT NONSENSE(", "SELECT ABS(a), "] {
