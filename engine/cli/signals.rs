@@ -8,8 +8,19 @@ use parking_lot::{Condvar, Mutex};
 use crate::error::{Error, Result};
 
 /// How often the user asked to stop (SIGINT, SIGTERM, or SIGHUP from a closed terminal).
-#[derive(Debug, Clone, Default)]
-pub struct Interrupts(Arc<(Mutex<u32>, Condvar)>);
+#[derive(Clone, Default)]
+pub struct Interrupts(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    count: Mutex<u32>,
+    changed: Condvar,
+    /// What ends the process when it is told to and waits for a user who may be gone.
+    end: Mutex<Option<End>>,
+}
+
+/// Called with the number of the signal; does not return.
+type End = Box<dyn FnOnce(i32) + Send>;
 
 impl Interrupts {
     /// Starts to listen for signals, on a thread of its own.
@@ -17,7 +28,7 @@ impl Interrupts {
     /// `second` is called on the second signal when the first was not taken back; it should not return.
     pub fn listen(second: impl Fn() + Send + 'static) -> Result<Interrupts> {
         let interrupts = Interrupts::default();
-        let count = Arc::clone(&interrupts.0);
+        let inner = Arc::clone(&interrupts.0);
         let failed = |error: std::io::Error| Error::external("signals cannot be listened for").with_source(error);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;
         let (ready, listening) = std::sync::mpsc::channel();
@@ -25,20 +36,32 @@ impl Interrupts {
             runtime.block_on(async move {
                 use tokio::signal::unix::{SignalKind, signal};
                 let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-                let listeners: Result<Vec<_>, _> = kinds.into_iter().map(signal).collect();
+                let listeners: Result<Vec<_>, _> = kinds.iter().copied().map(signal).collect();
                 let mut listeners = match listeners {
                     Ok(listeners) => listeners,
                     Err(error) => return drop(ready.send(Err(error))),
                 };
                 let _ = ready.send(Ok(()));
                 loop {
-                    futures::future::select_all(listeners.iter_mut().map(|listener| Box::pin(listener.recv()))).await;
+                    let each = listeners.iter_mut().map(|listener| Box::pin(listener.recv()));
+                    let (_, which, _) = futures::future::select_all(each).await;
                     let before = {
-                        let mut signals = count.0.lock();
+                        let mut signals = inner.count.lock();
                         *signals += 1;
                         *signals - 1
                     };
-                    count.1.notify_all();
+                    inner.changed.notify_all();
+                    let number = kinds[which].as_raw_value();
+                    // An interrupt is for the user's query; the others are for the process.
+                    if kinds[which] != SignalKind::interrupt()
+                        && let Some(end) = inner.end.lock().take()
+                    {
+                        // On a thread of its own, so that a second signal still ends a shutdown that hangs.
+                        if std::thread::Builder::new().name("end".into()).spawn(move || end(number)).is_err() {
+                            std::process::exit(128 + number);
+                        }
+                        continue;
+                    }
                     if before >= 1 {
                         super::bottom::release_now();
                         second();
@@ -51,22 +74,28 @@ impl Interrupts {
         Ok(interrupts)
     }
 
+    /// What ends the process on SIGTERM and SIGHUP, for a shell that waits at its prompt: `end` is called with the number of
+    /// the signal and does not return.
+    pub fn at_end(&self, end: impl FnOnce(i32) + Send + 'static) {
+        *self.0.end.lock() = Some(Box::new(end));
+    }
+
     /// Whether the user asked to stop.
     pub fn requested(&self) -> bool {
-        *self.0.0.lock() > 0
+        *self.0.count.lock() > 0
     }
 
     /// Waits until the user asks to stop, at most `wait`; whether that was asked.
     pub fn wait(&self, wait: Duration) -> bool {
-        let mut signals = self.0.0.lock();
+        let mut signals = self.0.count.lock();
         if *signals == 0 {
-            self.0.1.wait_for(&mut signals, wait);
+            self.0.changed.wait_for(&mut signals, wait);
         }
         *signals > 0
     }
 
     /// Takes the request back, for a shell in which an interrupt ends a query and not the process.
     pub fn take(&self) -> bool {
-        std::mem::take(&mut *self.0.0.lock()) > 0
+        std::mem::take(&mut *self.0.count.lock()) > 0
     }
 }

@@ -136,6 +136,9 @@ pub trait ConnectorClass: Sync {
     /// What it does, in one line.
     fn about(&self) -> &'static str;
 
+    /// The properties it takes, without its class; what completion offers.
+    fn properties(&self) -> &'static [&'static str];
+
     /// Properties whose values are never shown, beside those whose names say so (`…password…`, `…secret…`, `…token…`).
     fn secrets(&self) -> &'static [&'static str] {
         &[]

@@ -33,6 +33,7 @@ mod statement;
 mod topics;
 
 pub use check::{Checked, Note, Verdict};
+pub use connectors::CLASSES as CONNECTOR_CLASSES;
 pub use engine::{Engine, EngineBuilder, QueryStats, Storage};
 pub use include::Including;
 pub use outcome::{CancelHandle, EndReason, Listing, Outcome, Progress, RowColumn, RowEvent, RowStream};

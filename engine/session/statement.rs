@@ -425,7 +425,9 @@ impl<'a> Planner<'a> {
                 .at(name.span));
         }
         let read = connectors::properties_of(name, properties)?;
-        let plan = connectors::plan(&quoted, &read, !self.restores, name.span)?;
+        // A check of the text alone looks for no file either.
+        let probe = !self.restores && !self.shared().admin.is_nowhere();
+        let plan = connectors::plan(&quoted, &read, probe, name.span)?;
         if self.shared().until_end && !plan.is_finite() {
             return Err(Error::sql(format!("connector {quoted} never ends"))
                 .detail("--until-end processes what there is and exits")

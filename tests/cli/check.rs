@@ -63,6 +63,17 @@ fn each_file_is_a_session_of_its_own() {
 }
 
 #[test]
+fn a_file_that_is_run_by_another_is_checked_in_its_place() {
+    let case = fine().file("a.sql", "RUN SCRIPT 'fine.sql';\nSELECT idd FROM s EMIT CHANGES;\nRUN SCRIPT 'a.sql';\n");
+    let ran = case.run(&["check", "a.sql"]).expect(1);
+    let lines: Vec<&str> = ran.out.lines().filter(|line| line.contains(".sql:") && !line.contains("-->")).collect();
+    let begins =
+        ["a.sql:1    ok", "fine.sql:1 ok", "a.sql:2    error", "a.sql:3    error", "a.sql: 4 statements: 2 ok"];
+    assert!(lines.iter().zip(begins).all(|(line, begin)| line.starts_with(begin)), "{}", ran.out);
+    assert!(ran.out.contains("would run itself without end"), "{}", ran.out);
+}
+
+#[test]
 fn what_cannot_be_checked_at_all_is_usage() {
     let case = fine()
         .file("jks.properties", "security.protocol=SSL\nssl.truststore.location=/etc/trust.jks\n")

@@ -2,6 +2,10 @@
 
 use crate::harness::Case;
 
+/// The streams that are there from the start, as CSV.
+const STREAMS: &str =
+    "Stream,Topic,Key format,Value format\nKSQL_PROCESSING_LOG,default_ksql_processing_log,KAFKA,JSON\n";
+
 const STREAM: &str = "CREATE STREAM s (id INTEGER) WITH (kafka_topic='s', value_format='JSON');\n";
 
 #[test]
@@ -36,7 +40,7 @@ Inserted 1 row into S.
 fn the_first_error_ends_it_and_names_its_file() {
     let case = Case::new().file("a.sql", "SHOW STREAMS;\n\nSHOW STREMS;\nSHOW TOPICS;\n");
     let ran = case.run(&["-f", "a.sql", "-e", "SHOW TOPICS;", "--output", "csv"]).expect(1);
-    assert_eq!(ran.out, "Stream,Topic,Key format,Value format\n");
+    assert_eq!(ran.out, STREAMS);
     ran.says(" --> a.sql:3:6").says("Did you mean STREAMS?");
     case.run(&["-f", "none.sql"]).expect(2).says("file none.sql cannot be read");
     case.run(&["-e", "hlep"]).expect(1).says("Did you mean help?");
@@ -86,7 +90,7 @@ fn words_of_ksqldb_and_reflexes_of_psql_work_in_a_pipe() {
     let ran = case.pipe(&[], &text).expect(0).says("Output is csv.");
     let version = env!("CARGO_PKG_VERSION");
     let (lists, rest) = ran.out.split_once("Name        : ABS").expect("\\df describes");
-    let streams = "Stream,Topic,Key format,Value format\nS,s,KAFKA,JSON\n";
+    let streams = format!("{STREAMS}S,s,KAFKA,JSON\n");
     let tables = "Table,Topic,Key format,Value format\n";
     let columns = "Field,Type,\"\"\nID,INTEGER,\"\"\nROWTIME,BIGINT,pseudo column\nROWPARTITION,INTEGER,pseudo column\nROWOFFSET,BIGINT,pseudo column\n";
     assert_eq!(lists, format!("{streams}{tables}{columns}{streams}{tables}"));

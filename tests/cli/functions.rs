@@ -71,7 +71,8 @@ fn a_source_that_does_not_compile_starts_nothing_and_says_why_where() {
     let ran = ran.says("--> broken.rs:7:19");
     assert!(!ran.err.contains("Created"), "{}", ran.err);
     let after = case.pipe(&["repl", "--data", "d", "--output", "csv"], "SHOW TOPICS; SHOW ALL TOPICS;").expect(0);
-    assert_eq!(after.out, "Topic,Partitions,Replicas\nTopic,Partitions,Replicas\n", "it left a trace");
+    let topics: Vec<&str> = lines(&after).into_iter().filter(|line| !line.contains("processing_log")).collect();
+    assert_eq!(topics, ["Topic,Partitions,Replicas"; 2], "it left a trace");
 }
 
 #[test]
@@ -199,15 +200,15 @@ fn functions_come_back_on_a_cluster_and_a_path_from_the_environment_is_not_kept(
     let half = TWICE.replace("twice", "half").replace("* 2.0", "/ 2.0");
     let case = case.file("hidden_folder/half.rs", &half);
     let broker = case.spawn(&["broker", "--listen", "127.0.0.1:0", "--data", "d"]);
-    let address = broker.address("listening on ");
+    let address = broker.address("listens on ");
     let repl = |input: &str| case.pipe(&["repl", "-b", &address, "--output", "json"], input);
     let create = "CREATE FUNCTION twice FROM 'twice.rs'; CREATE FUNCTION half FROM '${env:WHERE_IT_IS}/half.rs';";
     repl(create).expect(0).says("Created function HALF");
     let input = "CREATE STREAM s (x DOUBLE) WITH (kafka_topic='s', value_format='JSON', partitions=1);
 INSERT INTO s VALUES (5); SET 'auto.offset.reset'='earliest';
-SELECT TWICE(x) AS t, HALF(x) AS h FROM s EMIT CHANGES LIMIT 1;";
+SELECT HALF(x) AS h, TWICE(x) AS t FROM s EMIT CHANGES LIMIT 1;";
     let ran = repl(input).expect(0).says("2 statements of earlier sessions are back");
-    assert_eq!(lines(&ran), ["{\"T\":10.0,\"H\":2.5}"], "{}", ran.err);
+    assert_eq!(lines(&ran), ["{\"H\":2.5,\"T\":10.0}"], "{}", ran.err);
     broker.signal("INT");
     broker.finish().expect(0);
     let mut kept = Vec::new();

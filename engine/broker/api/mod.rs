@@ -105,7 +105,7 @@ pub async fn handle(node: &Node, call: &mut Call, frame: Bytes) -> Result<Option
         }
         ApiKey::Fetch => {
             let request = FetchRequest::decode(&mut body, version)?;
-            refusal!(request, ());
+            refusal!(request, fetch::fetch(node, request.clone(), correlation, version).await);
             fetch::fetch(node, request, correlation, version).await
         }
         ApiKey::ListOffsets => answer!(ListOffsetsRequest, |r| offsets::list_offsets(node, r, version)),

@@ -53,7 +53,7 @@ fn read(partition: &Partition, committed: bool) -> Vec<Seen> {
                 aborted.producer_id == header.producer_id
                     && (aborted.first..=aborted.last).contains(&header.base_offset)
             });
-            if !header.is_control() && !(committed && void) {
+            if !(header.is_control() || committed && void) {
                 let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
                 let records = Records::open(rest, &header).unwrap();
                 records.each(|one| seen.push((text(one.key.unwrap()), None, one.offset))).unwrap();

@@ -83,7 +83,7 @@ const STATEMENTS: &[Statement] = &[
     },
     Statement {
         name: "create connector",
-        form: "CREATE SOURCE CONNECTOR [IF NOT EXISTS] name WITH ('connector.class'='class', 'property'='value', ...)",
+        form: "CREATE [OR REPLACE] SOURCE CONNECTOR [IF NOT EXISTS] name WITH ('connector.class'='class', 'property'='value', ...)\nPAUSE CONNECTOR name\nRESUME CONNECTOR name",
         about: "brings records into topics; SHOW CONNECTOR PLUGINS lists the classes",
         example: "CREATE SOURCE CONNECTOR cars WITH ('connector.class'='mqtt-listener', 'listeners'='127.0.0.1:1883', 'topic.regex.list'='temperature:.*temperature');",
     },

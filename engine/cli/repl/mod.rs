@@ -28,7 +28,7 @@ mod validate;
 
 pub use shell::write_outcome;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use reedline::{EditCommand, ExternalPrinter, Signal};
 
@@ -83,7 +83,8 @@ pub fn leave(engine: &Engine) -> Result<()> {
             Storage::Folder(folder) => format!("`alcedo repl --data {}` brings them back", folder.display()),
             Storage::Memory(_) => "`alcedo run FILE` with their statements keeps them running".to_string(),
         };
-        eprintln!("stopping {}; {keeps}", running.join(", "));
+        // The terminal may be gone.
+        let _ = writeln!(std::io::stderr(), "stopping {}; {keeps}", running.join(", "));
     }
     engine.shutdown(SHUTDOWN_PATIENCE)
 }
@@ -98,6 +99,16 @@ pub fn run(session: &mut Session, format: OutputFormat, interrupts: &Interrupts,
     let names = SessionNames::new(session);
     let typed = Typed::default();
     let (history, warning) = ShellHistory::open();
+    let engine = session.engine().clone();
+    let before = rustix::termios::tcgetattr(std::io::stdin()).ok();
+    interrupts.at_end(move |signal| {
+        // The editor has the terminal in a mode of its own.
+        if let Some(before) = before {
+            let _ = rustix::termios::tcsetattr(std::io::stdin(), rustix::termios::OptionalActions::Now, &before);
+        }
+        let _ = leave(&engine);
+        std::process::exit(128 + signal);
+    });
     let mut shell = Shell::new(session, format, interrupts);
     shell.interactive = true;
     if let Some(warning) = warning {

@@ -86,7 +86,11 @@ impl<'a> Shell<'a> {
                     let pending = pending.map(|span| text[span.start..span.end].to_string());
                     let done = call.and_then(|call| self.act(&call, pending, including));
                     // A command is one thing; a place in a statement that it made is of no use.
-                    done.unwrap_or_else(|error| self.failed(error.at(span), text, name))
+                    match done.unwrap_or_else(|error| self.failed(error.at(span), text, name)) {
+                        // Usage of a command is a mistake in the text, not in the command line of the process.
+                        Flow::Failed(2) => Flow::Failed(1),
+                        flow => flow,
+                    }
                 }
             };
             if flow != Flow::Next {

@@ -195,7 +195,8 @@ mod tests {
             files.iter().map(|path| path.strip_prefix(&root).expect("below").display().to_string()).collect();
         there.retain(|path| path != "README.md" && !path.starts_with("tests/") && path != "Cargo.lock");
         let mut known: Vec<&str> = KIT.iter().map(|(path, _)| *path).collect();
-        (there.sort(), known.sort_unstable());
+        there.sort();
+        known.sort_unstable();
         assert_eq!(there, known);
         // Written elsewhere, it has no workspace to inherit from.
         assert!(KIT.iter().all(|(_, text)| !text.contains(".workspace = true") && !text.contains("{ workspace =")));

@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::ingest::properties::Properties;
 use crate::types::text::time::parse_timestamp;
 
-const PROPERTIES: [&str; 15] = [
+/// The properties of the connector, without its class.
+pub(super) const PROPERTIES: [&str; 15] = [
     "topic",
     "kafka.topic",
     "kind",

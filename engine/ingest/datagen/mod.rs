@@ -33,6 +33,10 @@ impl ConnectorClass for DatagenClass {
         &[CONFLUENT]
     }
 
+    fn properties(&self) -> &'static [&'static str] {
+        &config::PROPERTIES
+    }
+
     fn about(&self) -> &'static str {
         "makes sensor readings with labelled anomalies, the same ones for a seed, at a rate"
     }

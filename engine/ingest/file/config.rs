@@ -6,7 +6,8 @@
 use crate::error::{Error, Result};
 use crate::ingest::properties::Properties;
 
-const PROPERTIES: [&str; 16] = [
+/// The properties of the connector, without its class.
+pub(super) const PROPERTIES: [&str; 16] = [
     "file",
     "topic",
     "kafka.topic",

@@ -39,6 +39,10 @@ impl ConnectorClass for FileClass {
         &[FILE_STREAM_SOURCE]
     }
 
+    fn properties(&self) -> &'static [&'static str] {
+        &config::PROPERTIES
+    }
+
     fn about(&self) -> &'static str {
         "reads lines of CSV, NDJSON or text files, once each, to their end or following them"
     }

@@ -31,6 +31,10 @@ impl ConnectorClass for ListenerClass {
         CONNECTOR_CLASS
     }
 
+    fn properties(&self) -> &'static [&'static str] {
+        &super::config::PROPERTIES
+    }
+
     fn about(&self) -> &'static str {
         "accepts MQTT devices directly, acknowledging after Kafka's delivery report"
     }

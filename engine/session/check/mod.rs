@@ -17,8 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::statement::Planner;
-use super::{Session, SourceText, environment};
+use super::{Including, Session, SourceText, environment, infer};
 use crate::error::{Error, Span};
+use crate::sql::ast::{Statement, StatementKind};
 use crate::sql::diagnostic::location;
 use crate::sql::prepare::prepare;
 use crate::sql::split::{Piece, split};
@@ -79,7 +80,7 @@ impl Session {
     pub fn check(&self, source: &SourceText) -> Vec<Checked> {
         let mut checker =
             Checker { planner: Planner::for_file(self), undeclared: Undeclared::default(), found: Vec::new() };
-        checker.file(&Arc::new(source.clone()));
+        checker.file(&Arc::new(source.clone()), &Including::of(&source.name));
         checker.found
     }
 }
@@ -92,17 +93,26 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn file(&mut self, source: &Arc<SourceText>) {
+    fn file(&mut self, source: &Arc<SourceText>, including: &Including) {
         for piece in &split(&source.text).pieces {
             let (source, span) = (Arc::clone(source), piece.span);
             let statement = piece.text.to_string();
             let mut checked = Checked { source, statement, span, verdict: Verdict::Ok, notes: Vec::new() };
-            self.statement(piece, &mut checked);
+            let inner = self.statement(piece, including, &mut checked);
             self.found.push(checked);
+            if let Some((source, including)) = inner {
+                self.file(&Arc::new(source), &including);
+            }
         }
     }
 
-    fn statement(&mut self, piece: &Piece<'_>, checked: &mut Checked) {
+    /// Checks one statement; gives the file that it runs in its place.
+    fn statement(
+        &mut self,
+        piece: &Piece<'_>,
+        including: &Including,
+        checked: &mut Checked,
+    ) -> Option<(SourceText, Including)> {
         let line = location(&checked.source.text, piece.span.start).0;
         let declared = names::declared_by_text(piece.text);
         if let Some((true, name)) = &declared {
@@ -115,7 +125,7 @@ impl Checker<'_> {
                     self.undeclared.missing.insert(name, line);
                 }
                 checked.verdict = verdict(error);
-                return;
+                return None;
             }
         };
         checked.statement = prepared.shown().to_string();
@@ -124,7 +134,22 @@ impl Checker<'_> {
         if !needed.is_empty() {
             self.undeclared.declare(&names, line);
             checked.verdict = Verdict::NotChecked(needed);
-            return;
+            return None;
+        }
+        if let Some(why) = not_planned(&prepared.statement) {
+            // Names of functions are kept apart: they are found missing where they are called.
+            if !matches!(prepared.statement.kind, StatementKind::CreateFunction(_)) {
+                self.undeclared.declare(&names, line);
+            }
+            checked.notes.push(Note::Warning(why.to_string()));
+            return None;
+        }
+        if let StatementKind::RunScript(file) = &prepared.statement.kind {
+            match including.open(&file.value) {
+                Ok(inner) => return Some(inner),
+                Err(error) => checked.verdict = verdict(prepared.locate(error.or_at(file.span))),
+            }
+            return None;
         }
         let before = notes::Before::of(&self.planner);
         match self.planner.plan(&prepared) {
@@ -153,6 +178,7 @@ impl Checker<'_> {
                 checked.notes.push(Note::Warning(text));
             }
         }
+        None
     }
 }
 
@@ -177,6 +203,17 @@ impl Undeclared {
     fn forget(&mut self, name: &str) {
         self.missing.remove(name);
         self.stand_ins.remove(name);
+    }
+}
+
+/// Why a statement is not planned: planning it would run something.
+fn not_planned(statement: &Statement) -> Option<&'static str> {
+    match &statement.kind {
+        StatementKind::CreateFunction(_) => Some("a check builds and loads no function; what calls it is not checked"),
+        StatementKind::CreateSource(create) if infer::is_asked(create).unwrap_or(false) => {
+            Some("a check reads no records, so its columns are not known; what reads it is not checked")
+        }
+        _ => None,
     }
 }
 

@@ -73,6 +73,8 @@ impl Names {
             StatementKind::DropSource { name, .. }
             | StatementKind::DropType { name, .. }
             | StatementKind::DropConnector { name, .. }
+            | StatementKind::PauseConnector(name)
+            | StatementKind::ResumeConnector(name)
             | StatementKind::Describe(
                 Describe::Source { name, .. } | Describe::Connector(name) | Describe::Function(name),
             ) => self.need(name),

@@ -9,8 +9,7 @@ use crate::ingest::mqtt::client::class::ClientClass;
 use crate::ingest::properties::Properties;
 
 /// All classes, as `SHOW CONNECTOR PLUGINS` lists them.
-pub(in crate::session) static CLASSES: &[&dyn ConnectorClass] =
-    &[&ListenerClass, &ClientClass, &FileClass, &DatagenClass];
+pub static CLASSES: &[&dyn ConnectorClass] = &[&ListenerClass, &ClientClass, &FileClass, &DatagenClass];
 
 /// The class that the properties ask for.
 pub(super) fn class_of(connector: &str, properties: &Properties) -> Result<&'static dyn ConnectorClass> {

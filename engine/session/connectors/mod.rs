@@ -13,6 +13,8 @@ pub(super) mod compare;
 pub(super) mod describe;
 pub(super) mod live;
 
+pub use classes::CLASSES;
+
 use std::sync::Arc;
 use std::time::Duration;
 

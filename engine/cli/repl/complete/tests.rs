@@ -129,6 +129,11 @@ fn properties_settings_and_topics_have_their_quotes() {
     offers("CREATE SOURCE CONNECTOR c WITH (|", &["'connector.class'="]);
     offers_not("CREATE SOURCE CONNECTOR c WITH (|", &["KAFKA_TOPIC="]);
     offers("CREATE SOURCE CONNECTOR c WITH ('connector.class'='|", &["'mqtt-listener'"]);
+    offers("CREATE SOURCE CONNECTOR c WITH ('connector.class'='mqtt-listener', '|", &["'listeners'="]);
+    offers_not(
+        "CREATE SOURCE CONNECTOR c WITH ('connector.class'='mqtt-listener', '|",
+        &["'file'=", "'connector.class'="],
+    );
     assert_eq!(taken("PRINT re|"), "PRINT readings");
     assert_eq!(taken("PRINT 'pl|"), "PRINT 'plant.temp'");
     offers("PRINT |", &["readings", "'plant.temp'"]);

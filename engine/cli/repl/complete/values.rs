@@ -3,7 +3,7 @@
 use super::offers::Offers;
 use super::place::Place;
 use crate::config::{self, FIXED_AT_START, SETTINGS, SettingKind};
-use crate::ingest::mqtt::config::{CONNECTOR_CLASS, PROPERTIES};
+use crate::session::CONNECTOR_CLASSES;
 use crate::sql::bind::properties::KNOWN;
 use crate::sql::lexemes::LexemeKind;
 use crate::sql::tokens::TokenKind;
@@ -26,7 +26,14 @@ pub fn properties(place: &Place<'_>, offers: &mut Offers) {
         })
     };
     if is_connector(place) {
-        PROPERTIES.iter().filter(|name| !given(name)).for_each(|name| offers.property(name, true, ""));
+        let class = CONNECTOR_CLASSES.iter().find(|class| given(class.name()));
+        if !given("connector.class") {
+            offers.property("connector.class", true, "what kind of connector it is");
+        }
+        for class in CONNECTOR_CLASSES.iter().filter(|one| class.is_none_or(|class| class.name() == one.name())) {
+            let about = format!("of '{}'", class.name());
+            class.properties().iter().filter(|name| !given(name)).for_each(|name| offers.property(name, true, &about));
+        }
     } else {
         KNOWN.iter().filter(|name| !given(name)).for_each(|name| offers.property(name, false, ""));
     }
@@ -48,7 +55,9 @@ pub fn property(place: &Place<'_>, offers: &mut Offers, topics: impl FnOnce() ->
             ["TAB", "SPACE", "|", ";"].iter().for_each(|delimiter| offers.literal(delimiter, "delimiter"));
         }
         "WRAP_SINGLE_VALUE" => offers.words(&["FALSE", "TRUE"]),
-        "CONNECTOR.CLASS" => offers.literal(CONNECTOR_CLASS, "accepts MQTT devices directly"),
+        "CONNECTOR.CLASS" => {
+            CONNECTOR_CLASSES.iter().for_each(|class| offers.literal(class.name(), class.about()));
+        }
         _ => {}
     }
 }

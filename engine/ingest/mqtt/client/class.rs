@@ -30,6 +30,10 @@ impl ConnectorClass for ClientClass {
         &[CONFLUENT_CLASS]
     }
 
+    fn properties(&self) -> &'static [&'static str] {
+        &super::config::PROPERTIES
+    }
+
     fn about(&self) -> &'static str {
         "subscribes to an MQTT broker, acknowledging after Kafka's delivery report"
     }

@@ -33,7 +33,8 @@ const CERTIFICATE: [&str; 2] = ["mqtt.ssl.certificate.location", "mqtt.ssl.key.s
 const KEY: &str = "mqtt.ssl.key.location";
 const SERVER_NAME: &str = "mqtt.ssl.server.name";
 
-const PROPERTIES: [&str; 26] = [
+/// The properties of the connector, without its class.
+pub(super) const PROPERTIES: [&str; 26] = [
     URI,
     TOPICS,
     KAFKA_TOPIC,
