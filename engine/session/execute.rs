@@ -95,10 +95,19 @@ impl Session {
             }
             Action::DropType(name) => {
                 shared.catalog.change(|catalog| catalog.drop_type(&name, span))?;
+                let dropped = format!("Dropped type {}", quote_identifier(&name));
+                let users = users_of(&shared.catalog.snapshot(), &name);
+                if !users.is_empty() {
+                    // Their statements are kept as typed, so the type must be there when they are carried out again.
+                    let users = users.join(", ");
+                    return Ok(Outcome::Done(format!(
+                        "{dropped}; it comes back with {users}, whose statements name it."
+                    )));
+                }
                 let mut log = shared.log.lock();
                 log.remove(&type_key(&name));
                 log.flush(&shared.admin, &shared.producer)?;
-                Outcome::Done(format!("Dropped type {}.", quote_identifier(&name)))
+                Outcome::Done(dropped + ".")
             }
             Action::Alter { relation, key } => {
                 let (name, kind) = (relation.name.clone(), relation.kind.as_str());
@@ -208,6 +217,17 @@ fn put_back(shared: &Shared, before: &Catalog, relation: Option<&str>, query: Op
         catalog.put_back(before, relation, query);
         Ok(())
     })
+}
+
+/// Streams, tables and queries whose statements name a type.
+fn users_of(catalog: &Catalog, name: &str) -> Vec<String> {
+    let names = |statement: &str| {
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        statement.split(|c| !word(c)).any(|found| found.eq_ignore_ascii_case(name))
+    };
+    let relations = catalog.relations().filter(|relation| names(&relation.statement));
+    let queries = catalog.queries().filter(|query| names(&query.statement));
+    relations.map(|relation| quote_identifier(&relation.name)).chain(queries.map(|query| query.id.clone())).collect()
 }
 
 fn counted(what: &str, ids: &[String]) -> String {
