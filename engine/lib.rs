@@ -34,7 +34,7 @@
 //! | 4 | [`functions`], [`plan`] what to run, [`catalog`] what there is by name |
 //! | 5 | [`sql`] text to plan, [`operators`] state machines over batches |
 //! | 6 | [`topology`] one stage on one partition, [`runtime`] threads, positions, commits |
-//! | 7 | [`session`] the facade |
+//! | 7 | [`session`] the facade; [`testing`] cases with records in and out |
 //! | 8 | [`cli`] |
 //!
 //! # Life of a record
@@ -81,6 +81,7 @@ pub mod topology;
 pub mod runtime;
 
 pub mod session;
+pub mod testing;
 
 pub mod cli;
 

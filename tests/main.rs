@@ -27,6 +27,9 @@ mod library;
 /// The demo, as a newcomer runs it.
 mod demo;
 
+/// ksqlDB's query tests, where they are at hand.
+mod oracle;
+
 /// Every code block of the README is run, and the examples with them.
 mod readme;
 

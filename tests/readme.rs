@@ -3,6 +3,7 @@
 //! - `sql` with a first line `-- NAME.sql` is kept under that name and run with `--until-end`; one with an MQTT connector,
 //!   which has no end, is started through the library instead, a listener on a free port, a client with no broker to find
 //! - `csv NAME` is kept under that name
+//! - `sql test` with a first line `-- NAME.sql` is kept under that name
 //! - `sh` is run line by line with the built binary; `sh kafka` on a broker in a process of its own, and on
 //!   Apache Kafka when `ALCEDO_TEST_KAFKA` names its jars
 //! - `rust` is, to the letter, a file of `examples/`
@@ -64,8 +65,12 @@ fn run(line: &str, folder: &Path) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+fn name_of(text: &str) -> &str {
+    text.lines().next().and_then(|line| line.strip_prefix("-- ")).expect("the block names its file")
+}
+
 fn sql(text: &str, folder: &Path) {
-    let name = text.lines().next().and_then(|line| line.strip_prefix("-- ")).expect("the block names its file");
+    let name = name_of(text);
     std::fs::write(folder.join(name), text).expect("the folder can be written");
     let listens = text.contains("'mqtt-listener'");
     if !listens && !text.contains("'connector.class'='mqtt'") {
@@ -123,6 +128,7 @@ fn every_block_of_the_readme_works() {
     for Block { kind, text } in blocks() {
         match kind.as_str() {
             "sql" => sql(&text, folder.path()),
+            "sql test" => std::fs::write(folder.path().join(name_of(&text)), &text).expect("the folder can be written"),
             kind if kind.starts_with("csv ") => {
                 std::fs::write(folder.path().join(&kind["csv ".len()..]), text).expect("the folder can be written");
             }

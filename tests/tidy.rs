@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["functions", "plan", "catalog"],
     &["sql", "operators"],
     &["topology", "runtime"],
-    &["session"],
+    &["session", "testing"],
     &["cli"],
 ];
 

@@ -67,6 +67,16 @@ pub fn query_key(id: &str) -> String {
     format!("query/{id}")
 }
 
+/// The key of a user type.
+pub fn type_key(name: &str) -> String {
+    format!("type/{name}")
+}
+
+/// The key of a statement that added columns to a stream or table.
+pub fn alteration_key(relation: &str, columns: &[&str]) -> String {
+    format!("alteration/{relation}/{}", columns.join(","))
+}
+
 /// The key of a function.
 pub fn function_key(name: &str) -> String {
     format!("function/{name}")
@@ -153,6 +163,13 @@ impl StatementLog {
             None => self.entries.remove(key),
         };
         self.unwritten.retain(|unwritten| unwritten != key);
+    }
+
+    /// Takes away what belongs to a stream or table besides its own entry: what was added to it.
+    pub fn remove_alterations(&mut self, relation: &str) {
+        let prefix = alteration_key(relation, &[]);
+        let keys: Vec<String> = self.entries.keys().filter(|key| key.starts_with(&prefix)).cloned().collect();
+        keys.iter().for_each(|key| self.remove(key));
     }
 
     /// Takes an entry away; written by the next [`flush`](Self::flush).

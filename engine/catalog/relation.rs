@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::types::{FormatSpec, Schema, TimestampSpec, TopicSpec, quote_identifier};
+use crate::types::{FormatSpec, Schema, SourceWindow, TimestampSpec, TopicSpec, quote_identifier};
 
 /// Stream or table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +40,8 @@ pub struct Relation {
     pub value_format: FormatSpec,
     /// The column that carries the event time.
     pub timestamp: Option<TimestampSpec>,
+    /// The windows in its keys, if they hold some.
+    pub window: Option<SourceWindow>,
     /// `SOURCE`: nothing may be inserted, and dropping it keeps the topic.
     pub read_only: bool,
     /// The query that made it, for a `CREATE ... AS SELECT`.
@@ -62,6 +64,9 @@ impl fmt::Display for Relation {
         write!(f, " topic {} key {} value {}", self.topic, self.key_format, self.value_format)?;
         if let Some(timestamp) = &self.timestamp {
             write!(f, " time {timestamp}")?;
+        }
+        if let Some(window) = &self.window {
+            write!(f, " windows {window}")?;
         }
         if let Some(query) = &self.sink_of {
             write!(f, " of {query}")?;

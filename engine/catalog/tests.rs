@@ -14,6 +14,7 @@ fn stream(name: &str) -> Relation {
         key_format: FormatSpec::new(FormatName::Kafka),
         value_format: FormatSpec::new(FormatName::Json),
         timestamp: None,
+        window: None,
         read_only: false,
         sink_of: None,
         statement: String::new(),

@@ -34,6 +34,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run the embedded broker alone, for local development
     Broker(BrokerArgs),
+    /// Run test cases: statements, records in, records that must come out; no broker
+    Test(TestArgs),
     /// Check SQL files without running anything: what is wrong, what differs from ksqlDB, what is not supported yet
     Check(CheckArgs),
     /// Write a script that completes this program's arguments in a shell
@@ -132,6 +134,36 @@ pub struct BrokerArgs {
     /// Bound of all topics kept in memory together (512MB when not said); the oldest records go first, after a warning
     #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "data")]
     pub memory_topics: Option<u64>,
+}
+
+/// `alcedo test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// Files of cases, or folders of them
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Run only the cases whose file and name contain this text
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// How records are cut into batches, which must not matter
+    #[arg(long, value_enum, default_value_t = TestMode::Whole)]
+    pub mode: TestMode,
+    /// Write a line of JSON for each case to standard output
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub report: Option<StatsFormat>,
+    /// End with the first case that fails
+    #[arg(long)]
+    pub fail_fast: bool,
+}
+
+/// How records are cut into batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum TestMode {
+    /// Each record alone
+    Single,
+    /// All records of a topic together
+    #[default]
+    Whole,
 }
 
 /// `alcedo check`.

@@ -18,6 +18,7 @@ mod run;
 mod setup;
 mod signals;
 pub mod style;
+mod test;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,7 @@ pub fn main() -> ExitCode {
         Some(Command::Run(args)) => run::command(&args),
         Some(Command::Demo(args)) => demo::command(&args),
         Some(Command::Broker(args)) => broker::command(&args),
+        Some(Command::Test(args)) => test::command(&args),
         Some(Command::Check(args)) => check::command(&args),
         Some(Command::Completions(args)) => completions::command(&args),
     };

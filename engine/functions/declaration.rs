@@ -105,6 +105,8 @@ pub enum ParamType {
     Array(Box<ParamType>),
     /// `MAP` from a type to a type.
     Map(Box<ParamType>, Box<ParamType>),
+    /// A lambda: the types of its parameters, and of its result.
+    Lambda(Vec<ParamType>, Box<ParamType>),
 }
 
 impl ParamType {
@@ -125,6 +127,7 @@ impl ParamType {
             ParamType::Generic(_) => true,
             ParamType::Array(element) => element.is_generic(),
             ParamType::Map(key, value) => key.is_generic() || value.is_generic(),
+            ParamType::Lambda(params, returns) => params.iter().any(ParamType::is_generic) || returns.is_generic(),
         }
     }
 }
@@ -150,6 +153,10 @@ impl fmt::Display for ParamType {
             ParamType::Generic(letter) => f.write_str(letter),
             ParamType::Array(element) => write!(f, "ARRAY<{element}>"),
             ParamType::Map(key, value) => write!(f, "MAP<{key}, {value}>"),
+            ParamType::Lambda(params, returns) => {
+                let params: Vec<String> = params.iter().map(ToString::to_string).collect();
+                write!(f, "LAMBDA ({}) => {returns}", params.join(", "))
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use parking_lot::RwLock;
 use super::declaration::{Category, Declaration, FunctionKind};
 use super::kernel::{ScalarFunction, scalar_udf};
 use super::plugin::{self, PluginFunction};
-use super::{describe, foreign, resolve, scalar};
+use super::{describe, foreign, resolve, scalar, table};
 use crate::error::{Error, Result, Span};
 use crate::types::SqlType;
 
@@ -62,7 +62,7 @@ enum Implementation {
     Foreign(Arc<ScalarUDF>),
     /// An aggregate that came as DataFusion's, kept for the operator that will run it.
     ForeignAggregate(Arc<AggregateUDF>),
-    /// An aggregate or table function: declared here, run by an operator.
+    /// An aggregate or table function, which an operator runs, or a form that the binder resolves by itself.
     Operator,
 }
 
@@ -104,6 +104,9 @@ impl FunctionRegistry {
             let declaration = Arc::new(function.declare());
             let udf = Arc::new(scalar_udf(function.clone(), declaration.clone()));
             registry.insert(declaration, Implementation::Scalar { function, udf }, Door::BuiltIn);
+        }
+        for declaration in scalar::special_forms().into_iter().chain(table::declarations()) {
+            registry.insert(Arc::new(declaration), Implementation::Operator, Door::BuiltIn);
         }
         registry
     }
@@ -261,6 +264,9 @@ impl FunctionRegistry {
             Implementation::ForeignAggregate(_) => Err(not_yet(&entry.declaration, span)),
             Implementation::Operator => {
                 let (name, kind) = (&entry.declaration.name, entry.declaration.kind);
+                if kind == FunctionKind::Scalar {
+                    return Err(Error::sql(format!("{name} cannot be called this way")).at(span));
+                }
                 let kind = kind.to_string().to_lowercase();
                 Err(Error::sql(format!("{name} is {} {kind} function, not a scalar one", article(&kind))).at(span))
             }

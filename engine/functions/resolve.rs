@@ -133,7 +133,10 @@ fn settle(
         .enumerate()
         .map(|(index, arg)| {
             let param = variation.param_for(index).map(|param| &param.ty);
-            param.and_then(|param| instance(param, bindings, arg.as_ref())).ok_or_else(unknown)
+            // A NULL among decimals has the digits of another.
+            let is_decimal = |arg: &&SqlType| matches!(arg, SqlType::Decimal(..));
+            let arg = arg.as_ref().or_else(|| args.iter().flatten().find(is_decimal));
+            param.and_then(|param| instance(param, bindings, arg)).ok_or_else(unknown)
         })
         .collect::<Result<Vec<_>>>()?;
     let return_type = match &variation.returns {
@@ -166,6 +169,8 @@ fn instance(param: &ParamType, bindings: &Bindings, arg: Option<&SqlType>) -> Op
             };
             SqlType::Map(Box::new(instance(key, bindings, arg_key)?), Box::new(instance(value, bindings, arg_value)?))
         }
+        // The binder resolves calls with lambdas itself; a value is never one.
+        ParamType::Lambda(..) => return None,
     })
 }
 

@@ -4,10 +4,11 @@
 //! never fails its batch: it is dropped or nulled, and reported as a [`RowReport`].
 //!
 //! - [`eval`]: an expression over a batch
-//! - [`filter`], [`project`]: the two operators without state
+//! - [`filter`], [`explode`], [`project`]: the operators without state
 //! - [`pipeline`]: the steps of a plan, one after the other
 
 pub mod eval;
+pub mod explode;
 pub mod filter;
 pub mod pipeline;
 pub mod project;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 
-use super::{RowReport, filter, project};
+use super::{RowReport, explode, filter, project};
 use crate::error::Result;
 use crate::plan::Step;
 use crate::record::Batch;
@@ -35,6 +35,7 @@ impl Pipeline {
                 Step::Filter { predicate, keep } => {
                     filter::filter(&batch, predicate, keep, reports, &mut self.scratch)?
                 }
+                Step::Explode(calls) => explode::explode(&batch, calls, reports, &mut self.scratch)?,
                 Step::Project(columns) => project::project(&batch, columns, schema, reports, &mut self.scratch)?,
             };
         }
@@ -42,10 +43,10 @@ impl Pipeline {
     }
 }
 
-/// The columns behind a projection; a filter has those of its input, which it takes from the batch.
+/// The columns behind a projection; the other steps take theirs from the batch.
 fn schema_after(step: &Step) -> SchemaRef {
     match step {
-        Step::Filter { .. } => Arc::new(Schema::empty()),
+        Step::Filter { .. } | Step::Explode(_) => Arc::new(Schema::empty()),
         Step::Project(columns) => {
             let field = |(name, expr): &(String, crate::plan::CompiledExpr)| Field::new(name, expr.ty.to_arrow(), true);
             Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))

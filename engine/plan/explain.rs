@@ -24,6 +24,9 @@ pub fn body(plan: &QueryPlan) -> String {
             line(&mut out, &mut depth, &format!("Sink {} into topic {topic}", quote_identifier(&sink.relation)));
             detail(&mut out, depth, "formats", &formats(&sink.key_format, &sink.value_format));
             detail(&mut out, depth, "columns", &sink.schema.to_string());
+            if plan.rekeyed.is_some() {
+                detail(&mut out, depth, "keys", "by PARTITION BY");
+            }
             if let Some(timestamp) = &sink.timestamp {
                 detail(&mut out, depth, "time", &timestamp.to_string());
             }
@@ -39,6 +42,13 @@ pub fn body(plan: &QueryPlan) -> String {
             Step::Filter { predicate, .. } => {
                 line(&mut out, &mut depth, "Filter");
                 detail(&mut out, depth, "where", &predicate.sql);
+            }
+            Step::Explode(calls) => {
+                line(&mut out, &mut depth, "Explode");
+                for call in calls {
+                    let text = format!("{}({})", call.function.name(), call.argument.sql);
+                    detail(&mut out, depth, &quote_identifier(&call.name), &text);
+                }
             }
             Step::Project(columns) => {
                 line(&mut out, &mut depth, "Project");
@@ -71,6 +81,9 @@ fn scan(out: &mut String, depth: &mut usize, scan: &SourceScan) {
     detail(out, *depth, "reads", &read);
     if let Some(timestamp) = &scan.timestamp {
         detail(out, *depth, "time", &timestamp.to_string());
+    }
+    if let Some(window) = &scan.window {
+        detail(out, *depth, "windows", &window.to_string());
     }
 }
 

@@ -12,9 +12,10 @@ pub mod expr;
 pub mod scan;
 
 pub use expr::CompiledExpr;
-pub use scan::{PSEUDO_COLUMNS, SourceScan};
+pub use scan::{PSEUDO_COLUMNS, SourceScan, WINDOW_COLUMNS};
 
-use crate::types::{FormatSpec, Schema, TimestampSpec, TopicSpec};
+use crate::functions::table::TableFunction;
+use crate::types::{FormatSpec, Schema, SourceWindow, TimestampSpec, TopicSpec};
 
 /// A query, ready to run.
 #[derive(Debug, Clone)]
@@ -27,6 +28,9 @@ pub struct QueryPlan {
     pub source: SourceScan,
     /// What it does, in order. The rows after the last step have the columns of `output`.
     pub steps: Vec<Step>,
+    /// The new keys of its rows (`PARTITION BY`): for each key column whether it comes of the value, so that a tombstone has
+    /// none. `None` when rows keep the keys of their records; a record without a key leaves none then.
+    pub rekeyed: Option<Vec<bool>>,
     /// The columns of its result; those of a sink, in the sink's order, for a persistent query.
     pub output: Schema,
     /// What becomes of a record that it cannot process.
@@ -73,6 +77,8 @@ pub struct SinkSpec {
     pub schema: Schema,
     /// The column whose value becomes the time of the record; the input's time when there is none.
     pub timestamp: Option<TimestampSpec>,
+    /// The windows in its keys: those of the source, which is windowed too.
+    pub window: Option<SourceWindow>,
 }
 
 /// One step of a query.
@@ -85,8 +91,21 @@ pub enum Step {
         /// Positions of the columns that later steps read, ascending: only these are kept.
         keep: Vec<usize>,
     },
+    /// Repeats each row for the values of table functions, whose columns follow those that are there.
+    Explode(Vec<TableCall>),
     /// Computes the columns of the result.
     Project(Vec<(String, CompiledExpr)>),
+}
+
+/// A call of a table function.
+#[derive(Debug, Clone)]
+pub struct TableCall {
+    /// The function.
+    pub function: TableFunction,
+    /// Its argument.
+    pub argument: CompiledExpr,
+    /// The name of the column of its values.
+    pub name: String,
 }
 
 impl QueryPlan {

@@ -10,7 +10,7 @@ use crate::catalog::{Relation, RelationKind};
 use crate::error::Result;
 use crate::plan::PSEUDO_COLUMNS;
 use crate::sql::ast::{Describe, SourceKind};
-use crate::types::{ColumnKind, FormatSpec, quote_identifier};
+use crate::types::{ColumnKind, FormatSpec, SourceWindow, quote_identifier};
 
 /// What one thing is.
 pub(super) fn describe(shared: &Shared, what: &Describe) -> Result<Outcome> {
@@ -81,6 +81,17 @@ pub(super) fn create_statement(relation: &Relation) -> String {
     }
     if let Some(timestamp) = &relation.timestamp {
         with.push(format!("TIMESTAMP = {}", quoted(&quote_identifier(&timestamp.column))));
+        if let Some(format) = &timestamp.format {
+            with.push(format!("TIMESTAMP_FORMAT = {}", quoted(format)));
+        }
+    }
+    match relation.window {
+        None => {}
+        Some(SourceWindow::Session) => with.push("WINDOW_TYPE = 'SESSION'".to_string()),
+        Some(SourceWindow::Time(size)) => {
+            with.push("WINDOW_TYPE = 'TUMBLING'".to_string());
+            with.push(format!("WINDOW_SIZE = '{size} MILLISECONDS'"));
+        }
     }
     let mut text = String::new();
     let kind = relation.kind.as_str().to_uppercase();

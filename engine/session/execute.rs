@@ -6,7 +6,7 @@ use super::outcome::{Listing, Outcome};
 use super::statement::{Action, Planned};
 use super::{Session, connectors, describe, functions, insert, print, queries, show, topics};
 use crate::catalog::Catalog;
-use crate::catalog::log::{query_key, relation_key};
+use crate::catalog::log::{query_key, relation_key, type_key};
 use crate::config::{Applied, Origin};
 use crate::error::{Error, Result};
 use crate::plan::explain;
@@ -65,9 +65,16 @@ impl Session {
                 Outcome::Done(format!("Inserted 1 row into {}.", quote_identifier(&row.relation.name)))
             }
             Action::DropRelation { name, delete_topic } => {
+                // The query that made it ends with it; the statement was planned on that.
+                let catalog = shared.catalog.snapshot();
+                let made_by = catalog.find_relation(&name).and_then(|relation| relation.sink_of.clone());
+                if let Some(id) = made_by.filter(|id| catalog.writers_of(&name) == [id.as_str()]) {
+                    self.terminate(&id)?;
+                }
                 let relation = shared.catalog.change(|catalog| catalog.drop_relation(&name, span))?;
                 let mut log = shared.log.lock();
                 log.remove(&relation_key(&name));
+                log.remove_alterations(&name);
                 log.flush(&shared.admin, &shared.producer)?;
                 let mut text = format!("Dropped {} {}", relation.kind.as_str(), quote_identifier(&name));
                 if delete_topic && !relation.read_only {
@@ -75,6 +82,42 @@ impl Session {
                     text += &format!(" and deleted topic {}", relation.topic.name);
                 }
                 Outcome::Done(text + ".")
+            }
+            Action::CreateType { name, ty } => {
+                let text = format!("Created type {} as {ty}.", quote_identifier(&name));
+                let key = type_key(&name);
+                shared.catalog.change(|catalog| catalog.add_type(&name, ty, false, span))?;
+                if let Err(error) = keep(shared, &key, &shown, &canonical, shared.is_embedded()) {
+                    shared.catalog.change(|catalog| catalog.drop_type(&name, span))?;
+                    return Err(error);
+                }
+                Outcome::Done(text)
+            }
+            Action::DropType(name) => {
+                shared.catalog.change(|catalog| catalog.drop_type(&name, span))?;
+                let dropped = format!("Dropped type {}", quote_identifier(&name));
+                let users = users_of(&shared.catalog.snapshot(), &name);
+                if !users.is_empty() {
+                    // Their statements are kept as typed, so the type must be there when they are carried out again.
+                    let users = users.join(", ");
+                    return Ok(Outcome::Done(format!(
+                        "{dropped}; it comes back with {users}, whose statements name it."
+                    )));
+                }
+                let mut log = shared.log.lock();
+                log.remove(&type_key(&name));
+                log.flush(&shared.admin, &shared.producer)?;
+                Outcome::Done(dropped + ".")
+            }
+            Action::Alter { relation, key } => {
+                let (name, kind) = (relation.name.clone(), relation.kind.as_str());
+                let before = shared.catalog.snapshot();
+                shared.catalog.change(|catalog| catalog.add_relation(relation, true, span))?;
+                if let Err(error) = keep(shared, &key, &shown, &canonical, shared.is_embedded()) {
+                    put_back(shared, &before, Some(&name), None)?;
+                    return Err(error);
+                }
+                Outcome::Done(format!("Altered {kind} {}.", quote_identifier(&name)))
             }
             Action::Terminate(ids) => {
                 for id in &ids {
@@ -174,6 +217,17 @@ fn put_back(shared: &Shared, before: &Catalog, relation: Option<&str>, query: Op
         catalog.put_back(before, relation, query);
         Ok(())
     })
+}
+
+/// Streams, tables and queries whose statements name a type.
+fn users_of(catalog: &Catalog, name: &str) -> Vec<String> {
+    let names = |statement: &str| {
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        statement.split(|c| !word(c)).any(|found| found.eq_ignore_ascii_case(name))
+    };
+    let relations = catalog.relations().filter(|relation| names(&relation.statement));
+    let queries = catalog.queries().filter(|query| names(&query.statement));
+    relations.map(|relation| quote_identifier(&relation.name)).chain(queries.map(|query| query.id.clone())).collect()
 }
 
 fn counted(what: &str, ids: &[String]) -> String {

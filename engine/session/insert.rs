@@ -17,6 +17,7 @@ pub(super) fn insert(shared: &Shared, row: &InsertRow) -> Result<()> {
         value_format: relation.value_format.clone(),
         schema: relation.schema.clone(),
         timestamp: relation.timestamp.clone(),
+        window: None,
     };
     let SingleRecord { key, value, timestamp } = encode_row(&sink, &row.columns, row.rowtime)?;
     let record = Record {

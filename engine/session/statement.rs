@@ -10,7 +10,7 @@ use super::connectors::{self, NewConnector};
 use super::engine::{Engine, Shared};
 use super::functions::{self, NewFunction};
 use super::{Session, infer, topics};
-use crate::catalog::log::{connector_key, query_key, relation_key};
+use crate::catalog::log::{alteration_key, connector_key, query_key, relation_key, type_key};
 use crate::catalog::{Catalog, Connector, Relation, RelationKind};
 use crate::config::{Origin, Settings};
 use crate::error::{Error, Result, Span};
@@ -23,7 +23,7 @@ use crate::sql::ast::{
 use crate::sql::planner::{self, Context, Defaults, InsertRow, PersistentPlan};
 use crate::sql::prepare::Prepared;
 use crate::sql::variables::Variables;
-use crate::types::{FormatName, quote_identifier};
+use crate::types::{FormatName, SqlType, quote_identifier};
 
 /// What a statement asks for, ready to be carried out.
 pub(super) struct Planned {
@@ -69,6 +69,15 @@ pub(super) enum Action {
     Terminate(Vec<String>),
     Pause(Vec<String>),
     Resume(Vec<String>),
+    CreateType {
+        name: String,
+        ty: SqlType,
+    },
+    DropType(String),
+    Alter {
+        relation: Relation,
+        key: String,
+    },
     CreateConnector(NewConnector),
     DropConnector(String),
     CreateFunction(Box<NewFunction>),
@@ -224,6 +233,7 @@ impl<'a> Planner<'a> {
                 .unwrap_or(FormatName::Kafka),
             value_format: FormatName::parse(self.settings.get("persistence.default.format.value")),
             wrap_single_values: None,
+            keys_as_selected: false,
         };
         let catalog = self.catalog.clone();
         let functions = Arc::clone(&self.functions);
@@ -234,7 +244,6 @@ impl<'a> Planner<'a> {
                     return Ok(nothing);
                 }
                 let relation = planner::create_source(&context, create)?;
-                refuse_timestamp_format(relation.timestamp.as_ref(), span)?;
                 self.compare_with_log(&relation_key(&relation.name), canonical, create.or_replace, create.name.span)?;
                 topics::check_source(self.shared(), &relation, &mut self.topics)
                     .map_err(|e| e.or_at(create.name.span))?;
@@ -297,7 +306,7 @@ impl<'a> Planner<'a> {
                         .hint(format!("DROP {} {};", is.to_uppercase(), quote_identifier(&name.name)))
                         .at(name.span));
                 }
-                self.catalog.drop_relation(&name.name, name.span)?;
+                planner::change_catalog(&mut self.catalog, statement, shown)?;
                 Action::DropRelation { name: name.name.clone(), delete_topic: *delete_topic }
             }
             StatementKind::Terminate(id) => {
@@ -356,9 +365,28 @@ impl<'a> Planner<'a> {
                 self.catalog.query(&id.name, id.span)?;
                 Action::ExplainQuery(id.name.clone())
             }
-            StatementKind::AlterSource { .. } => return Err(Error::unsupported("ALTER", span)),
-            StatementKind::CreateType { .. } => return Err(Error::unsupported("CREATE TYPE", span)),
-            StatementKind::DropType { .. } => return Err(Error::unsupported("DROP TYPE", span)),
+            StatementKind::AlterSource { kind, name, columns } => {
+                let relation = planner::alter_source(&catalog, *kind, name, columns, shown)?;
+                let added: Vec<&str> = columns.iter().map(|column| column.name.name.as_str()).collect();
+                self.catalog.add_relation(relation.clone(), true, name.span)?;
+                Action::Alter { key: alteration_key(&relation.name, &added), relation }
+            }
+            StatementKind::CreateType { if_not_exists, name, .. } => {
+                if *if_not_exists && catalog.types().any(|(other, _)| other == name.name) {
+                    return Ok(Action::Nothing(format!("There is a type {} already.", quote_identifier(&name.name))));
+                }
+                planner::change_catalog(&mut self.catalog, statement, shown)?;
+                self.compare_with_log(&type_key(&name.name), canonical, false, name.span)?;
+                let ty = self.catalog.user_type(&name.name, name.span)?.clone();
+                Action::CreateType { name: name.name.clone(), ty }
+            }
+            StatementKind::DropType { if_exists, name } => {
+                if *if_exists && catalog.types().all(|(other, _)| other != name.name) {
+                    return Ok(Action::Nothing(format!("There is no type {}.", quote_identifier(&name.name))));
+                }
+                planner::change_catalog(&mut self.catalog, statement, shown)?;
+                Action::DropType(name.name.clone())
+            }
             StatementKind::AlterSystem { .. } => return Err(Error::unsupported("ALTER SYSTEM", span)),
             StatementKind::RunScript(_) => {
                 return Err(Error::sql("RUN SCRIPT is a statement of files and of the shell")
@@ -434,9 +462,6 @@ impl<'a> Planner<'a> {
         canonical: &str,
         span: Span,
     ) -> Result<Action> {
-        if let crate::plan::QueryKind::Persistent(sink) = &plan.plan.kind {
-            refuse_timestamp_format(sink.timestamp.as_ref(), span)?;
-        }
         self.compare_with_log(&query_key(&plan.query.id), canonical, replace, span)?;
         topics::check_query(self.shared(), &plan.plan, &mut self.topics).map_err(|error| error.or_at(span))?;
         if let Some(sink) = &plan.sink {
@@ -546,13 +571,6 @@ fn place(bound: &TopicBound) -> Result<StartPolicy> {
         Position::Latest => Ok(StartPolicy::Latest),
         Position::Time(time) => StartPolicy::parse(time).map_err(|error| error.or_at(bound.span)),
         Position::Offsets(offsets) => Ok(StartPolicy::Offsets(offsets.clone())),
-    }
-}
-
-fn refuse_timestamp_format(timestamp: Option<&crate::types::TimestampSpec>, span: Span) -> Result<()> {
-    match timestamp {
-        Some(spec) if spec.format.is_some() => Err(Error::unsupported("TIMESTAMP_FORMAT", span)),
-        _ => Ok(()),
     }
 }
 

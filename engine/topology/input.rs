@@ -8,11 +8,14 @@ use datafusion::arrow::array::{
 use datafusion::arrow::buffer::BooleanBuffer;
 use datafusion::arrow::datatypes::{Int64Type, SchemaRef, TimestampMillisecondType};
 
+use super::{headers, windows};
 use crate::error::{Error, Result};
 use crate::formats::{Decoder, Failure, Format, FormatOptions};
 use crate::plan::SourceScan;
 use crate::record::{Batch, BytesColumn, RawBatch};
-use crate::types::{Column, ColumnKind, FormatSpec, SqlType};
+use crate::types::text::java_time::Pattern;
+use crate::types::text::zone::UTC;
+use crate::types::{Column, ColumnKind, FormatSpec, SourceWindow, SqlType};
 
 /// Decodes the records of a topic as a scan asks for them.
 pub struct Input {
@@ -21,7 +24,10 @@ pub struct Input {
     /// Where each column of the batch comes from, in order.
     sources: Vec<From>,
     schema: SchemaRef,
-    timestamp: Option<(usize, SqlType)>,
+    timestamp: Option<TimeColumn>,
+    window: Option<SourceWindow>,
+    /// Whether a record without a key means nothing, as in a table.
+    needs_key: bool,
     failures: Vec<Failure>,
     scratch: Vec<bool>,
 }
@@ -31,13 +37,23 @@ struct Side {
     decoder: Option<Decoder>,
 }
 
-#[derive(Clone, Copy)]
 enum From {
     Key(usize),
     Value(usize),
+    Headers(SqlType),
+    Header(String),
     Rowtime,
     Rowpartition,
     Rowoffset,
+    Windowstart,
+    Windowend,
+}
+
+/// The column of event time: its place among the decoded ones, its type, and how its text is read.
+struct TimeColumn {
+    at: usize,
+    ty: SqlType,
+    pattern: Option<Pattern>,
 }
 
 /// A batch, and the event time of each record of the raw batch it was decoded from.
@@ -53,7 +69,6 @@ impl Input {
     pub fn new(scan: &SourceScan) -> Result<Input> {
         let mut wanted: Vec<bool> = scan.projection[..scan.schema.columns.len()].to_vec();
         let timestamp_column = match &scan.timestamp {
-            Some(spec) if spec.format.is_some() => return Err(Error::internal("TIMESTAMP_FORMAT was not refused")),
             Some(spec) => {
                 let position = scan.schema.index_of(&spec.column);
                 Some(position.ok_or_else(|| Error::internal("the timestamp column is not a column"))?)
@@ -88,27 +103,42 @@ impl Input {
                 sources.push(match column.kind {
                     ColumnKind::Key => From::Key(place(position)),
                     ColumnKind::Value => From::Value(place(position)),
-                    ColumnKind::Headers | ColumnKind::Header(_) => {
-                        return Err(Error::internal("a header column was not refused"));
-                    }
+                    ColumnKind::Headers => From::Headers(column.ty.clone()),
+                    ColumnKind::Header(ref name) => From::Header(name.clone()),
                 });
             }
         }
-        for (position, source) in [From::Rowtime, From::Rowpartition, From::Rowoffset].into_iter().enumerate() {
+        let pseudo = [From::Rowtime, From::Rowpartition, From::Rowoffset, From::Windowstart, From::Windowend];
+        for (position, source) in pseudo.into_iter().enumerate() {
             if scan.reads_pseudo(position) {
                 sources.push(source);
             }
         }
+        let pattern = match scan.timestamp.as_ref().and_then(|spec| spec.format.as_ref()) {
+            Some(format) => Some(Pattern::new(format).map_err(Error::internal)?),
+            None => None,
+        };
         let timestamp = timestamp_column.map(|position| {
             let in_key = scan.schema.columns[position].kind == ColumnKind::Key;
             // Decoded key columns stand before decoded value columns in `extract`'s list.
             let keys =
                 (0..wanted.len()).filter(|i| wanted[*i] && scan.schema.columns[*i].kind == ColumnKind::Key).count();
             let at = if in_key { place(position) } else { keys + place(position) };
-            (at, scan.schema.columns[position].ty.clone())
+            TimeColumn { at, ty: scan.schema.columns[position].ty.clone(), pattern }
         });
         let (failures, scratch) = (Vec::new(), Vec::new());
-        Ok(Input { key, value, sources, schema: scan.read_schema(), timestamp, failures, scratch })
+        let window = scan.window;
+        Ok(Input {
+            key,
+            value,
+            sources,
+            schema: scan.read_schema(),
+            timestamp,
+            window,
+            needs_key: scan.is_table,
+            failures,
+            scratch,
+        })
     }
 
     /// Decodes a batch. `report` is told of each record that cannot be read, by its place in the batch; such a record is
@@ -116,25 +146,50 @@ impl Input {
     pub fn decode(&mut self, raw: &RawBatch, report: &mut dyn FnMut(usize, String)) -> Result<Decoded> {
         let rows = raw.len();
         self.scratch.clear();
-        let keys = decode_side(&mut self.key, &raw.keys, "key", &mut self.failures, &mut self.scratch, rows, report)?;
+        let windowed = self.window.map(|window| {
+            windows::split(&raw.keys, window, &mut |row| {
+                mark(&mut self.scratch, row, rows);
+                report(row, "key cannot be read: it is too short to hold a window".to_string());
+            })
+        });
+        let key_bytes = windowed.as_ref().map_or(&raw.keys, |windowed| &windowed.keys);
+        let keys = decode_side(&mut self.key, key_bytes, "key", &mut self.failures, &mut self.scratch, rows, report)?;
         let values =
             decode_side(&mut self.value, &raw.values, "value", &mut self.failures, &mut self.scratch, rows, report)?;
         let mut times = raw.timestamps.clone();
-        if let Some((at, ty)) = &self.timestamp {
-            let column = if *at < keys.len() { &keys[*at] } else { &values[*at - keys.len()] };
-            extract_time(column, ty, &raw.values, &mut times, &mut self.scratch, report);
+        if let Some(time) = &self.timestamp {
+            let in_key = time.at < keys.len();
+            let column = if in_key { &keys[time.at] } else { &values[time.at - keys.len()] };
+            // The key of a tombstone has a time of its own.
+            let tombstones = if in_key { None } else { Some(&raw.values) };
+            extract_time(column, time, tombstones, &mut times, &mut self.scratch, report);
+        }
+        if self.needs_key {
+            for row in (0..rows).filter(|row| raw.keys.is_null(*row)) {
+                mark(&mut self.scratch, row, rows);
+                report(row, "a record of a table needs a key".to_string());
+            }
         }
         let columns: Vec<ArrayRef> = self
             .sources
             .iter()
-            .map(|source| match source {
-                From::Key(at) => Arc::clone(&keys[*at]),
-                From::Value(at) => Arc::clone(&values[*at]),
-                From::Rowtime => Arc::new(Int64Array::from(times.clone())) as ArrayRef,
-                From::Rowpartition => Arc::new(Int32Array::from_value(raw.partition, rows)),
-                From::Rowoffset => Arc::new(Int64Array::from(raw.offsets.clone())),
+            .map(|source| {
+                Ok(match source {
+                    From::Key(at) => Arc::clone(&keys[*at]),
+                    From::Value(at) => Arc::clone(&values[*at]),
+                    From::Rowtime => Arc::new(Int64Array::from(times.clone())) as ArrayRef,
+                    From::Rowpartition => Arc::new(Int32Array::from_value(raw.partition, rows)),
+                    From::Rowoffset => Arc::new(Int64Array::from(raw.offsets.clone())),
+                    From::Headers(ty) => headers::all(&raw.headers, rows, ty)?,
+                    From::Header(name) => headers::last(&raw.headers, rows, name),
+                    From::Windowstart | From::Windowend => match (&windowed, source) {
+                        (Some(windowed), From::Windowstart) => windowed.starts(),
+                        (Some(windowed), _) => windowed.ends(),
+                        (None, _) => return Err(Error::internal("a window of a source that has none")),
+                    },
+                })
             })
-            .collect();
+            .collect::<Result<_>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let columns = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
         let mut batch = Batch::new(columns);
@@ -173,30 +228,47 @@ fn decode_side(
 /// Takes the event time from a column; a record without one, or with one before the epoch, is dropped.
 fn extract_time(
     column: &ArrayRef,
-    ty: &SqlType,
-    values: &BytesColumn,
+    time_column: &TimeColumn,
+    values: Option<&BytesColumn>,
     times: &mut [i64],
     bad: &mut Vec<bool>,
     report: &mut dyn FnMut(usize, String),
 ) {
-    let millis = match ty {
-        SqlType::Bigint => column.as_primitive::<Int64Type>().values(),
-        _ => column.as_primitive::<TimestampMillisecondType>().values(),
-    };
     let rows = times.len();
     for (row, time) in times.iter_mut().enumerate() {
-        if bad.get(row).copied().unwrap_or(false) || values.is_null(row) {
+        if bad.get(row).copied().unwrap_or(false) || values.is_some_and(|values| values.is_null(row)) {
             // Reported already, or a tombstone, which keeps the time of its record.
             continue;
         }
-        if column.is_null(row) || millis[row] < 0 {
-            mark(bad, row, rows);
-            let what = if column.is_null(row) { "is null" } else { "is before 1970" };
-            report(row, format!("the timestamp column {what}"));
-            continue;
+        match time_at(column, &time_column.ty, time_column.pattern.as_ref(), row) {
+            Ok(found) => *time = found,
+            Err(what) => {
+                mark(bad, row, rows);
+                report(row, format!("the timestamp column {what}"));
+            }
         }
-        *time = millis[row];
     }
+}
+
+/// The time in a column at a row, milliseconds since the epoch; the error says what is wrong with it.
+pub(super) fn time_at(
+    column: &ArrayRef,
+    ty: &SqlType,
+    pattern: Option<&Pattern>,
+    row: usize,
+) -> Result<i64, &'static str> {
+    if column.is_null(row) {
+        return Err("is null");
+    }
+    let time = match (ty, pattern) {
+        (SqlType::Bigint, _) => column.as_primitive::<Int64Type>().value(row),
+        (SqlType::String, Some(pattern)) => {
+            let parsed = pattern.parse(column.as_string::<i32>().value(row)).and_then(|parsed| parsed.instant(UTC));
+            parsed.map_err(|_| "does not fit TIMESTAMP_FORMAT")?
+        }
+        _ => column.as_primitive::<TimestampMillisecondType>().value(row),
+    };
+    if time < 0 { Err("is before 1970") } else { Ok(time) }
 }
 
 fn mark(bad: &mut Vec<bool>, row: usize, rows: usize) {

@@ -6,15 +6,18 @@
 //! - `input`: bytes to columns, event time, what could not be read
 //! - `output`: columns to bytes
 //! - `report`, `dead_letter`: what is said of a record that cannot be processed, and where it goes
+//! - `headers`, `windows`: what records and keys hold besides
 //! - `task`: all of it, with the operators in between
 
 mod dead_letter;
+mod headers;
 mod input;
 mod output;
 mod report;
 mod task;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 pub use output::{SingleRecord, encode_row};
 pub use report::{Report, Stage};

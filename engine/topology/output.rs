@@ -1,13 +1,15 @@
 //! From rows to records of the sink's topic.
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use datafusion::arrow::datatypes::{Int64Type, TimestampMillisecondType};
+use datafusion::arrow::array::{ArrayRef, BooleanArray, RecordBatch};
+use datafusion::arrow::compute::nullif;
 
-use super::input::{format_of, options_of};
+use super::input::{format_of, options_of, time_at};
+use super::windows;
 use crate::error::{Error, Result};
 use crate::formats::{Encoder, Failure, Format};
 use crate::plan::SinkSpec;
 use crate::record::{Batch, BytesColumn, OutBatch, RawBatch};
+use crate::types::text::java_time::Pattern;
 use crate::types::{Column, ColumnKind, SqlType};
 
 /// Encodes rows as a sink asks for them.
@@ -16,15 +18,20 @@ pub struct Output {
     value: Encoder,
     key_columns: Vec<usize>,
     value_columns: Vec<usize>,
-    timestamp: Option<(usize, SqlType)>,
+    timestamp: Option<(usize, SqlType, Option<Pattern>)>,
+    /// How many bytes at the end of a record's key are its window, which the result keeps.
+    window: usize,
+    /// New keys: which columns of theirs a tombstone has not. `None`: a record without a key leaves none either.
+    rekeyed: Option<Vec<bool>>,
     keys: BytesColumn,
     values: BytesColumn,
+    windowed: Vec<u8>,
     failures: Vec<Failure>,
 }
 
 impl Output {
     /// Readies encoders for the sink's columns.
-    pub fn new(sink: &SinkSpec) -> Result<Output> {
+    pub fn new(sink: &SinkSpec, rekeyed: Option<Vec<bool>>) -> Result<Output> {
         let columns = &sink.schema.columns;
         let of = |kind: ColumnKind| -> Vec<usize> { (0..columns.len()).filter(|i| columns[*i].kind == kind).collect() };
         let (key_columns, value_columns) = (of(ColumnKind::Key), of(ColumnKind::Value));
@@ -37,11 +44,14 @@ impl Output {
             options_of(&sink.value_format, value_columns.len(), false),
         )?;
         let timestamp = match &sink.timestamp {
-            Some(spec) if spec.format.is_some() => return Err(Error::internal("TIMESTAMP_FORMAT was not refused")),
             Some(spec) => {
                 let at = sink.schema.index_of(&spec.column);
                 let at = at.ok_or_else(|| Error::internal("the timestamp column is not a column"))?;
-                Some((at, columns[at].ty.clone()))
+                let pattern = match &spec.format {
+                    Some(format) => Some(Pattern::new(format).map_err(Error::internal)?),
+                    None => None,
+                };
+                Some((at, columns[at].ty.clone(), pattern))
             }
             None => None,
         };
@@ -51,8 +61,11 @@ impl Output {
             key_columns,
             value_columns,
             timestamp,
+            window: sink.window.map_or(0, windows::length),
+            rekeyed,
             keys: BytesColumn::new(),
             values: BytesColumn::new(),
+            windowed: Vec::new(),
             failures: Vec::new(),
         })
     }
@@ -73,7 +86,14 @@ impl Output {
         self.keys.clear();
         self.values.clear();
         self.failures.clear();
-        self.key.encode(&pick(&self.key_columns), rows, &mut self.keys, &mut self.failures)?;
+        let mut keys = pick(&self.key_columns);
+        if let (Some(of_value), Some(tombstones)) = (&self.rekeyed, &batch.tombstones) {
+            let tombstones = BooleanArray::new(tombstones.clone(), None);
+            for (key, _) in keys.iter_mut().zip(of_value).filter(|(_, of_value)| **of_value) {
+                *key = nullif(key, &tombstones)?;
+            }
+        }
+        self.key.encode(&keys, rows, &mut self.keys, &mut self.failures)?;
         self.value.encode(&pick(&self.value_columns), rows, &mut self.values, &mut self.failures)?;
         let mut failed = vec![false; if self.failures.is_empty() { 0 } else { rows }];
         for failure in self.failures.drain(..) {
@@ -88,10 +108,12 @@ impl Output {
             }
             let time = match &self.timestamp {
                 None => times[record],
-                Some((at, ty)) => match time_of(&columns[*at], ty, row) {
-                    Some(time) => time,
-                    None => {
-                        report(record, "the timestamp of the result is null or before 1970".to_string());
+                // A tombstone keeps the time of its record, unless its key says another.
+                Some((at, ..)) if batch.is_tombstone(row) && !self.key_columns.contains(at) => times[record],
+                Some((at, ty, pattern)) => match time_at(&columns[*at], ty, pattern.as_ref(), row) {
+                    Ok(time) => time,
+                    Err(what) => {
+                        report(record, format!("the timestamp of the result {what}"));
                         continue;
                     }
                 },
@@ -102,7 +124,17 @@ impl Output {
                 }
             }
             let value = if batch.is_tombstone(row) { None } else { self.values.get(row) };
-            out.push(time, self.keys.get(row), value);
+            let source = raw.keys.get(record);
+            let key = self.keys.get(row).filter(|_| self.rekeyed.is_some() || source.is_some());
+            match source.and_then(|source| source.len().checked_sub(self.window).map(|at| &source[at..])) {
+                Some(window) if self.window > 0 => {
+                    self.windowed.clear();
+                    self.windowed.extend_from_slice(key.unwrap_or_default());
+                    self.windowed.extend_from_slice(window);
+                    out.push(time, Some(&self.windowed), value);
+                }
+                _ => out.push(time, key, value),
+            }
         }
         Ok(())
     }
@@ -124,7 +156,7 @@ pub struct SingleRecord {
 /// # Errors
 /// A row that the format cannot write, or a timestamp column that is null or before 1970.
 pub fn encode_row(sink: &SinkSpec, columns: &[ArrayRef], rowtime: Option<i64>) -> Result<SingleRecord> {
-    let mut output = Output::new(sink)?;
+    let mut output = Output::new(sink, Some(Vec::new()))?;
     let columns = RecordBatch::try_new(sink.schema.to_arrow(), columns.to_vec())?;
     let mut raw = RawBatch::new("".into(), 0);
     raw.push(0, rowtime.unwrap_or(-1), None, Some(b""));
@@ -141,15 +173,4 @@ pub fn encode_row(sink: &SinkSpec, columns: &[ArrayRef], rowtime: Option<i64>) -
         value: bytes(&out.values),
         timestamp: (out.timestamps[0] >= 0).then_some(out.timestamps[0]),
     })
-}
-
-fn time_of(column: &ArrayRef, ty: &SqlType, row: usize) -> Option<i64> {
-    if column.is_null(row) {
-        return None;
-    }
-    let time = match ty {
-        SqlType::Bigint => column.as_primitive::<Int64Type>().value(row),
-        _ => column.as_primitive::<TimestampMillisecondType>().value(row),
-    };
-    (time >= 0).then_some(time)
 }

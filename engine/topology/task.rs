@@ -58,7 +58,9 @@ impl Task {
     /// A task for one partition of the plan's source.
     pub fn new(plan: &QueryPlan, partition: i32) -> Result<Task> {
         let (output, sink) = match &plan.kind {
-            QueryKind::Persistent(sink) => (Some(Output::new(sink)?), Arc::from(sink.topic.name.as_str())),
+            QueryKind::Persistent(sink) => {
+                (Some(Output::new(sink, plan.rekeyed.clone())?), Arc::from(sink.topic.name.as_str()))
+            }
             QueryKind::Push { .. } => (None, Arc::from("")),
         };
         let dead_letters = match &plan.on_error {

@@ -174,3 +174,107 @@ fn a_dead_letter_is_the_record_as_it_came_with_the_reason_and_nothing_of_it_is_w
     assert_eq!(of(2, "message").as_deref(), Some("WHERE: division by zero"));
     assert_eq!(of(2, "stage").as_deref(), Some("compute"));
 }
+
+#[test]
+fn headers_are_columns_and_go_on_with_their_record() {
+    let sql = "CREATE STREAM s (k VARCHAR KEY, v INT, n BYTES HEADER('n'), x BYTES HEADER('x'))
+        WITH (kafka_topic='t', value_format='JSON');";
+    let output = run(
+        &format!("{sql} CREATE STREAM o AS SELECT k, n, x FROM s;"),
+        &[(Some("a"), Some(r#"{"v":1}"#)), (Some("b"), Some(r#"{"v":2}"#))],
+    );
+    let values = texts(&output.records.values);
+    assert_eq!(values[1].as_deref(), Some(r#"{"N":"MQ==","X":null}"#));
+    assert_eq!(output.records.headers.get(1).next(), Some(("n", Some(&b"1"[..]))));
+    let all = "CREATE STREAM s (v INT, h ARRAY<STRUCT<key STRING, value BYTES>> HEADERS)
+        WITH (kafka_topic='t', value_format='JSON'); CREATE STREAM o AS SELECT h FROM s;";
+    let output = run(all, &[(None, Some(r#"{"v":1}"#))]);
+    assert_eq!(texts(&output.records.values)[0].as_deref(), Some(r#"{"H":[{"KEY":"n","VALUE":"MA=="}]}"#));
+}
+
+#[test]
+fn a_text_is_event_time_by_its_format_and_a_bad_one_drops_its_record() {
+    let sql = "CREATE STREAM s (k VARCHAR KEY, seen VARCHAR)
+        WITH (kafka_topic='t', value_format='JSON', timestamp='seen', timestamp_format='yyyy-MM-dd''T''HH:mm:ssX');
+        CREATE STREAM o AS SELECT k, ROWTIME AS t FROM s;";
+    let rows = [
+        (Some("a"), Some(r#"{"seen":"2018-05-11T21:58:33Z"}"#)),
+        (Some("b"), Some(r#"{"seen":"yesterday"}"#)),
+        (Some("c"), Some(r#"{"seen":null}"#)),
+    ];
+    let output = run(sql, &rows);
+    assert_eq!((output.records.timestamps.as_slice(), output.bad), (&[1_526_075_913_000][..], 2));
+    assert_eq!(output.reports[0].message, "the timestamp column does not fit TIMESTAMP_FORMAT");
+    let sink = "CREATE STREAM s (k VARCHAR KEY, seen VARCHAR) WITH (kafka_topic='t', value_format='JSON');
+        CREATE STREAM o WITH (timestamp='seen', timestamp_format='yyyy-MM-dd''T''HH:mm:ssX') AS SELECT * FROM s;";
+    let output = run(sink, &rows);
+    assert_eq!((output.records.timestamps.as_slice(), output.bad), (&[1_526_075_913_000][..], 2));
+}
+
+#[test]
+fn windows_of_keys_are_columns_and_stay_in_the_key() {
+    let sql = "CREATE STREAM s (k VARCHAR KEY, v INT)
+        WITH (kafka_topic='t', value_format='JSON', window_type='session');
+        CREATE STREAM o AS SELECT k, WINDOWSTART AS ws, WINDOWEND AS we FROM s WHERE WINDOWEND > 6;";
+    let mut raw = RawBatch::new("t".into(), 0);
+    let key = |end: i64, start: i64| [&b"k"[..], &end.to_be_bytes(), &start.to_be_bytes()].concat();
+    for (offset, key) in [key(7, 5), key(6, 5), b"short".to_vec()].iter().enumerate() {
+        raw.push(offset as i64, 0, Some(key), Some(br#"{"v":1}"#));
+    }
+    let mut output = TaskOutput::default();
+    Task::new(&plan(sql), 0).expect("a task").process(&raw, &mut output).expect("it processes");
+    assert_eq!(output.records.keys.iter().collect::<Vec<_>>(), [Some(&key(7, 5)[..])]);
+    assert_eq!(texts(&output.records.values)[0].as_deref(), Some(r#"{"WS":5,"WE":7}"#));
+    assert_eq!(output.reports[0].message, "key cannot be read: it is too short to hold a window");
+}
+
+#[test]
+fn a_missing_key_stays_missing_unless_partition_by_computes_one() {
+    let source = "CREATE STREAM s (a VARCHAR KEY, b INT KEY, v INT) WITH (kafka_topic='t', format='JSON');";
+    let rows = [(None, Some(r#"{"v":7}"#)), (Some(r#"{"a":"x","b":1}"#), None)];
+    let kept = run(&format!("{source} CREATE STREAM o AS SELECT * FROM s;"), &rows);
+    assert_eq!(texts(&kept.records.keys), [None, Some(r#"{"A":"x","B":1}"#.to_string())]);
+    let computed = run(&format!("{source} CREATE STREAM o AS SELECT * FROM s PARTITION BY v, a;"), &rows);
+    let keys = texts(&computed.records.keys);
+    assert_eq!(keys[0].as_deref(), Some(r#"{"V":7,"A":null}"#));
+    assert_eq!((keys[1].as_deref(), computed.records.values.get(1)), (Some(r#"{"V":null,"A":"x"}"#), None));
+    let single = run(&format!("{source} CREATE STREAM o AS SELECT v, b FROM s PARTITION BY b;"), &rows);
+    assert_eq!(texts(&single.records.keys), [None, Some("1".to_string())]);
+}
+
+#[test]
+fn exploded_rows_keep_key_time_and_headers_of_their_record() {
+    let sql = "CREATE STREAM s (k VARCHAR KEY, a ARRAY<INT>) WITH (kafka_topic='t', value_format='JSON');
+        CREATE STREAM o AS SELECT k, EXPLODE(a) AS e FROM s;";
+    let rows = [(Some("x"), Some(r#"{"a":[]}"#)), (Some("y"), Some(r#"{"a":[1,2]}"#)), (Some("z"), None)];
+    let output = run(sql, &rows);
+    assert_eq!(texts(&output.records.keys), [Some("y".to_string()), Some("y".to_string())]);
+    assert_eq!(texts(&output.records.values)[1].as_deref(), Some(r#"{"E":2}"#));
+    assert_eq!(output.records.timestamps, [1001, 1001]);
+    assert_eq!(output.records.headers.get(1).next(), Some(("n", Some(&b"1"[..]))));
+}
+
+#[test]
+fn a_record_of_a_table_needs_a_key() {
+    let sql = "CREATE TABLE t (k VARCHAR PRIMARY KEY, v INT) WITH (kafka_topic='t', value_format='JSON');
+        CREATE TABLE o AS SELECT k, v + 1 AS w FROM t;";
+    let output = run(sql, &[(None, Some(r#"{"v":1}"#)), (Some("a"), Some(r#"{"v":2}"#)), (Some("a"), None)]);
+    assert_eq!(texts(&output.records.values), [Some(r#"{"W":3}"#.to_string()), None]);
+    assert_eq!(output.reports[0].message, "a record of a table needs a key");
+}
+
+#[test]
+fn a_lambda_fails_its_row_and_no_other() {
+    let sql = "CREATE STREAM s (a ARRAY<INT>, n INT) WITH (kafka_topic='t', value_format='JSON');
+        CREATE STREAM o AS SELECT TRANSFORM(a, x => 10 / x + n) AS t, FILTER(a, x => 10 / x > 2) AS f,
+        REDUCE(a, n, (s, x) => s + 10 / x) AS r FROM s;";
+    let rows =
+        [(None, Some(r#"{"a":[1,5],"n":1}"#)), (None, Some(r#"{"a":[2,0],"n":1}"#)), (None, Some(r#"{"a":[],"n":3}"#))];
+    let output = run(sql, &rows);
+    let values = texts(&output.records.values);
+    assert_eq!(values[0].as_deref(), Some(r#"{"T":[11,3],"F":[1],"R":13}"#));
+    assert_eq!(values[1].as_deref(), Some(r#"{"T":null,"F":null,"R":null}"#));
+    assert_eq!(values[2].as_deref(), Some(r#"{"T":[],"F":[],"R":3}"#));
+    assert_eq!(output.bad, 3);
+    assert!(output.reports.iter().all(|report| report.offset == 11), "{:?}", output.reports);
+}

@@ -94,6 +94,24 @@ impl fmt::Display for TimestampSpec {
     }
 }
 
+/// The windows in the keys of a topic that a windowed aggregation wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SourceWindow {
+    /// Sessions, which say where they end.
+    Session,
+    /// Tumbling or hopping windows of this size, milliseconds.
+    Time(i64),
+}
+
+impl fmt::Display for SourceWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SourceWindow::Session => f.write_str("session"),
+            SourceWindow::Time(size) => write!(f, "of {size} ms"),
+        }
+    }
+}
+
 /// What is asked of a topic that may have to be created.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TopicSpec {

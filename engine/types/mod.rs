@@ -9,7 +9,7 @@ pub mod text;
 mod encoding;
 mod schema;
 
-pub use encoding::{FormatName, FormatSpec, TimestampSpec, TopicSpec};
+pub use encoding::{FormatName, FormatSpec, SourceWindow, TimestampSpec, TopicSpec};
 pub use schema::{Column, ColumnKind, Schema, quote_identifier};
 
 use std::fmt;

@@ -14,6 +14,7 @@
 //! - [`bounds`]: scans, `START AT`, `UNTIL`
 //! - [`bad_records`]: skip, fail, dead letters, the processing log
 //! - [`devices`]: MQTT; [`connectors`]: files, generated readings, the connector statements
+//! - [`test_command`]: `alcedo test`
 //! - [`functions`]: functions from source
 //! - [`shell`]: statements from a pipe; [`commands`]: `-e`, `-f`, scripts, commands; [`terminal`]: the shell on a terminal;
 //!   [`screen`]: results on one
@@ -37,6 +38,7 @@ mod sharing;
 mod shell;
 mod statements;
 mod terminal;
+mod test_command;
 mod until_end;
 
 /// A chain of two queries over one stream, with three rows: two pass the first, one passes both.

@@ -184,3 +184,32 @@ INSERT INTO lines VALUES ('b', 'no json');
     .unwrap();
     case.run(&["run", "a.sql", "--until-end"]).expect(3).says("topic `none` does not exist");
 }
+
+#[test]
+fn types_and_added_columns_come_back_and_what_is_there_is_not_added_twice() {
+    let case = Case::new();
+    let first = "CREATE TYPE point AS STRUCT<x INT, y INT>;
+CREATE STREAM s (id INT, p point) WITH (kafka_topic='s', value_format='JSON', partitions=1);
+ALTER STREAM s ADD COLUMN z point;
+ALTER STREAM s ADD COLUMN w INT;
+INSERT INTO s VALUES (1, STRUCT(x := 1, y := 2), STRUCT(x := 3, y := 4), 5);
+DROP TYPE point;
+";
+    let ran = case.pipe(&["repl", "--data", "d"], first).expect(0);
+    let shown = format!("{}{}", ran.out, ran.err);
+    for text in
+        ["Created type POINT", "Altered stream S.", "Dropped type POINT; it comes back with S, whose statements"]
+    {
+        assert!(shown.contains(text), "{text}\n{shown}");
+    }
+    let second = "SELECT id, p->x AS x, z->y AS y, w FROM s EMIT CHANGES LIMIT 1;\n";
+    let ran = case.pipe(&["repl", "--data", "d", "--output", "json"], second).expect(0);
+    assert_eq!(ran.out, "{\"ID\":1,\"X\":1,\"Y\":4,\"W\":5}\n");
+    case.pipe(&["repl", "--data", "d"], "ALTER STREAM s ADD COLUMN w INT;\n")
+        .expect(1)
+        .says("S has a column W already");
+    case.pipe(&["repl", "--data", "d"], "CREATE TYPE point AS INT;\n").expect(1).says("type POINT exists already");
+    let dropped = "DROP STREAM s;\nDROP TYPE point;\nDROP TYPE IF EXISTS point;\nSHOW TYPES;\n";
+    let ran = case.pipe(&["repl", "--data", "d", "--output", "csv"], dropped).expect(0);
+    assert_eq!(ran.out, "Type,Stands for\n");
+}

@@ -1,31 +1,68 @@
-//! The scalar functions, one a file, each with its declaration and its unit tests.
+//! The scalar functions, one or one small family a file, each with its declaration and its unit tests.
 //!
-//! `decimals` and `strings` hold what several of them share.
+//! `plain` makes a function of a declaration and a computation, and builds columns row by row; `decimals`, `strings`
+//! and `values` hold what several functions share. `forms` declares what the binder resolves by itself.
 
 mod decimals;
+mod forms;
+mod json_path;
+mod plain;
 mod strings;
+mod values;
 
 mod abs;
 mod anomaly;
+mod array_order;
+mod array_sets;
+mod arrays;
 mod ceil;
+mod chr;
 mod coalesce;
 mod concat;
+mod concat_ws;
+mod digests;
+mod elt;
+mod encode;
+mod extremes;
 mod floor;
+mod geo_distance;
 mod ifnull;
+mod initcap;
+mod instr;
+mod json_functions;
 mod lcase;
 mod len;
+mod maps;
+mod mask;
+mod nullif;
+mod number_bytes;
+mod pad;
+mod random;
+mod regexp;
+mod replace;
 mod round;
+mod sign;
+mod split;
 mod substring;
+mod time_numbers;
+mod time_texts;
+mod to_json;
+mod trigonometry;
 mod trim;
+mod trunc;
 mod ucase;
+mod urls;
 
 use std::sync::Arc;
 
+use super::declaration::Declaration;
 use super::kernel::ScalarFunction;
 
-/// All of them.
+pub use values::key as value_key;
+
+/// All that are computed by a kernel.
 pub fn all() -> Vec<Arc<dyn ScalarFunction>> {
-    vec![
+    let mut functions: Vec<Arc<dyn ScalarFunction>> = vec![
         Arc::new(abs::Abs),
         Arc::new(anomaly::Anomaly),
         Arc::new(ceil::Ceil),
@@ -39,8 +76,47 @@ pub fn all() -> Vec<Arc<dyn ScalarFunction>> {
         Arc::new(substring::Substring),
         Arc::new(trim::Trim),
         Arc::new(ucase::Ucase),
-    ]
+        chr::function(),
+        concat_ws::function(),
+        geo_distance::function(),
+        initcap::function(),
+        instr::function(),
+        nullif::function(),
+        random::function(),
+        replace::function(),
+        sign::function(),
+        to_json::function(),
+        trunc::function(),
+    ];
+    for family in [
+        array_order::functions,
+        array_sets::functions,
+        arrays::functions,
+        digests::functions,
+        elt::functions,
+        encode::functions,
+        extremes::functions,
+        json_functions::functions,
+        maps::functions,
+        mask::functions,
+        number_bytes::functions,
+        pad::functions,
+        regexp::functions,
+        split::functions,
+        time_numbers::functions,
+        time_texts::functions,
+        trigonometry::functions,
+        urls::functions,
+    ] {
+        functions.extend(family());
+    }
+    functions
+}
+
+/// Those that the binder resolves by itself.
+pub fn special_forms() -> Vec<Declaration> {
+    forms::declarations()
 }
 
 #[cfg(test)]
-mod testing;
+use super::tests as testing;

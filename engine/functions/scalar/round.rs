@@ -56,8 +56,8 @@ impl ScalarFunction for Round {
                     .param("decimalPlaces", SqlType::Integer, DECIMALS),
             )
             .example("ROUND(2.5)", "3")
-            .example("ROUND(12345.678, 1)", "12345.7")
-            .example("ROUND(12345.678, -2)", "12300.0")
+            .example("ROUND(12345.678e0, 1)", "12345.7")
+            .example("ROUND(12345.678, -2)", "12300.000")
     }
 
     fn evaluate(&self, call: &Call) -> DfResult<ArrayRef> {

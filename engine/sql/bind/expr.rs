@@ -1,12 +1,16 @@
 //! Expressions.
 
+use std::cell::RefCell;
+
 use datafusion::logical_expr::{Expr as LogicalExpr, lit};
 
 use super::scope::Scope;
-use super::{coerce, columns, literal, text};
+use super::tables::BoundTable;
+use super::{coerce, columns, lambda, literal, text};
 use crate::catalog::{Catalog, nearest};
 use crate::error::{Error, Result, Span};
 use crate::functions::FunctionRegistry;
+use crate::functions::table::TableFunction;
 use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident, TypeExpr};
 use crate::sql::kernels;
 use crate::types::cast::can_cast;
@@ -46,12 +50,27 @@ pub struct Binder<'a> {
     pub functions: &'a FunctionRegistry,
     /// Columns.
     pub scope: &'a Scope,
+    /// The parameters of the lambdas whose bodies are being bound, the innermost last.
+    pub(super) lambdas: Vec<lambda::Param>,
+    /// The calls of table functions so far; `None` where there may be none.
+    pub(super) tables: Option<RefCell<Vec<BoundTable>>>,
 }
 
 impl<'a> Binder<'a> {
     /// A binder for one scope.
     pub fn new(catalog: &'a Catalog, functions: &'a FunctionRegistry, scope: &'a Scope) -> Self {
-        Binder { catalog, functions, scope }
+        Binder { catalog, functions, scope, lambdas: Vec::new(), tables: None }
+    }
+
+    /// Lets expressions call table functions.
+    pub fn with_tables(mut self) -> Self {
+        self.tables = Some(RefCell::default());
+        self
+    }
+
+    /// The table functions that expressions called.
+    pub fn into_tables(self) -> Vec<BoundTable> {
+        self.tables.map(RefCell::into_inner).unwrap_or_default()
     }
 
     /// The canonical text of an expression in this scope.
@@ -124,7 +143,9 @@ impl<'a> Binder<'a> {
             ExprKind::Unit(unit) => {
                 return Err(Error::sql(format!("the time unit {unit} cannot stand here")).at(expr.span));
             }
-            ExprKind::Lambda { .. } => return Err(Error::unsupported("a lambda", expr.span)),
+            ExprKind::Lambda { .. } => {
+                return Err(Error::sql("a lambda can only be an argument of TRANSFORM, FILTER or REDUCE").at(expr.span));
+            }
             ExprKind::Array(items) => self.array(items, expr.span)?,
             ExprKind::Map(entries) => self.map(entries, expr.span)?,
             ExprKind::Struct(fields) => self.structure(fields)?,
@@ -163,6 +184,10 @@ impl<'a> Binder<'a> {
     }
 
     fn column(&self, source: Option<&Ident>, name: &Ident) -> Result<Bound> {
+        if let (None, Some(param)) = (source, self.lambdas.iter().rev().find(|param| param.name == name.name)) {
+            let field = datafusion::common::Column::new_unqualified(&param.field);
+            return Ok(Bound::new(LogicalExpr::Column(field), param.ty.clone()));
+        }
         let column = self.scope.resolve(source, name)?;
         let field = datafusion::common::Column::new_unqualified(&column.field);
         Ok(Bound::new(LogicalExpr::Column(field), column.ty.clone()))
@@ -240,6 +265,12 @@ impl<'a> Binder<'a> {
                 return Err(Error::sql(format!("AS_VALUE takes one argument, found {}", args.len())).at(span));
             };
             return self.bind(arg);
+        }
+        if let Some(function) = TableFunction::named(&name.name) {
+            return self.table_call(function, args, name.span);
+        }
+        if lambda::takes_lambda(&name.name) {
+            return self.lambda_call(name, args, span);
         }
         let argument = |arg: &Expr| match &arg.kind {
             // A function takes a time unit as its name.

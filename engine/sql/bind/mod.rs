@@ -7,6 +7,8 @@
 //! - [`scope`]: the columns a name can mean
 //! - [`expr`]: expressions; [`arithmetic`], [`compare`] and [`conditional`] hold their families
 //! - [`coerce`]: which types meet where, and the casts that make them meet
+//! - `lambda`: calls that take lambdas
+//! - `tables`: calls of table functions
 //! - [`literal`]: literals, and what a literal may stand for
 //! - [`text`]: canonical text
 //! - [`compile`]: logical to physical
@@ -19,12 +21,15 @@ pub mod compare;
 pub mod compile;
 pub mod conditional;
 pub mod expr;
+mod lambda;
 pub mod literal;
 pub mod properties;
 pub mod scope;
+mod tables;
 #[cfg(test)]
 mod tests;
 pub mod text;
 
 pub use expr::{Binder, Bound};
 pub use scope::Scope;
+pub use tables::BoundTable;

@@ -6,10 +6,11 @@ use crate::catalog::nearest;
 use crate::error::{Error, Result, Span};
 use crate::plan::OnError;
 use crate::sql::ast::{Expr, ExprKind, Property, StringLit};
-use crate::types::{FormatName, FormatSpec, Schema, SqlType, TimestampSpec, TopicSpec, quote_identifier};
+use crate::types::text::java_time::Pattern;
+use crate::types::{FormatName, FormatSpec, Schema, SourceWindow, SqlType, TimestampSpec, TopicSpec, quote_identifier};
 
 /// Properties that a statement may set.
-pub const KNOWN: [&str; 17] = [
+pub const KNOWN: [&str; 19] = [
     "KAFKA_TOPIC",
     "FORMAT",
     "KEY_FORMAT",
@@ -22,6 +23,8 @@ pub const KNOWN: [&str; 17] = [
     "WRAP_SINGLE_VALUE",
     "KEY_DELIMITER",
     "VALUE_DELIMITER",
+    "WINDOW_TYPE",
+    "WINDOW_SIZE",
     "QUERY_ID",
     "CLEANUP_POLICY",
     "ON_ERROR",
@@ -30,9 +33,7 @@ pub const KNOWN: [&str; 17] = [
 ];
 
 /// Properties of ksqlDB that are understood and refused for now.
-const LATER: [&str; 10] = [
-    "WINDOW_TYPE",
-    "WINDOW_SIZE",
+const LATER: [&str; 8] = [
     "KEY_SCHEMA_ID",
     "VALUE_SCHEMA_ID",
     "KEY_SCHEMA_FULL_NAME",
@@ -80,6 +81,12 @@ pub struct Properties {
     pub timestamp: Option<Spanned<String>>,
     /// `TIMESTAMP_FORMAT`.
     pub timestamp_format: Option<Spanned<String>>,
+    /// `KEY_FORMAT` alone.
+    pub own_key_format: Option<Spanned<FormatName>>,
+    /// `WINDOW_TYPE`, upper case.
+    pub window_type: Option<Spanned<String>>,
+    /// `WINDOW_SIZE`, milliseconds.
+    pub window_size: Option<Spanned<i64>>,
     /// `QUERY_ID`.
     pub query_id: Option<Spanned<String>>,
     /// `ON_ERROR`, lower case.
@@ -130,7 +137,19 @@ impl Properties {
                 self.key_format = Some(format.clone());
                 self.value_format = Some(format);
             }
-            "KEY_FORMAT" => self.key_format = Some(format_of(name, &property.value)?),
+            "KEY_FORMAT" => {
+                self.key_format = Some(format_of(name, &property.value)?);
+                self.own_key_format.clone_from(&self.key_format);
+            }
+            "WINDOW_TYPE" => {
+                let written = text_of(name, &property.value)?;
+                let value = written.value.to_uppercase();
+                if !["SESSION", "TUMBLING", "HOPPING"].contains(&value.as_str()) {
+                    return Err(Error::sql(format!("{name} needs SESSION, TUMBLING or HOPPING")).at(span));
+                }
+                self.window_type = Some(Spanned { value, span });
+            }
+            "WINDOW_SIZE" => self.window_size = Some(window_size(name, &property.value)?),
             "VALUE_FORMAT" => self.value_format = Some(format_of(name, &property.value)?),
             "PARTITIONS" => self.partitions = Some(positive(name, &property.value, i32::MAX)?),
             "REPLICAS" => self.replicas = Some(positive(name, &property.value, i16::MAX)?),
@@ -148,7 +167,13 @@ impl Properties {
                 let written = text_of(name, &property.value)?;
                 self.timestamp = Some(Spanned { value: fold(&written.value), span });
             }
-            "TIMESTAMP_FORMAT" => self.timestamp_format = Some(text_of(name, &property.value)?),
+            "TIMESTAMP_FORMAT" => {
+                let format = text_of(name, &property.value)?;
+                if let Err(reason) = Pattern::new(&format.value) {
+                    return Err(Error::sql("TIMESTAMP_FORMAT is no pattern").detail(reason).at(span));
+                }
+                self.timestamp_format = Some(format);
+            }
             "QUERY_ID" => {
                 let id = text_of(name, &property.value)?;
                 let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -210,6 +235,24 @@ impl Properties {
             partitions: self.partitions.as_ref().map(|partitions| partitions.value),
             replicas: self.replicas.as_ref().map(|replicas| replicas.value),
             retention_ms: self.retention_ms.as_ref().map(|retention| retention.value),
+        }
+    }
+
+    /// The windows in the keys, if the properties say that there are some.
+    pub fn window(&self) -> Result<Option<SourceWindow>> {
+        match (&self.window_type, &self.window_size) {
+            (None, None) => Ok(None),
+            (None, Some(size)) => Err(Error::sql("WINDOW_SIZE needs WINDOW_TYPE").at(size.span)),
+            (Some(kind), Some(size)) if kind.value == "SESSION" => {
+                Err(Error::sql("WINDOW_SIZE is not for SESSION windows")
+                    .detail("each says where it ends")
+                    .at(size.span))
+            }
+            (Some(kind), None) if kind.value == "SESSION" => Ok(Some(SourceWindow::Session)),
+            (Some(kind), None) => Err(Error::sql(format!("{} windows need a WINDOW_SIZE", kind.value))
+                .hint("Write WINDOW_SIZE = '10 SECONDS'.")
+                .at(kind.span)),
+            (Some(_), Some(size)) => Ok(Some(SourceWindow::Time(size.value))),
         }
     }
 
@@ -423,6 +466,25 @@ fn format_of(name: &str, value: &Expr) -> Result<Spanned<FormatName>> {
         Some(near) => error.hint(format!("Did you mean {near}?")),
         None => error.hint(format!("The formats are {}.", names.join(", "))),
     })
+}
+
+/// A number and a unit of time in a text, as milliseconds.
+fn window_size(name: &str, value: &Expr) -> Result<Spanned<i64>> {
+    let written = text_of(name, value)?;
+    let wrong =
+        || Error::sql(format!("{name} needs a number and a unit of time")).hint("Write '10 SECONDS'.").at(value.span);
+    let mut words = written.value.split_whitespace();
+    let (Some(number), Some(unit), None) = (words.next(), words.next(), words.next()) else { return Err(wrong()) };
+    let number: i64 = number.parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
+    let unit = match unit.to_uppercase().trim_end_matches('S') {
+        "MILLISECOND" => 1,
+        "SECOND" => 1_000,
+        "MINUTE" => 60_000,
+        "HOUR" => 3_600_000,
+        "DAY" => 86_400_000,
+        _ => return Err(wrong()),
+    };
+    Ok(Spanned { value: number.checked_mul(unit).ok_or_else(wrong)?, span: value.span })
 }
 
 fn delimiter_of(name: &str, value: &Expr) -> Result<Spanned<char>> {

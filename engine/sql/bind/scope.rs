@@ -7,7 +7,7 @@ use datafusion::common::{DFSchema, DFSchemaRef};
 
 use crate::catalog::{Relation, nearest};
 use crate::error::{Error, Result};
-use crate::plan::PSEUDO_COLUMNS;
+use crate::plan::{PSEUDO_COLUMNS, WINDOW_COLUMNS};
 use crate::sql::ast::Ident;
 use crate::types::{SqlType, quote_identifier};
 
@@ -52,7 +52,8 @@ impl Scope {
     pub fn single(relation: Arc<Relation>, alias: Option<&Ident>) -> Self {
         let alias = alias.map_or(&relation.name, |alias| &alias.name).clone();
         let declared = relation.schema.columns.iter().map(|c| (c.name.as_str(), &c.ty, false));
-        let pseudo = PSEUDO_COLUMNS.iter().map(|(name, ty)| (*name, ty, true));
+        let windows = if relation.window.is_some() { &WINDOW_COLUMNS[..] } else { &[] };
+        let pseudo = PSEUDO_COLUMNS.iter().chain(windows).map(|(name, ty)| (*name, ty, true));
         let columns = declared
             .chain(pseudo)
             .map(|(name, ty, pseudo)| ScopeColumn {

@@ -42,6 +42,7 @@ fn relation() -> Arc<Relation> {
         key_format: FormatSpec::new(FormatName::Kafka),
         value_format: FormatSpec::new(FormatName::Json),
         timestamp: None,
+        window: None,
         read_only: false,
         sink_of: None,
         statement: std::string::String::new(),

@@ -6,12 +6,14 @@
 //! - [`divide`]: division and remainder, which must survive a zero
 //! - [`cast`]: `CAST`, and texts that stand for points in time
 //! - [`like`]: `LIKE` patterns
+//! - [`lambda`]: lambdas over arrays and maps
 //! - [`access`]: fields, elements and entries; [`construct`]: the way back; [`nested`]: equality
 
 pub mod access;
 pub mod cast;
 pub mod construct;
 pub mod divide;
+pub mod lambda;
 pub mod like;
 pub mod nested;
 #[cfg(test)]

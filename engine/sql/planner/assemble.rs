@@ -3,20 +3,21 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::Schema as ArrowSchema;
+use datafusion::arrow::datatypes::{Field, Schema as ArrowSchema};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::Expr;
 
 use super::query::{BoundQuery, Item};
-use crate::catalog::Relation;
+use crate::catalog::{Relation, RelationKind};
 use crate::error::Result;
-use crate::plan::{SourceScan, Step};
-use crate::sql::bind::compile;
+use crate::plan::{SourceScan, Step, TableCall};
+use crate::sql::bind::{BoundTable, compile};
 use crate::types::SqlType;
 
 /// The scan and the steps of a query whose result has these items, in this order.
 pub(super) fn assemble(query: &BoundQuery, items: &[Item]) -> Result<(SourceScan, Vec<Step>)> {
-    let full = query.scope.df_schema()?;
+    let tables = &query.tables;
+    let full = with_tables(query.scope.df_schema()?.as_arrow(), tables)?;
     let filter = query
         .filter
         .as_ref()
@@ -24,7 +25,9 @@ pub(super) fn assemble(query: &BoundQuery, items: &[Item]) -> Result<(SourceScan
         .filter(|(filter, _)| !matches!(filter, Expr::Literal(ScalarValue::Boolean(Some(true)), _)));
     let exprs: Vec<Expr> = items.iter().map(|item| compile::simplify(item.expr.clone(), &full)).collect();
 
-    let later: HashSet<String> = exprs.iter().flat_map(compile::fields_of).collect();
+    let arguments: Vec<Expr> = tables.iter().map(|table| compile::simplify(table.argument.clone(), &full)).collect();
+    let mut later: HashSet<String> = exprs.iter().chain(&arguments).flat_map(compile::fields_of).collect();
+    later.retain(|field| tables.iter().all(|table| table.field != *field));
     let mut read = later.clone();
     read.extend(filter.iter().flat_map(|(filter, _)| compile::fields_of(filter)));
     let scan = scan(&query.relation, &read);
@@ -37,7 +40,18 @@ pub(super) fn assemble(query: &BoundQuery, items: &[Item]) -> Result<(SourceScan
         schema = Arc::new(schema.project(&keep)?);
         steps.push(Step::Filter { predicate, keep });
     }
-    let df = df_schema(&schema)?;
+    if !tables.is_empty() {
+        let df = df_schema(&schema)?;
+        let calls = tables.iter().zip(&arguments).map(|(table, argument)| {
+            Ok(TableCall {
+                function: table.function,
+                argument: compile::physical(argument, &df, &table.argument_type, table.sql.clone())?,
+                name: table.field.clone(),
+            })
+        });
+        steps.push(Step::Explode(calls.collect::<Result<_>>()?));
+    }
+    let df = with_tables(&schema, tables)?;
     let columns = items
         .iter()
         .zip(&exprs)
@@ -55,9 +69,18 @@ fn scan(relation: &Relation, read: &HashSet<String>) -> SourceScan {
         schema: relation.schema.clone(),
         projection: Vec::new(),
         timestamp: relation.timestamp.clone(),
+        window: relation.window,
+        is_table: relation.kind == RelationKind::Table,
     };
     scan.projection = scan.all_columns().map(|(name, _)| read.contains(name)).collect();
     scan
+}
+
+/// The columns of a schema, then those of table functions.
+fn with_tables(schema: &ArrowSchema, tables: &[BoundTable]) -> Result<Arc<DFSchema>> {
+    let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
+    fields.extend(tables.iter().map(|table| Arc::new(Field::new(&table.field, table.ty.to_arrow(), true))));
+    Ok(Arc::new(DFSchema::try_from(ArrowSchema::new(fields))?))
 }
 
 fn df_schema(schema: &Arc<ArrowSchema>) -> Result<DFSchema> {

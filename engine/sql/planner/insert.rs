@@ -40,24 +40,11 @@ pub fn insert_values(context: &Context, target: &Ident, columns: &[Ident], value
     if relation.read_only {
         return Err(read_only(target));
     }
-    let places = if columns.is_empty() { all_columns(&relation) } else { named_columns(&relation, columns)? };
-    if places.len() != values.len() {
-        let span = values.iter().map(|value| value.span).reduce(Span::to).unwrap_or(target.span);
-        return Err(Error::sql(format!("expected {}, found {}", counted(places.len(), "value"), values.len()))
-            .detail(if columns.is_empty() { "one for each column of the stream" } else { "one for each column named" })
-            .at(span));
-    }
+    let (typed, rowtime) = typed_values(context, &relation, columns, values, target.span)?;
     let mut row: Vec<ArrayRef> =
         relation.schema.columns.iter().map(|column| new_null_array(&column.ty.to_arrow(), 1)).collect();
-    let mut rowtime = None;
-    for (place, value) in places.into_iter().zip(values) {
-        match place {
-            Some(position) => {
-                let column = &relation.schema.columns[position];
-                row[position] = coerced(context, value, &column.ty, &column.name)?;
-            }
-            None => rowtime = time_of(context, value)?,
-        }
+    for (position, value) in typed {
+        row[position] = value;
     }
     for (column, value) in relation.schema.columns.iter().zip(&row) {
         if relation.kind == RelationKind::Table && column.kind == ColumnKind::Key && value.is_null(0) {
@@ -67,6 +54,39 @@ pub fn insert_values(context: &Context, target: &Ident, columns: &[Ident], value
         }
     }
     Ok(InsertRow { relation, columns: row, rowtime })
+}
+
+/// Values of columns: the position of each in the schema, with an array of one row.
+pub type TypedValues = Vec<(usize, ArrayRef)>;
+
+/// Values typed by a user as those of columns of a stream or table: the position of each column with an array of one row,
+/// and `ROWTIME`, if it is among them. All columns are meant when none are named.
+pub fn typed_values(
+    context: &Context,
+    relation: &Relation,
+    columns: &[Ident],
+    values: &[Expr],
+    span: Span,
+) -> Result<(TypedValues, Option<i64>)> {
+    let places = if columns.is_empty() { all_columns(relation) } else { named_columns(relation, columns)? };
+    if places.len() != values.len() {
+        let span = values.iter().map(|value| value.span).reduce(Span::to).unwrap_or(span);
+        return Err(Error::sql(format!("expected {}, found {}", counted(places.len(), "value"), values.len()))
+            .detail(if columns.is_empty() { "one for each column of the stream" } else { "one for each column named" })
+            .at(span));
+    }
+    let mut typed = Vec::with_capacity(places.len());
+    let mut rowtime = None;
+    for (place, value) in places.into_iter().zip(values) {
+        match place {
+            Some(position) => {
+                let column = &relation.schema.columns[position];
+                typed.push((position, coerced(context, value, &column.ty, &column.name)?));
+            }
+            None => rowtime = time_of(context, value)?,
+        }
+    }
+    Ok((typed, rowtime))
 }
 
 /// Positions of the columns that take a value when none are named.

@@ -9,8 +9,10 @@
 //! - `persistent`: `CREATE STREAM ... AS SELECT`, `INSERT INTO ... SELECT`
 //! - `push`: `SELECT ... EMIT CHANGES`
 //! - `insert`: `INSERT INTO ... VALUES`
+//! - `change`: types, drops, added columns
 
 mod assemble;
+mod change;
 mod insert;
 mod persistent;
 mod push;
@@ -19,7 +21,8 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use insert::{InsertRow, insert_values};
+pub use change::{alter_source, change_catalog};
+pub use insert::{InsertRow, TypedValues, insert_values, typed_values};
 pub use persistent::{PersistentPlan, create_as_select, insert_query_id, insert_select};
 pub use push::push_query;
 pub use source::create_source;
@@ -50,10 +53,17 @@ pub struct Defaults {
     pub value_format: Option<FormatName>,
     /// `ksql.persistence.wrap.single.values`.
     pub wrap_single_values: Option<bool>,
+    /// `ksql.new.query.planner.enabled`: key columns in the order in which they are selected, not that of the source.
+    pub keys_as_selected: bool,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
-        Defaults { key_format: FormatName::Kafka, value_format: None, wrap_single_values: None }
+        Defaults {
+            key_format: FormatName::Kafka,
+            value_format: None,
+            wrap_single_values: None,
+            keys_as_selected: false,
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::sql::ast::{CreateAsSelect, Ident, Property, Query, SourceKind};
 use crate::sql::bind::coerce::widen;
 use crate::sql::bind::properties::{Properties, check_formats};
 use crate::types::cast::fits_implicitly;
-use crate::types::{Column, ColumnKind, FormatName, FormatSpec, Schema, quote_identifier};
+use crate::types::{Column, ColumnKind, FormatName, FormatSpec, Schema, SqlType, quote_identifier};
 
 /// A persistent query and what it adds to the catalog.
 #[derive(Debug, Clone)]
@@ -32,13 +32,29 @@ pub struct PersistentPlan {
 /// Plans `CREATE STREAM s [WITH (...)] AS SELECT ...`. Whether the name is free is for the catalog to say.
 pub fn create_as_select(context: &Context, create: &CreateAsSelect) -> Result<PersistentPlan> {
     let (name, span) = (&create.name.name, create.name.span);
-    if create.kind == SourceKind::Table {
-        return Err(Error::unsupported("CREATE TABLE ... AS SELECT", span));
-    }
     refuse_limit(&create.query)?;
     let bound = query::bind(context, &create.query, true)?;
-    let items = keys_first(&bound, name, create.query.span)?;
+    let kind = bound.relation.kind;
+    match (create.kind, kind) {
+        (SourceKind::Table, RelationKind::Stream) => {
+            return Err(Error::sql("the query gives a stream, not a table")
+                .detail(format!("{} is a stream and nothing is grouped", quote_identifier(&bound.relation.name)))
+                .hint("Write CREATE STREAM ... AS SELECT, or add a GROUP BY.")
+                .at(span));
+        }
+        (SourceKind::Stream, RelationKind::Table) => {
+            return Err(Error::sql("the query gives a table, not a stream")
+                .detail(format!("{} is a table", quote_identifier(&bound.relation.name)))
+                .hint("Write CREATE TABLE ... AS SELECT.")
+                .at(span));
+        }
+        _ => {}
+    }
+    let items = keyed(context, &bound, name, create.query.span)?;
     let schema = Schema::new(items.iter().map(|item| column(item, &item.name)).collect());
+    if create.or_replace {
+        check_replacement(context, &create.name, kind, &schema)?;
+    }
     if schema.value_columns().next().is_none() {
         return Err(Error::sql("the projection has no value columns")
             .detail("all its columns go into the key")
@@ -47,8 +63,18 @@ pub fn create_as_select(context: &Context, create: &CreateAsSelect) -> Result<Pe
     }
     let properties = Properties::read(&create.properties)?;
     let source = &bound.relation;
+    let has_keys = schema.key_columns().next().is_some();
+    if let (false, Some(given)) = (has_keys, &properties.own_key_format)
+        && given.value != FormatName::None
+    {
+        return Err(Error::sql("KEY_FORMAT is given, and the stream has no key columns")
+            .hint("Leave KEY_FORMAT out, or have a key: PARTITION BY a column.")
+            .at(given.span));
+    }
     let inherited_key = match source.key_format.name {
-        FormatName::None if schema.key_columns().next().is_some() => FormatSpec::new(context.defaults.key_format),
+        FormatName::None if has_keys => FormatSpec::new(context.defaults.key_format),
+        // A key that is taken away leaves nothing to write.
+        _ if !has_keys && bound.partition.is_some() => FormatSpec::new(FormatName::None),
         _ => source.key_format.clone(),
     };
     let key_format = properties.key_spec(&inherited_key)?;
@@ -63,19 +89,23 @@ pub fn create_as_select(context: &Context, create: &CreateAsSelect) -> Result<Pe
         key_format,
         value_format,
         schema,
+        // New keys are not in a window.
+        window: source.window.filter(|_| bound.partition.is_none()),
     };
-    let query_id = match &properties.query_id {
-        Some(id) => id.value.clone(),
-        None => format!("CSAS_{name}"),
+    let query_id = match (&properties.query_id, create.kind) {
+        (Some(id), _) => id.value.clone(),
+        (None, SourceKind::Stream) => format!("CSAS_{name}"),
+        (None, SourceKind::Table) => format!("CTAS_{name}"),
     };
     let relation = Relation {
         name: name.clone(),
-        kind: RelationKind::Stream,
+        kind,
         schema: sink.schema.clone(),
         topic: sink.topic.clone(),
         key_format: sink.key_format.clone(),
         value_format: sink.value_format.clone(),
         timestamp: sink.timestamp.clone(),
+        window: sink.window,
         read_only: false,
         sink_of: Some(query_id.clone()),
         statement: context.statement.to_string(),
@@ -104,9 +134,19 @@ pub fn insert_select(
     if relation.read_only {
         return Err(read_only(target));
     }
+    if let Some(header) = relation.schema.columns.iter().find(|column| is_header(&column.kind)) {
+        return Err(Error::sql(format!("{} cannot be written by a query", shown(target)))
+            .detail(format!("its column {} holds headers, which are read-only", quote_identifier(&header.name)))
+            .at(target.span));
+    }
     let properties = Properties::read(properties)?;
     let bound = query::bind(context, query, true)?;
-    let items = keys_first(&bound, &target.name, query.span)?;
+    if bound.relation.kind == RelationKind::Table {
+        return Err(Error::sql(format!("{} is a stream, and the query gives a table", shown(target)))
+            .detail(format!("{} is a table", quote_identifier(&bound.relation.name)))
+            .at(query.span));
+    }
+    let items = keyed(context, &bound, &target.name, query.span)?;
     let items = fit(&relation, items, target)?;
     let query_id = match &properties.query_id {
         Some(id) => id.value.clone(),
@@ -119,6 +159,7 @@ pub fn insert_select(
         value_format: relation.value_format.clone(),
         schema: Schema::new(items.iter().map(|item| column(item, &item.name)).collect()),
         timestamp: relation.timestamp.clone(),
+        window: relation.window,
     };
     finish(context, &bound, &items, query_id, sink, properties.on_error()?, None)
 }
@@ -129,6 +170,51 @@ pub fn insert_query_id(target: &str, source: &str, ordinal: usize) -> String {
         0 | 1 => format!("INSERTQUERY_{target}_{source}"),
         n => format!("INSERTQUERY_{target}_{source}_{n}"),
     }
+}
+
+fn is_header(kind: &ColumnKind) -> bool {
+    matches!(kind, ColumnKind::Headers | ColumnKind::Header(_))
+}
+
+/// Refuses `OR REPLACE` where those who read the old stream or table could not go on with the new one: its columns must
+/// be there as they were, and others may follow them.
+pub(super) fn check_replacement(context: &Context, name: &Ident, kind: RelationKind, schema: &Schema) -> Result<()> {
+    let Some(existing) = context.catalog.find_relation(&name.name) else { return Ok(()) };
+    if existing.read_only {
+        return Err(source_replaced(name));
+    }
+    let cannot = |why: String| {
+        Error::sql(format!("{} cannot be replaced by this", shown(name)))
+            .detail(why)
+            .hint("Columns may be added at the end; for anything else DROP it and create it again.")
+            .at(name.span)
+    };
+    if existing.kind != kind {
+        return Err(cannot(format!("it is a {}, and the new one a {}", existing.kind.as_str(), kind.as_str())));
+    }
+    let keys = |schema: &Schema| schema.key_columns().cloned().collect::<Vec<_>>();
+    if keys(&existing.schema) != keys(schema) {
+        let (old, new) = (Schema::new(keys(&existing.schema)), Schema::new(keys(schema)));
+        return Err(cannot(format!(
+            "the key columns are changed, missing or reordered: they were ({old}), now ({new})"
+        )));
+    }
+    let mut new = schema.value_columns();
+    for old in existing.schema.value_columns() {
+        if new.next() != Some(old) {
+            let column = quote_identifier(&old.name);
+            return Err(cannot(format!("column {column} {} is changed, missing or elsewhere", old.ty)));
+        }
+    }
+    Ok(())
+}
+
+/// A `SOURCE` stands for a topic of others, and replacing it would change what its readers rely on.
+pub(super) fn source_replaced(name: &Ident) -> Error {
+    Error::sql(format!("{} cannot be replaced", shown(name)))
+        .detail("CREATE OR REPLACE is not for a SOURCE")
+        .hint("DROP it, and create it again.")
+        .at(name.span)
 }
 
 pub(super) fn read_only(target: &Ident) -> Error {
@@ -156,8 +242,38 @@ fn column(item: &Item, name: &str) -> Column {
     Column { name: name.to_string(), ty: item.ty.clone(), kind }
 }
 
-/// The items with those of the key first. Every key column of the source must be there, untouched, once.
-fn keys_first(query: &BoundQuery, sink: &str, span: Span) -> Result<Vec<Item>> {
+/// The items with those of the key first: those of `PARTITION BY`, else the key columns of the source.
+fn keyed(context: &Context, query: &BoundQuery, sink: &str, span: Span) -> Result<Vec<Item>> {
+    let Some(keys) = &query.partition else { return keys_first(context, query, sink, span) };
+    let mut places = Vec::with_capacity(keys.len());
+    for key in keys {
+        let mut found = query.items.iter().enumerate().filter(|(_, item)| item.sql == key.sql);
+        let Some((place, first)) = found.next() else {
+            return Err(Error::sql(format!("{} of PARTITION BY is missing from the projection", key.sql))
+                .detail(format!("it becomes a key column of {}", quote_identifier(sink)))
+                .hint(format!("Write SELECT {}, ...", key.sql))
+                .at(key.span));
+        };
+        if let Some((_, second)) = found.next() {
+            let names = format!("{} and {}", quote_identifier(&first.name), quote_identifier(&second.name));
+            return Err(Error::sql(format!("the key column {} is in the projection more than once", key.sql))
+                .detail(format!("aliased as {names}"))
+                .hint(format!("Copy it into the value with AS_VALUE({}) AS ...", key.sql))
+                .at(second.span));
+        }
+        places.push(place);
+    }
+    let mut items: Vec<Item> = places
+        .iter()
+        .map(|place| Item { key_of: Some(query.items[*place].sql.clone()), ..query.items[*place].clone() })
+        .collect();
+    let values = query.items.iter().enumerate().filter(|(place, _)| !places.contains(place));
+    items.extend(values.map(|(_, item)| Item { key_of: None, ..item.clone() }));
+    Ok(items)
+}
+
+/// The items with the key columns of the source first. Every one must be there, untouched, once.
+fn keys_first(context: &Context, query: &BoundQuery, sink: &str, span: Span) -> Result<Vec<Item>> {
     for key in query.relation.schema.key_columns() {
         let mut found = query.items.iter().filter(|item| item.key_of.as_ref() == Some(&key.name));
         let name = quote_identifier(&key.name);
@@ -178,8 +294,9 @@ fn keys_first(query: &BoundQuery, sink: &str, span: Span) -> Result<Vec<Item>> {
         }
     }
     let mut items = query.items.clone();
-    // A stable sort: both groups keep the order of the projection.
-    items.sort_by_key(|item| item.key_of.is_none());
+    // A stable sort: values keep the order of the projection, keys that of the source or of the projection.
+    let position = |key: &String| query.relation.schema.index_of(key).filter(|_| !context.defaults.keys_as_selected);
+    items.sort_by_key(|item| item.key_of.as_ref().map_or((1, None), |key| (0, position(key))));
     Ok(items)
 }
 
@@ -216,7 +333,10 @@ fn fit(target: &Relation, items: Vec<Item>, name: &Ident) -> Result<Vec<Item>> {
     let mut fitted = Vec::with_capacity(items.len());
     for (item, column) in items.iter().zip(&wanted) {
         let is_key = column.kind == ColumnKind::Key;
-        if item.name != column.name || is_key != item.key_of.is_some() || !fits_implicitly(&item.ty, &column.ty) {
+        // A whole number goes into any DECIMAL; one with too many digits fails its row.
+        let fits = fits_implicitly(&item.ty, &column.ty)
+            || matches!((&item.ty, &column.ty), (SqlType::Integer | SqlType::Bigint, SqlType::Decimal(..)));
+        if item.name != column.name || is_key != item.key_of.is_some() || !fits {
             let what = format!(
                 "{} {} stands where {} {} is expected",
                 quote_identifier(&item.name),
@@ -245,7 +365,15 @@ fn finish(
     let sink_name = sink.relation.clone();
     let output = sink.schema.clone();
     let kind = QueryKind::Persistent(sink);
-    let plan = QueryPlan { query_id: query_id.clone(), kind, source, steps, output, on_error };
+    let plan = QueryPlan {
+        query_id: query_id.clone(),
+        kind,
+        source,
+        steps,
+        rekeyed: bound.partition.as_ref().map(|keys| keys.iter().map(|key| key.of_value).collect()),
+        output,
+        on_error,
+    };
     let query = CatalogQuery {
         id: query_id,
         sources: vec![bound.relation.name.clone()],

@@ -10,6 +10,10 @@ use crate::types::{Column, Schema};
 
 /// The plan of a query whose rows go to whoever asked.
 pub fn push_query(context: &Context, query: &Query, query_id: String) -> Result<QueryPlan> {
+    if let Some(partition_by) = &query.partition_by {
+        return Err(Error::sql("PARTITION BY is for a query that writes a topic, a push query has no keys")
+            .at(partition_by.span));
+    }
     let bound = query::bind(context, query, false)?;
     let limit = match query.limit {
         Some(limit) => Some(
@@ -27,5 +31,5 @@ pub fn push_query(context: &Context, query: &Query, query_id: String) -> Result<
     };
     let output = bound.items.iter().map(column).collect();
     let (kind, output) = (QueryKind::Push { limit }, Schema::new(output));
-    Ok(QueryPlan { query_id, kind, source, steps, output, on_error: OnError::Skip })
+    Ok(QueryPlan { query_id, kind, source, steps, rekeyed: None, output, on_error: OnError::Skip })
 }

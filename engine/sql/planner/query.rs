@@ -6,7 +6,7 @@ use super::Context;
 use crate::catalog::{Relation, RelationKind};
 use crate::error::{Error, Result, Span};
 use crate::sql::ast::{self, Expr, ExprKind, Query, SelectItem};
-use crate::sql::bind::{Binder, Scope, columns};
+use crate::sql::bind::{Binder, BoundTable, Scope, columns, compile};
 use crate::types::{ColumnKind, SqlType, quote_identifier};
 
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub(super) struct Item {
     pub key_of: Option<String>,
     /// Named after a field of a struct: gives way to a column of the same name.
     pub after_field: bool,
+    /// Not written: a key of `PARTITION BY` that `*` stands for.
+    pub implicit: bool,
     pub span: Span,
 }
 
@@ -32,6 +34,20 @@ pub(super) struct BoundQuery {
     pub scope: Scope,
     pub filter: Option<(LogicalExpr, String)>,
     pub items: Vec<Item>,
+    /// The expressions of `PARTITION BY`, without any for `PARTITION BY NULL`.
+    pub partition: Option<Vec<PartitionKey>>,
+    /// The calls of table functions in the items.
+    pub tables: Vec<BoundTable>,
+}
+
+/// An expression of `PARTITION BY`.
+#[derive(Debug, Clone)]
+pub(super) struct PartitionKey {
+    /// Its canonical text, by which the column of the projection is found.
+    pub sql: String,
+    /// Whether it reads a column that is not in the key.
+    pub of_value: bool,
+    pub span: Span,
 }
 
 /// Binds a query. `persistent`: its columns get names that a topic can keep.
@@ -42,7 +58,7 @@ pub(super) fn bind(context: &Context, query: &Query, persistent: bool) -> Result
     };
     let relation = context.catalog.relation(&name.name, name.span)?.clone();
     if relation.kind == RelationKind::Table {
-        return Err(Error::unsupported("a query over a table", name.span));
+        refuse_over_table(query, &relation, name.span, persistent)?;
     }
     let scope = Scope::single(relation.clone(), alias.as_ref());
     let binder = Binder::new(context.catalog, context.functions, &scope);
@@ -50,18 +66,106 @@ pub(super) fn bind(context: &Context, query: &Query, persistent: bool) -> Result
         Some(filter) => Some((binder.bind_condition(filter, "WHERE")?, binder.text(filter))),
         None => None,
     };
+    let partition = query.partition_by.as_ref().map(|keys| partition_keys(&binder, query, &keys.exprs)).transpose()?;
+    let selecting = Binder::new(context.catalog, context.functions, &scope).with_tables();
     let mut items = Vec::with_capacity(query.items.len());
     for item in &query.items {
         match item {
-            SelectItem::Wildcard { source, span } => wildcard(&scope, source.as_ref(), *span, &mut items)?,
-            SelectItem::StructAll { base, span } => struct_all(&binder, base, *span, &mut items)?,
-            SelectItem::Expr { expr, alias } => items.push(one(&binder, &relation, expr, alias.as_ref())?),
+            SelectItem::Wildcard { source, span } => {
+                if let Some(keys) = &partition {
+                    // The new keys come first, also those that are no columns, and the old ones last.
+                    items.extend(keys.iter().map(|(_, item)| Item { span: *span, ..item.clone() }));
+                }
+                wildcard(&scope, source.as_ref(), *span, partition.is_some(), &mut items)?;
+            }
+            SelectItem::StructAll { base, span } => struct_all(&selecting, base, *span, &mut items)?,
+            SelectItem::Expr { expr, alias } => items.push(one(&selecting, &relation, expr, alias.as_ref())?),
         }
+    }
+    let tables = selecting.into_tables();
+    if let Some(first) = tables.first()
+        && relation.kind == RelationKind::Table
+    {
+        return Err(Error::sql(format!("{} works on the rows of a stream", first.function.name()))
+            .detail(format!("{} is a table", quote_identifier(&relation.name)))
+            .at(query.span));
     }
     number_fields(&mut items);
     name_the_unnamed(&relation, &mut items);
     check_names(&items, persistent)?;
-    Ok(BoundQuery { relation, scope, filter, items })
+    let partition = partition.map(|keys| keys.into_iter().map(|(key, _)| key).collect());
+    Ok(BoundQuery { relation, scope, filter, items, partition, tables })
+}
+
+/// What a query over a table cannot have, or not yet.
+fn refuse_over_table(query: &Query, relation: &Relation, span: Span, persistent: bool) -> Result<()> {
+    if let Some(partition_by) = &query.partition_by {
+        return Err(Error::sql("PARTITION BY gives a stream other keys, a table keeps its own")
+            .detail(format!("{} is a table", quote_identifier(&relation.name)))
+            .hint("GROUP BY makes a table with another key.")
+            .at(partition_by.span));
+    }
+    if let Some(filter) = &query.filter {
+        return Err(Error::unsupported("WHERE over a table", filter.span));
+    }
+    if !persistent {
+        return Err(Error::unsupported("a push query over a table", span));
+    }
+    Ok(())
+}
+
+/// The keys of `PARTITION BY`, each with the column that `*` stands for; none for `PARTITION BY NULL`.
+fn partition_keys(binder: &Binder, query: &Query, exprs: &[Expr]) -> Result<Vec<(PartitionKey, Item)>> {
+    if let [Expr { kind: ExprKind::Null, .. }] = exprs {
+        return Ok(Vec::new());
+    }
+    let mut keys: Vec<(PartitionKey, Item)> = Vec::with_capacity(exprs.len());
+    for expr in exprs {
+        let (bound, ty) = binder.bind_typed(expr).map_err(|error| {
+            // A name that only the result has.
+            let is_alias = |item: &SelectItem| match (item, &expr.kind) {
+                (SelectItem::Expr { alias: Some(alias), .. }, ExprKind::Column { source: None, name }) => {
+                    alias.name == name.name
+                }
+                _ => false,
+            };
+            match query.items.iter().any(is_alias) {
+                true => error.hint("PARTITION BY reads the columns of the source, not the aliases of the projection."),
+                false => error,
+            }
+        })?;
+        let sql = binder.text(expr);
+        if keys.iter().any(|(key, _)| key.sql == sql) {
+            return Err(Error::sql(format!("PARTITION BY names {sql} twice")).at(expr.span));
+        }
+        if columns::holds_map(&ty) {
+            return Err(Error::sql(format!("a key cannot hold a MAP, found {ty}"))
+                .detail("equal maps may be written differently, so they would not meet")
+                .at(expr.span));
+        }
+        let name = match &expr.kind {
+            ExprKind::Column { name, .. } => name.name.clone(),
+            ExprKind::Field { field, .. } => field.name.clone(),
+            _ => String::new(),
+        };
+        let is_key = |field: &String| {
+            let columns = binder.scope.sources.iter().flat_map(|source| &source.relation.schema.columns);
+            columns.into_iter().any(|column| column.name == *field && column.kind == ColumnKind::Key)
+        };
+        let of_value = compile::fields_of(&bound).iter().any(|field| !is_key(field));
+        let item = Item {
+            name,
+            expr: bound,
+            ty,
+            sql: sql.clone(),
+            key_of: None,
+            after_field: false,
+            implicit: true,
+            span: expr.span,
+        };
+        keys.push((PartitionKey { sql, of_value, span: expr.span }, item));
+    }
+    Ok(keys)
 }
 
 fn refuse_unsupported(query: &Query) -> Result<()> {
@@ -73,9 +177,6 @@ fn refuse_unsupported(query: &Query) -> Result<()> {
     }
     if let Some(group_by) = &query.group_by {
         return Err(Error::unsupported("GROUP BY", group_by.span));
-    }
-    if let Some(partition_by) = &query.partition_by {
-        return Err(Error::unsupported("PARTITION BY", partition_by.span));
     }
     if let Some(having) = &query.having {
         return Err(Error::unsupported("HAVING", having.span));
@@ -112,11 +213,20 @@ fn one(binder: &Binder, relation: &Relation, expr: &Expr, alias: Option<&ast::Id
         sql: binder.text(expr),
         key_of: column.filter(is_key).cloned(),
         after_field: alias.is_none() && matches!(expr.kind, ExprKind::Field { .. }),
+        implicit: false,
         span: expr.span,
     })
 }
 
-fn wildcard(scope: &Scope, source: Option<&ast::Ident>, span: Span, items: &mut Vec<Item>) -> Result<()> {
+/// The columns of the sources; those of their keys last when the result has others.
+fn wildcard(
+    scope: &Scope,
+    source: Option<&ast::Ident>,
+    span: Span,
+    keys_last: bool,
+    items: &mut Vec<Item>,
+) -> Result<()> {
+    let before = items.len();
     let sources = match source {
         Some(source) => std::slice::from_ref(scope.source(source)?),
         None => &scope.sources[..],
@@ -131,8 +241,19 @@ fn wildcard(scope: &Scope, source: Option<&ast::Ident>, span: Span, items: &mut 
                 sql: quote_identifier(&column.name),
                 key_of: (declared.kind == ColumnKind::Key).then(|| column.name.clone()),
                 after_field: false,
+                implicit: false,
                 span,
             });
+        }
+    }
+    if keys_last {
+        let columns = items.split_off(before);
+        let is_there = |item: &Item, items: &[Item]| items.iter().any(|other| other.implicit && other.sql == item.sql);
+        let (keys, values): (Vec<Item>, Vec<Item>) = columns.into_iter().partition(|item| item.key_of.is_some());
+        for item in values.into_iter().chain(keys) {
+            if !is_there(&item, items) {
+                items.push(item);
+            }
         }
     }
     Ok(())
@@ -152,6 +273,7 @@ fn struct_all(binder: &Binder, base: &Expr, span: Span, items: &mut Vec<Item>) -
             ty,
             key_of: None,
             after_field: true,
+            implicit: false,
             span,
         });
     }
@@ -190,7 +312,7 @@ fn name_the_unnamed(relation: &Relation, items: &mut [Item]) {
 fn check_names(items: &[Item], persistent: bool) -> Result<()> {
     for (i, item) in items.iter().enumerate() {
         let name = quote_identifier(&item.name);
-        if persistent && columns::RESERVED.contains(&item.name.as_str()) {
+        if persistent && !item.implicit && columns::RESERVED.contains(&item.name.as_str()) {
             return Err(Error::sql(format!("{name} is a reserved name, a column cannot have it"))
                 .hint(format!("Give it another: {name} AS ..."))
                 .at(item.span));

@@ -1,6 +1,7 @@
 //! `CREATE STREAM | TABLE s (columns) WITH (...)`.
 
 use super::Context;
+use super::persistent::{check_replacement, source_replaced};
 use crate::catalog::{Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::sql::ast::{CreateSource, SourceKind};
@@ -15,7 +16,7 @@ pub fn create_source(context: &Context, create: &CreateSource) -> Result<Relatio
     let span = create.name.span;
     let existing = context.catalog.find_relation(&create.name.name);
     if create.or_replace && (create.source || existing.is_some_and(|existing| existing.read_only)) {
-        return Err(Error::unsupported("CREATE OR REPLACE of a SOURCE", span));
+        return Err(source_replaced(&create.name));
     }
     if properties.kafka_topic.is_none() {
         return Err(Error::sql("KAFKA_TOPIC is missing").hint("Write WITH (KAFKA_TOPIC = '...').").at(span));
@@ -32,16 +33,21 @@ pub fn create_source(context: &Context, create: &CreateSource) -> Result<Relatio
             .detail(format!("{} does not say which columns a record has", value_format.name))
             .at(span));
     }
+    let kind = match create.kind {
+        SourceKind::Stream => RelationKind::Stream,
+        SourceKind::Table => RelationKind::Table,
+    };
+    if create.or_replace {
+        check_replacement(context, &create.name, kind, &schema)?;
+    }
     default_wrapping(context, &mut value_format, schema.value_columns().count());
     check_formats(&schema, &key_format, &value_format, span)?;
     Ok(Relation {
         name: create.name.name.clone(),
-        kind: match create.kind {
-            SourceKind::Stream => RelationKind::Stream,
-            SourceKind::Table => RelationKind::Table,
-        },
+        kind,
         topic: properties.topic(&create.name.name),
         timestamp: properties.timestamp(&schema)?,
+        window: properties.window()?,
         schema,
         key_format,
         value_format,

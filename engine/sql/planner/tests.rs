@@ -287,18 +287,165 @@ fn what_is_not_built_yet_is_refused_by_name() {
     ]);
     for (text, what, at) in [
         ("SELECT k, COUNT(*) FROM cars GROUP BY k EMIT CHANGES;", "GROUP BY", "GROUP BY k"),
-        ("CREATE STREAM s AS SELECT * FROM cars PARTITION BY id;", "PARTITION BY", "PARTITION BY id"),
-        ("SELECT * FROM t EMIT CHANGES;", "a query over a table", "t"),
-        ("CREATE TABLE x AS SELECT * FROM cars;", "CREATE TABLE ... AS SELECT", "x"),
+        ("SELECT * FROM t EMIT CHANGES;", "a push query over a table", "t"),
+        ("CREATE TABLE x AS SELECT * FROM t WHERE v > 1;", "WHERE over a table", "v > 1"),
         ("SELECT k FROM cars EMIT FINAL;", "EMIT FINAL", "EMIT FINAL"),
         ("CREATE STREAM z (v INT) WITH (kafka_topic='z', value_format='AVRO');", "format AVRO", "'AVRO'"),
-        (
-            "CREATE STREAM z (v INT) WITH (kafka_topic='z', value_format='JSON', window_type='SESSION');",
-            "property WINDOW_TYPE",
-            "window_type='SESSION'",
-        ),
     ] {
         world.refuses(text, &format!("{what} is not supported yet"), at);
+    }
+}
+
+/// The columns of a query's sink.
+fn sink_columns(plan: &QueryPlan) -> String {
+    match &plan.kind {
+        crate::plan::QueryKind::Persistent(sink) => sink.schema.to_string(),
+        crate::plan::QueryKind::Push { .. } => panic!("a push query has no sink"),
+    }
+}
+
+#[test]
+fn partition_by_chooses_the_key_and_star_puts_the_old_one_last() {
+    let mut world = World::new(&[CARS]);
+    for (name, query, columns) in [
+        ("a", "SELECT * FROM cars PARTITION BY id", "ID INTEGER KEY, SPEED BIGINT, NOTE STRING, K STRING"),
+        ("b", "SELECT * FROM cars PARTITION BY k", "K STRING KEY, ID INTEGER, SPEED BIGINT, NOTE STRING"),
+        ("c", "SELECT note, ABS(id) FROM cars PARTITION BY ABS(id)", "KSQL_COL_0 INTEGER KEY, NOTE STRING"),
+        ("d", "SELECT id AS n, k FROM cars PARTITION BY id", "N INTEGER KEY, K STRING"),
+        ("e", "SELECT k, id FROM cars PARTITION BY NULL", "K STRING, ID INTEGER"),
+        (
+            "f",
+            "SELECT * FROM cars PARTITION BY UCASE(note)",
+            "KSQL_COL_0 STRING KEY, ID INTEGER, SPEED BIGINT, NOTE STRING, K STRING",
+        ),
+    ] {
+        let plan = world.plan(&format!("CREATE STREAM {name} AS {query};"));
+        assert_eq!(sink_columns(&plan), columns, "{query}");
+        assert!(plan.rekeyed.is_some());
+    }
+    let two = "CREATE STREAM g WITH (key_format='JSON') AS SELECT id, note, k FROM cars PARTITION BY note, id;";
+    assert_eq!(sink_columns(&world.plan(two)), "NOTE STRING KEY, ID INTEGER KEY, K STRING");
+}
+
+#[test]
+fn partition_by_needs_its_columns_once_and_of_the_source() {
+    let mut world = World::new(&[CARS]);
+    let create = |query: &str| format!("CREATE STREAM x AS {query};");
+    world.refuses(
+        &create("SELECT id FROM cars PARTITION BY note"),
+        "NOTE of PARTITION BY is missing from the projection",
+        "note",
+    );
+    world.refuses(
+        &create("SELECT id, id AS i, k FROM cars PARTITION BY id"),
+        "the key column ID is in the projection more than once",
+        "id",
+    );
+    let error = world.refuses(&create("SELECT id AS i FROM cars PARTITION BY i"), "unknown column I", "i");
+    assert_eq!(
+        error.hint_text(),
+        Some("PARTITION BY reads the columns of the source, not the aliases of the projection.")
+    );
+    world.refuses(
+        "CREATE STREAM x WITH (key_format='JSON') AS SELECT id FROM cars PARTITION BY NULL;",
+        "KEY_FORMAT is given, and the stream has no key columns",
+        "'JSON'",
+    );
+    world.refuses(
+        &create("SELECT MAP('a' := id), k FROM cars PARTITION BY MAP('a' := id)"),
+        "a key cannot hold a MAP, found MAP<STRING, INTEGER>",
+        "MAP('a' := id)",
+    );
+}
+
+#[test]
+fn a_table_function_is_a_step_and_stands_in_a_select_list_only() {
+    let mut world = World::new(&[
+        "CREATE STREAM s (k STRING KEY, a ARRAY<INT>) WITH (kafka_topic='t', value_format='JSON');",
+        "CREATE TABLE t (k STRING PRIMARY KEY, a ARRAY<INT>) WITH (kafka_topic='t', value_format='JSON');",
+    ]);
+    let plan = world.plan("CREATE STREAM x AS SELECT k, EXPLODE(a) + 1 AS n FROM s WHERE ARRAY_LENGTH(a) > 1;");
+    let steps: Vec<_> = plan
+        .steps
+        .iter()
+        .map(|step| format!("{step:?}").split([' ', '(']).next().unwrap_or_default().to_string())
+        .collect();
+    assert_eq!(steps, ["Filter", "Explode", "Project"]);
+    assert_eq!(sink_columns(&plan), "K STRING KEY, N INTEGER");
+    world.refuses(
+        "CREATE STREAM y AS SELECT k FROM s WHERE EXPLODE(a) > 1;",
+        "EXPLODE makes several rows of one, so it can only stand in a select list",
+        "EXPLODE",
+    );
+    world.refuses(
+        "CREATE STREAM y AS SELECT k, EXPLODE(ARRAY[EXPLODE(a)]) FROM s;",
+        "EXPLODE cannot take the rows of another table function",
+        "EXPLODE",
+    );
+    world.refuses("CREATE STREAM y AS SELECT k, EXPLODE(k) FROM s;", "EXPLODE does not take (VARCHAR)", "EXPLODE");
+    world.refuses(
+        "CREATE TABLE y AS SELECT k, EXPLODE(a) FROM t;",
+        "EXPLODE works on the rows of a stream",
+        "SELECT k, EXPLODE(a) FROM t",
+    );
+}
+
+#[test]
+fn a_query_gives_what_its_source_is() {
+    let mut world = World::new(&[
+        CARS,
+        "CREATE TABLE t (k STRING PRIMARY KEY, v INT) WITH (kafka_topic='t', value_format='JSON');",
+    ]);
+    world.refuses("CREATE TABLE x AS SELECT * FROM cars;", "the query gives a stream, not a table", "x");
+    world.refuses("CREATE STREAM x AS SELECT * FROM t;", "the query gives a table, not a stream", "x");
+    let plan = world.plan("CREATE TABLE x AS SELECT k, v + 1 AS w FROM t;");
+    assert_eq!((plan.query_id.as_str(), sink_columns(&plan).as_str()), ("CTAS_X", "K STRING KEY, W INTEGER"));
+}
+
+#[test]
+fn windows_are_declared_whole_or_not_at_all() {
+    let mut world = World::new(&[]);
+    let declare = |window: &str| {
+        format!("CREATE STREAM s (k STRING KEY, v INT) WITH (kafka_topic='t', value_format='JSON', {window});")
+    };
+    for (window, message, at) in [
+        ("window_type='TUMBLING'", "TUMBLING windows need a WINDOW_SIZE", "'TUMBLING'"),
+        ("window_size='1 DAY'", "WINDOW_SIZE needs WINDOW_TYPE", "'1 DAY'"),
+        ("window_type='session', window_size='1 DAY'", "WINDOW_SIZE is not for SESSION windows", "'1 DAY'"),
+        ("window_type='SLIDING'", "WINDOW_TYPE needs SESSION, TUMBLING or HOPPING", "'SLIDING'"),
+        ("window_type='HOPPING', window_size='a day'", "WINDOW_SIZE needs a number and a unit of time", "'a day'"),
+    ] {
+        world.refuses(&declare(window), message, at);
+    }
+    world.run(&declare("window_type='hopping', window_size='30 seconds'")).expect("a whole window");
+    let plan = world.plan("CREATE STREAM x AS SELECT k, WINDOWSTART AS started FROM s;");
+    assert_eq!(sink_columns(&plan), "K STRING KEY, STARTED BIGINT");
+    assert_eq!(plan.source.window, Some(crate::types::SourceWindow::Time(30_000)));
+}
+
+#[test]
+fn lambdas_have_the_parameters_and_types_their_function_needs() {
+    let mut world = World::new(&[
+        "CREATE STREAM s (k STRING KEY, a ARRAY<INT>, m MAP<STRING, INT>, n BIGINT) WITH (kafka_topic='t', value_format='JSON');",
+    ]);
+    let plan = world.plan(
+        "CREATE STREAM x AS SELECT k, TRANSFORM(a, e => e + n) AS t, FILTER(m, (key, v) => v > n) AS f,
+        REDUCE(a, 0, (s, e) => s + e * n) AS r FROM s;",
+    );
+    assert_eq!(sink_columns(&plan), "K STRING KEY, T ARRAY<BIGINT>, F MAP<STRING, INTEGER>, R BIGINT");
+    for (call, message, at) in [
+        ("TRANSFORM(a, (x, y) => x)", "the lambda has 2 parameters, expected 1", "(x, y) => x"),
+        ("FILTER(a, x => x + 1)", "the lambda of FILTER needs a BOOLEAN, found INTEGER", "x + 1"),
+        (
+            "REDUCE(a, 'x', (s, e) => e)",
+            "the lambda of REDUCE needs a STRING, the type of the state, found INTEGER",
+            "e",
+        ),
+        ("TRANSFORM(n, x => x)", "TRANSFORM needs an ARRAY or a MAP, found BIGINT", "n"),
+        ("TRANSFORM(a, n)", "TRANSFORM does not take these arguments", "TRANSFORM(a, n)"),
+        ("INSTR(k, x => x)", "a lambda can only be an argument of TRANSFORM, FILTER or REDUCE", "x => x"),
+    ] {
+        world.refuses(&format!("CREATE STREAM y AS SELECT k, {call} AS c FROM s;"), message, at);
     }
 }
 
@@ -492,4 +639,25 @@ fn a_query_knows_the_functions_its_statement_calls_even_folded_ones() {
     assert_eq!(query.functions, ["ABS", "CEIL", "LCASE"]);
     assert_eq!(world.catalog.callers_of("LCASE"), ["CSAS_T"]);
     assert!(world.catalog.callers_of("UCASE").is_empty());
+}
+
+#[test]
+fn a_replacement_keeps_the_columns_of_what_it_replaces() {
+    let mut world = World::new(&[CARS, "CREATE STREAM a AS SELECT k, id, note FROM cars;"]);
+    let refused = "A cannot be replaced by this";
+    for query in ["SELECT k, id FROM cars", "SELECT k, note, id FROM cars", "SELECT k, id, speed, note FROM cars"] {
+        world.refuses(&format!("CREATE OR REPLACE STREAM a AS {query};"), refused, "a");
+    }
+    let error = world.refuses("CREATE OR REPLACE STREAM a AS SELECT id, note FROM cars PARTITION BY id;", refused, "a");
+    assert!(error.detail_text().is_some_and(|detail| detail.starts_with("the key columns are changed")));
+    world.refuses(
+        "CREATE OR REPLACE STREAM cars (k STRING KEY, id BIGINT) WITH (kafka_topic='cars', value_format='JSON');",
+        "CARS cannot be replaced by this",
+        "cars",
+    );
+    let text = "CREATE OR REPLACE STREAM a AS SELECT k, id, note, speed FROM cars;";
+    let StatementKind::CreateAsSelect(create) = parse_statement(text).expect("it parses").kind else { panic!() };
+    let (catalog, functions) = (world.catalog.clone(), FunctionRegistry::builtin());
+    let context = Context { catalog: &catalog, functions: &functions, defaults: Defaults::default(), statement: text };
+    assert!(create_as_select(&context, &create).is_ok());
 }

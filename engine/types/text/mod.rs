@@ -6,5 +6,8 @@
 
 pub mod base64;
 pub mod decimal;
+pub mod java_time;
+pub mod json;
 pub mod number;
 pub mod time;
+pub mod zone;

@@ -150,6 +150,7 @@ pub mod fixed {
                 key_format: FormatSpec::new(FormatName::Kafka),
                 value_format: FormatSpec::new(FormatName::Json),
                 timestamp: None,
+                window: None,
                 read_only: false,
                 sink_of: None,
                 statement: String::new(),

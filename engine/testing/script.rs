@@ -1,0 +1,261 @@
+//! Cases in SQL files: statements, `INSERT INTO ... VALUES` as the records that go in, `ASSERT` as what must come of them.
+//!
+//! A case begins with `--@test: name`. `--@expected.error:` and `--@expected.message:` say that its last statement must be
+//! refused, or its last `ASSERT` fail. A file without `--@test:` is one case. Every statement takes effect before the
+//! next one: a record that is inserted has passed all queries when the next statement is read.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::case::{Case, Exception};
+use super::driver::{Driver, Record};
+use crate::error::{Error, Result, Span};
+use crate::functions::value_key;
+use crate::plan::{OnError, QueryKind, QueryPlan, SourceScan};
+use crate::record::RawBatch;
+use crate::sql::ast::{Assert, CreateSource, Ident, StatementKind};
+use crate::sql::planner;
+use crate::topology::{Task, TaskOutput};
+use crate::types::{ColumnKind, quote_identifier};
+
+/// The cases of a file.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn read(path: &Path) -> Result<Vec<Case>> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Error::usage(format!("{} cannot be read", path.display())).detail(error.to_string()))?;
+    let file = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let mut cases: Vec<Case> = Vec::new();
+    let mut blank = Case::empty(&file, "the whole file");
+    blank.is_script = true;
+    for line in text.lines() {
+        let directive = |name: &str| line.trim().strip_prefix("--@").and_then(|rest| rest.strip_prefix(name));
+        if let Some(name) = directive("test:") {
+            cases.push(Case { name: name.trim().to_string(), ..blank.clone() });
+            continue;
+        }
+        let Some(case) = cases.last_mut() else {
+            // Comments before the first case belong to none; statements make the file a case of its own.
+            if !line.trim().is_empty() && !line.trim_start().starts_with("--") {
+                cases.push(Case { statements: vec![format!("{line}\n")], ..blank.clone() });
+            }
+            continue;
+        };
+        if let Some(class) = directive("expected.error:") {
+            case.exception.get_or_insert_with(Exception::default).class = class.trim().to_string();
+        } else if let Some(message) = directive("expected.message:") {
+            case.exception.get_or_insert_with(Exception::default).message = message.trim().to_string();
+        } else {
+            // One text: the statements are cut when they run, as those of any file.
+            match case.statements.first_mut() {
+                Some(text) => *text += &format!("{line}\n"),
+                None => case.statements.push(format!("{line}\n")),
+            }
+        }
+    }
+    Ok(cases)
+}
+
+/// Runs the statements of a text one after the other, records through all queries after each. Gives the number of the
+/// statement that failed, and how many there are.
+pub fn run(driver: &mut Driver, text: &str) -> Result<(), (Error, usize, usize)> {
+    let pieces = crate::sql::split::split(text).pieces;
+    let mut read = BTreeMap::new();
+    for (i, piece) in pieces.iter().enumerate() {
+        let one = &text[piece.span.start..piece.span.end];
+        let done = match crate::sql::parse_statement(one).map(|statement| statement.kind) {
+            Ok(StatementKind::Assert(assert)) => check(driver, &assert, &mut read),
+            _ => driver.execute(one).and_then(|()| driver.pump()),
+        };
+        let whole = Span::new(0, one.len());
+        done.map_err(|error| (error.or_at(whole), i + 1, pieces.len()))?;
+    }
+    Ok(())
+}
+
+/// `read`: how many records of each topic earlier asserts have read.
+fn check(driver: &Driver, assert: &Assert, read: &mut BTreeMap<String, usize>) -> Result<()> {
+    match assert {
+        Assert::Values { source, columns, values } => {
+            let (record, relation) = next(driver, source, read)?;
+            let Some(record) = record else { return Err(nothing(source)) };
+            if record.value.is_none() {
+                return Err(Error::sql("the next record is a tombstone").at(source.span));
+            }
+            let (expected, rowtime) =
+                planner::typed_values(&driver.context(), &relation, columns, values, source.span)?;
+            if let Some(time) = rowtime.filter(|time| *time != record.timestamp) {
+                let text = format!("the ROWTIME of the record is {}, expected {time}", record.timestamp);
+                return Err(Error::sql(text).at(source.span));
+            }
+            compare(&relation, &record, &expected, source.span)
+        }
+        Assert::NullValues { source, columns, values } => {
+            let (record, relation) = next(driver, source, read)?;
+            let Some(record) = record else { return Err(nothing(source)) };
+            if record.value.is_some() {
+                return Err(Error::sql("the next record is no tombstone").at(source.span));
+            }
+            let keys: Vec<Ident> = match columns.is_empty() {
+                false => columns.clone(),
+                true => relation
+                    .schema
+                    .key_columns()
+                    .map(|key| Ident { name: key.name.clone(), quoted: true, span: source.span })
+                    .collect(),
+            };
+            let (expected, _) = planner::typed_values(&driver.context(), &relation, &keys, values, source.span)?;
+            compare(&relation, &record, &expected, source.span)
+        }
+        Assert::Source { kind, name, columns, properties } => {
+            let relation = driver.catalog().relation(&name.name, name.span)?;
+            let declared = CreateSource {
+                kind: *kind,
+                or_replace: false,
+                source: false,
+                if_not_exists: false,
+                name: name.clone(),
+                columns: columns.clone(),
+                properties: properties.clone(),
+            };
+            let expected = planner::create_source(&driver.context(), &declared)?;
+            let wrong = |what: &str, expected: &dyn std::fmt::Display, found: &dyn std::fmt::Display| {
+                let text = format!("the {what} of {} is not as expected", quote_identifier(&name.name));
+                Err(Error::sql(text).detail(format!("expected {expected}, found {found}")).at(name.span))
+            };
+            if expected.kind != relation.kind {
+                return wrong("type", &expected.kind.as_str(), &relation.kind.as_str());
+            }
+            if expected.schema != relation.schema {
+                return wrong("schema", &expected.schema, &relation.schema);
+            }
+            if expected.topic.name != relation.topic.name {
+                return wrong("kafka topic", &expected.topic.name, &relation.topic.name);
+            }
+            if expected.key_format != relation.key_format {
+                return wrong("key format", &expected.key_format, &relation.key_format);
+            }
+            if expected.value_format != relation.value_format {
+                return wrong("value format", &expected.value_format, &relation.value_format);
+            }
+            if expected.timestamp != relation.timestamp {
+                let shown = |spec: &Option<crate::types::TimestampSpec>| {
+                    spec.as_ref().map_or_else(|| "none".to_string(), ToString::to_string)
+                };
+                return wrong("timestamp format", &shown(&expected.timestamp), &shown(&relation.timestamp));
+            }
+            Ok(())
+        }
+        Assert::Topic { exists, topic, .. } => {
+            let found = driver.layout(&topic.name).is_some();
+            let text = if found { "there is a topic" } else { "there is no topic" };
+            if found == *exists { Ok(()) } else { Err(Error::sql(format!("{text} {}", topic.name)).at(topic.span)) }
+        }
+        Assert::Schema { .. } => Err(Error::unsupported("ASSERT SCHEMA", Span::default())),
+    }
+}
+
+type Found = (Option<Record>, std::sync::Arc<crate::catalog::Relation>);
+
+/// The next record of a stream or table that no assert has read.
+fn next(driver: &Driver, source: &Ident, read: &mut BTreeMap<String, usize>) -> Result<Found> {
+    let relation = driver.catalog().relation(&source.name, source.span)?.clone();
+    let position = read.entry(relation.topic.name.clone()).or_insert(0);
+    let record = driver.written(&relation.topic.name).get(*position).cloned();
+    *position += usize::from(record.is_some());
+    Ok((record, relation))
+}
+
+fn nothing(source: &Ident) -> Error {
+    Error::sql(format!("there is no further record in {}", quote_identifier(&source.name))).at(source.span)
+}
+
+/// Compares columns of a record, by their positions in the schema, with the values they must have.
+fn compare(
+    relation: &crate::catalog::Relation,
+    record: &Record,
+    expected: &[(usize, datafusion::arrow::array::ArrayRef)],
+    span: Span,
+) -> Result<()> {
+    let schema = &relation.schema;
+    let source = SourceScan {
+        relation: relation.name.clone(),
+        topic: relation.topic.name.clone(),
+        key_format: relation.key_format.clone(),
+        value_format: relation.value_format.clone(),
+        schema: schema.clone(),
+        projection: vec![true; schema.columns.len()],
+        timestamp: None,
+        window: relation.window,
+        is_table: false,
+    };
+    let plan = QueryPlan {
+        query_id: "ASSERT".to_string(),
+        kind: QueryKind::Push { limit: None },
+        source,
+        steps: Vec::new(),
+        rekeyed: None,
+        output: schema.clone(),
+        on_error: OnError::Skip,
+    };
+    let mut raw = RawBatch::new(relation.topic.name.as_str().into(), 0);
+    record.headers.iter().for_each(|(name, value)| raw.headers.push(name, value.as_deref()));
+    raw.push(0, record.timestamp, record.key.as_deref(), record.value.as_deref());
+    let mut output = TaskOutput::default();
+    Task::new(&plan, 0)?.process(&raw, &mut output)?;
+    let Some(rows) = output.rows.filter(|rows| rows.num_rows() == 1) else {
+        return Err(Error::sql("the next record cannot be read").at(span));
+    };
+    for (position, value) in expected {
+        if value_key(rows.column(*position), 0) != value_key(value, 0) {
+            let column = &schema.columns[*position];
+            let shown = |array: &datafusion::arrow::array::ArrayRef| {
+                let mut text = Vec::new();
+                crate::types::cast::write_text(array.as_ref(), &column.ty, 0, &mut text);
+                String::from_utf8_lossy(&text).into_owned()
+            };
+            let kind = if column.kind == ColumnKind::Key { "key column" } else { "column" };
+            return Err(Error::sql(format!("{kind} {} of the next record differs", quote_identifier(&column.name)))
+                .detail(format!("expected {}, found {}", shown(value), shown(rows.column(*position))))
+                .at(span));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHAIN: &str = "CREATE STREAM s (k STRING KEY, v INT) WITH (kafka_topic='s', value_format='JSON');
+        CREATE STREAM t AS SELECT k, v + 1 AS w FROM s; CREATE STREAM u AS SELECT k, w * 2 AS x FROM t WHERE w > 1;
+        INSERT INTO s (rowtime, k, v) VALUES (7, 'a', 1);";
+
+    fn outcome(statements: &str) -> Result<(), (String, usize)> {
+        let mut driver = Driver::new(&[]).expect("no properties");
+        run(&mut driver, &format!("{CHAIN}{statements}")).map_err(|(error, at, _)| (error.to_string(), at))
+    }
+
+    #[test]
+    fn records_pass_all_queries_before_the_next_statement() {
+        let good = "ASSERT VALUES t (rowtime, k, w) VALUES (7, 'a', 2); ASSERT VALUES u (x) VALUES (4);
+            INSERT INTO s VALUES ('b', 0); INSERT INTO s VALUES ('c', 5); ASSERT VALUES u (k, x) VALUES ('c', 12);
+            ASSERT STREAM u (k STRING KEY, x INT) WITH (kafka_topic='U', value_format='JSON');";
+        assert_eq!(outcome(good), Ok(()));
+    }
+
+    #[test]
+    fn a_difference_is_named_with_its_statement() {
+        let differs = outcome("ASSERT VALUES t (k, w) VALUES ('a', 3);");
+        assert_eq!(differs, Err(("column W of the next record differs: expected 3, found 2".to_string(), 5)));
+        let late = outcome("ASSERT VALUES t (rowtime) VALUES (8);");
+        assert_eq!(late, Err(("the ROWTIME of the record is 7, expected 8".to_string(), 5)));
+        let none = outcome("ASSERT VALUES t (w) VALUES (2); ASSERT VALUES t (w) VALUES (2);");
+        assert_eq!(none, Err(("there is no further record in T".to_string(), 6)));
+        let tombstone = outcome("ASSERT NULL VALUES t KEY ('a');");
+        assert_eq!(tombstone, Err(("the next record is no tombstone".to_string(), 5)));
+        let kind = outcome("ASSERT TABLE t (k STRING PRIMARY KEY, w INT) WITH (kafka_topic='T', value_format='JSON');");
+        assert_eq!(kind, Err(("the type of T is not as expected: expected table, found stream".to_string(), 5)));
+    }
+}

@@ -1,0 +1,446 @@
+//! One case from start to verdict.
+
+use std::collections::BTreeMap;
+
+use super::case::{Case, CaseRecord, ExpectedSource};
+use super::compare::difference;
+use super::driver::{Driver, Mode, Record};
+use super::records::{Layout, Side, from_base64, with_window};
+use super::script;
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use crate::sql::ast::{ColumnConstraint, Expr, ExprKind, Query, Relation, SelectItem, StatementKind};
+use crate::sql::{bind, parse_statements};
+use crate::types::text::json::Json;
+use crate::types::{Column, ColumnKind, FormatName, Schema};
+
+/// What kind of case it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Every record by itself.
+    Stateless,
+    /// Records meet other records: aggregates, joins, windows, new keys.
+    Stateful,
+    /// Must be refused; about statements that are stateless.
+    Refused,
+    /// Must be refused; about statements that are stateful.
+    RefusedStateful,
+}
+
+impl Kind {
+    /// Its name in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Stateless => "stateless",
+            Kind::Stateful => "stateful",
+            Kind::Refused => "refused",
+            Kind::RefusedStateful => "refused-stateful",
+        }
+    }
+}
+
+/// How a case went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// As expected.
+    Pass,
+    /// Otherwise; the reason in a line.
+    Fail(String),
+    /// Not run; the reason.
+    Skip(String),
+}
+
+/// The verdict on one case.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// How it went.
+    pub outcome: Outcome,
+    /// What kind of case it is.
+    pub kind: Kind,
+    /// For a refused case, whether the refusal shares the key words of the message expected.
+    pub message_matches: Option<bool>,
+    /// Expected and actual records of the topic that differs, side by side, the first difference marked.
+    pub table: Vec<[String; 2]>,
+    /// The row of `table` that differs first.
+    pub marked: Option<usize>,
+    /// For a refused case, why and where the last statement was refused.
+    pub refusal: Option<String>,
+}
+
+impl Verdict {
+    fn new(kind: Kind, outcome: Outcome) -> Verdict {
+        Verdict { outcome, kind, message_matches: None, table: Vec::new(), marked: None, refusal: None }
+    }
+}
+
+/// Runs a case.
+pub fn run(case: &Case, mode: Mode) -> Verdict {
+    let kind = kind_of(case);
+    if !case.enabled {
+        return Verdict::new(kind, Outcome::Skip("the file disables it".to_string()));
+    }
+    if case.is_rest {
+        return Verdict::new(kind, Outcome::Skip("it is made of requests to a server".to_string()));
+    }
+    if case.is_script {
+        return scripted(case, kind);
+    }
+    match &case.exception {
+        Some(_) => refused(case, kind, mode),
+        None => positive(case, kind, mode),
+    }
+}
+
+/// Formats this engine does not have; a case that needs one is not run.
+const MISSING_FORMATS: [&str; 4] = ["AVRO", "PROTOBUF", "PROTOBUF_NOSR", "JSON_SR"];
+
+fn missing_format(error: &Error) -> Option<Outcome> {
+    let format =
+        MISSING_FORMATS.iter().find(|format| error.message() == format!("format {format} is not supported yet"))?;
+    Some(Outcome::Skip(format!("format {format} is missing")))
+}
+
+fn positive(case: &Case, kind: Kind, mode: Mode) -> Verdict {
+    let fail = |error: Error| {
+        let reason = Outcome::Fail(format!("refused: {error}"));
+        Verdict::new(kind, missing_format(&error).unwrap_or(reason))
+    };
+    let mut driver = match Driver::new(&case.properties) {
+        Ok(driver) => driver,
+        Err(error) => return fail(error),
+    };
+    if let Err(error) = driver.execute(&case.statements.join("\n")) {
+        return fail(error);
+    }
+    if let Some(wrong) = case.sources.iter().find_map(|source| check_source(driver.catalog(), source)) {
+        return Verdict::new(kind, Outcome::Fail(wrong));
+    }
+    let inputs = inputs_of(case, &driver);
+    let bad = match driver.run(&inputs, mode) {
+        Ok(bad) => bad,
+        Err(error) => return fail(error),
+    };
+    let mut topics: Vec<&str> = Vec::new();
+    for output in &case.outputs {
+        if !topics.contains(&output.topic.as_str()) {
+            topics.push(&output.topic);
+        }
+    }
+    for topic in topics {
+        let expected: Vec<&CaseRecord> = case.outputs.iter().filter(|output| output.topic == topic).collect();
+        let layout = layout_of(case, &driver, topic);
+        let actual: Vec<Shown> = driver.written(topic).iter().map(|record| Shown::new(record, &layout)).collect();
+        if let Some(verdict) = check_topic(kind, topic, &expected, &actual, &layout, bad) {
+            return verdict;
+        }
+    }
+    Verdict::new(kind, Outcome::Pass)
+}
+
+fn refused(case: &Case, kind: Kind, mode: Mode) -> Verdict {
+    let exception = case.exception.clone().unwrap_or_default();
+    let mut driver = match Driver::new(&case.properties) {
+        Ok(driver) => driver,
+        Err(error) => return Verdict::new(kind, Outcome::Fail(error.to_string())),
+    };
+    let mut error = None;
+    for (i, statement) in case.statements.iter().enumerate() {
+        if let Err(found) = driver.execute(statement) {
+            if i + 1 < case.statements.len() {
+                let skip = missing_format(&found);
+                let reason = format!("statement {} of {} was refused: {found}", i + 1, case.statements.len());
+                return Verdict::new(kind, skip.unwrap_or(Outcome::Fail(reason)));
+            }
+            error = Some(found);
+        }
+    }
+    if error.is_none() && Driver::is_of_records(&exception) {
+        let inputs = inputs_of(case, &driver);
+        error = driver.run(&inputs, mode).err();
+        if let Some(found) = error {
+            let mut verdict = Verdict::new(kind, Outcome::Pass);
+            verdict.message_matches = Some(shares_words(&exception.message, &found));
+            return verdict;
+        }
+    }
+    let Some(error) = error else {
+        return Verdict::new(kind, Outcome::Fail("the last statement was accepted".to_string()));
+    };
+    let outcome = if error.message().ends_with("is not supported yet") {
+        missing_format(&error).unwrap_or_else(|| Outcome::Fail(format!("refused for now only: {error}")))
+    } else if error.span().is_none() {
+        Outcome::Fail(format!("the refusal names no place: {error}"))
+    } else {
+        Outcome::Pass
+    };
+    let mut verdict = Verdict::new(kind, outcome);
+    verdict.message_matches = Some(shares_words(&exception.message, &error));
+    let last = case.statements.last().map_or("", String::as_str);
+    let place = error.span().and_then(|span| last.get(span.start..span.end)).unwrap_or_default();
+    verdict.refusal = Some(format!("{error}, at `{place}`"));
+    verdict
+}
+
+/// A case of an SQL file.
+fn scripted(case: &Case, kind: Kind) -> Verdict {
+    let text = case.statements.first().map_or("", String::as_str);
+    let ran = Driver::new(&case.properties)
+        .map_err(|error| (error, 0, 0))
+        .and_then(|mut driver| script::run(&mut driver, text));
+    let fail = |reason: String| Verdict::new(kind, Outcome::Fail(reason));
+    let place = |error: &Error| if error.span().is_some() { "" } else { ", without a place" };
+    match (ran, &case.exception) {
+        (Ok(()), None) => Verdict::new(kind, Outcome::Pass),
+        (Ok(()), Some(_)) => fail("every statement was accepted".to_string()),
+        (Err((error, at, all)), expected) => {
+            if let Some(skip) = missing_format(&error) {
+                return Verdict::new(kind, skip);
+            }
+            match expected {
+                Some(exception) if at == all && !error.message().ends_with("is not supported yet") => {
+                    let mut verdict = Verdict::new(kind, Outcome::Pass);
+                    verdict.message_matches = Some(shares_words(&exception.message, &error));
+                    verdict.refusal = Some(error.to_string());
+                    verdict
+                }
+                _ => fail(format!("statement {at} of {all}: {error}{}", place(&error))),
+            }
+        }
+    }
+}
+
+/// Whether at least a third of the words of a message that say something stand in an error's texts.
+fn shares_words(expected: &str, error: &Error) -> bool {
+    let ours = format!(
+        "{} {} {}",
+        error.message(),
+        error.detail_text().unwrap_or_default(),
+        error.hint_text().unwrap_or_default()
+    )
+    .to_uppercase();
+    let first = expected.lines().next().unwrap_or_default().to_uppercase();
+    let words: Vec<&str> =
+        first.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| word.len() > 3).collect();
+    let shared = words.iter().filter(|word| ours.contains(**word)).count();
+    words.is_empty() || 3 * shared >= words.len()
+}
+
+fn layout_of(case: &Case, driver: &Driver, topic: &str) -> Layout {
+    if let Some(layout) = driver.layout(topic) {
+        return layout.clone();
+    }
+    let spec = case.topics.iter().find(|(name, ..)| name == topic);
+    let format = |text: Option<&Option<String>>, default| {
+        text.and_then(|text| FormatName::parse(text.as_deref().unwrap_or_default())).unwrap_or(default)
+    };
+    Layout::unknown(
+        format(spec.map(|(_, key, _)| key), FormatName::Kafka),
+        format(spec.map(|(_, _, value)| value), FormatName::Json),
+    )
+}
+
+fn inputs_of(case: &Case, driver: &Driver) -> BTreeMap<String, Vec<Record>> {
+    let mut inputs: BTreeMap<String, Vec<Record>> = BTreeMap::new();
+    for input in &case.inputs {
+        let layout = layout_of(case, driver, &input.topic);
+        let key = layout.encode(Side::Key, &input.key);
+        let key = match &input.window {
+            Some(window) => key.map(|key| with_window(key, window)),
+            None => key,
+        };
+        let headers =
+            input.headers.iter().map(|(name, value)| (name.clone(), value.as_deref().map(from_base64))).collect();
+        inputs.entry(input.topic.clone()).or_default().push(Record {
+            key,
+            value: layout.encode(Side::Value, &input.value),
+            timestamp: input.timestamp.unwrap_or(0),
+            headers,
+        });
+    }
+    inputs
+}
+
+/// A record the way a case writes it.
+struct Shown {
+    key: Json,
+    value: Json,
+    window: Option<(i64, Option<i64>)>,
+    timestamp: i64,
+    headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Shown {
+    fn new(record: &Record, layout: &Layout) -> Shown {
+        let mut key = record.key.as_deref();
+        let mut window = None;
+        let number = |bytes: &[u8]| bytes.try_into().map(i64::from_be_bytes).unwrap_or_default();
+        if let (Some(session), Some(bytes)) = (layout.windowed, key) {
+            let tail = if session { 16 } else { 8 };
+            if let Some(at) = bytes.len().checked_sub(tail) {
+                let (plain, rest) = bytes.split_at(at);
+                window = Some(match session {
+                    true => (number(&rest[8..]), Some(number(&rest[..8]))),
+                    false => (number(rest), None),
+                });
+                key = Some(plain);
+            }
+        }
+        Shown {
+            key: layout.decode(Side::Key, key),
+            value: layout.decode(Side::Value, record.value.as_deref()),
+            window,
+            timestamp: record.timestamp,
+            headers: record.headers.clone(),
+        }
+    }
+}
+
+fn check_topic(
+    kind: Kind,
+    topic: &str,
+    expected: &[&CaseRecord],
+    actual: &[Shown],
+    layout: &Layout,
+    bad: u64,
+) -> Option<Verdict> {
+    let (key_type, value_type) = (layout.whole_type(Side::Key), layout.whole_type(Side::Value));
+    let one = |wanted: &CaseRecord, found: &Shown| -> Option<String> {
+        if let Some(difference) = difference(&wanted.key, &found.key, key_type.as_ref(), "key") {
+            return Some(difference);
+        }
+        if let Some(difference) = difference(&wanted.value, &found.value, value_type.as_ref(), "value") {
+            return Some(difference);
+        }
+        let window = wanted.window.as_ref().map(|window| (window.start, window.session.then_some(window.end)));
+        if window != found.window {
+            return Some("window: it differs".to_string());
+        }
+        if let Some(time) = wanted.timestamp.filter(|time| *time != found.timestamp) {
+            return Some(format!("timestamp: expected {time}, found {}", found.timestamp));
+        }
+        let headers: Vec<(String, Option<Vec<u8>>)> =
+            wanted.headers.iter().map(|(name, value)| (name.clone(), value.as_deref().map(from_base64))).collect();
+        (headers != found.headers).then(|| "headers: they differ".to_string())
+    };
+    let mut marked = expected.iter().zip(actual).enumerate().find_map(|(i, (w, f))| Some((i, one(w, f)?)));
+    if marked.is_none() && expected.len() != actual.len() {
+        let what = format!("{} records expected, {} found", expected.len(), actual.len());
+        marked = Some((expected.len().min(actual.len()), what));
+    }
+    let (row, what) = marked?;
+    let reports = if bad > 0 { format!(" ({bad} reports of bad records)") } else { String::new() };
+    let mut verdict = Verdict::new(kind, Outcome::Fail(format!("topic {topic}, record {}: {what}{reports}", row + 1)));
+    let rows = expected.len().max(actual.len());
+    verdict.marked = Some(row);
+    verdict.table = (0..rows)
+        .map(|row| {
+            let left = expected.get(row).map_or_else(String::new, |record| {
+                let time = record.timestamp.map_or_else(String::new, |time| format!(" @{time}"));
+                format!("{} {}{time}", record.key, record.value)
+            });
+            let right = actual
+                .get(row)
+                .map_or_else(String::new, |found| format!("{} {} @{}", found.key, found.value, found.timestamp));
+            [left, right]
+        })
+        .collect();
+    Some(verdict)
+}
+
+/// What is wrong with a stream or table that must exist, if anything is.
+fn check_source(catalog: &Catalog, expected: &ExpectedSource) -> Option<String> {
+    let name = &expected.name;
+    let Some(relation) = catalog.find_relation(name) else { return Some(format!("there is no {name}")) };
+    if relation.kind.as_str() != expected.kind {
+        return Some(format!("{name} is a {}, expected a {}", relation.kind.as_str(), expected.kind));
+    }
+    let schema = expected.schema.as_ref()?;
+    let wanted = match columns_of(catalog, schema) {
+        Ok(wanted) => wanted,
+        Err(error) => return Some(format!("the expected schema of {name} cannot be read: {error}")),
+    };
+    let sorted = |schema: &Schema| {
+        let mut columns = schema.columns.clone();
+        columns.sort_by_key(|column| column.kind != ColumnKind::Key);
+        Schema::new(columns)
+    };
+    let (wanted, found) = (sorted(&wanted), sorted(&relation.schema));
+    (wanted != found).then(|| format!("the columns of {name}: expected {wanted}, found {found}"))
+}
+
+/// Columns as written; that their names may be declared by nobody does not matter here.
+fn columns_of(catalog: &Catalog, schema: &str) -> Result<Schema> {
+    let statement = parse_statements(&format!("CREATE STREAM x ({schema});"))?.pop();
+    let Some(StatementKind::CreateSource(create)) = statement.map(|statement| statement.kind) else {
+        return Err(Error::sql("no columns"));
+    };
+    let columns = create.columns.iter().map(|column| {
+        let ty = bind::columns::resolve_type(catalog, &column.ty)?;
+        let kind = match &column.constraint {
+            Some(ColumnConstraint::Key | ColumnConstraint::PrimaryKey) => ColumnKind::Key,
+            Some(ColumnConstraint::Headers) => ColumnKind::Headers,
+            Some(ColumnConstraint::Header(name)) => ColumnKind::Header(name.clone()),
+            None => ColumnKind::Value,
+        };
+        Ok(Column { name: column.name.name.clone(), ty, kind })
+    });
+    Ok(Schema::new(columns.collect::<Result<_>>()?))
+}
+
+/// What kind of case its statements make it.
+fn kind_of(case: &Case) -> Kind {
+    let text = case.statements.join("\n");
+    let stateful =
+        crate::sql::split::split(&text).pieces.iter().any(|piece| match crate::sql::parse_statement(piece.text) {
+            Ok(statement) => match &statement.kind {
+                StatementKind::CreateAsSelect(create) => is_stateful(&create.query),
+                StatementKind::InsertSelect { query, .. } | StatementKind::Query(query) => is_stateful(query),
+                _ => false,
+            },
+            Err(_) => false,
+        });
+    match (case.exception.is_some(), stateful) {
+        (false, false) => Kind::Stateless,
+        (false, true) => Kind::Stateful,
+        (true, false) => Kind::Refused,
+        (true, true) => Kind::RefusedStateful,
+    }
+}
+
+/// Functions that compute over several records.
+const AGGREGATES: [&str; 18] = [
+    "ATTR",
+    "AVG",
+    "COLLECT_LIST",
+    "COLLECT_SET",
+    "CORRELATION",
+    "COUNT",
+    "COUNT_DISTINCT",
+    "EARLIEST_BY_OFFSET",
+    "HISTOGRAM",
+    "LATEST_BY_OFFSET",
+    "MAX",
+    "MIN",
+    "STDDEV_SAMP",
+    "STDDEV_SAMPLE",
+    "SUM",
+    "SUM_LIST",
+    "TOPK",
+    "TOPKDISTINCT",
+];
+
+fn is_stateful(query: &Query) -> bool {
+    let aggregates = |expr: &Expr| calls_aggregate(&mut expr.clone());
+    matches!(query.from, Relation::Join(_))
+        || query.group_by.is_some()
+        || query.partition_by.is_some()
+        || query.window.is_some()
+        || query.having.is_some()
+        || query.items.iter().any(|item| matches!(item, SelectItem::Expr { expr, .. } if aggregates(expr)))
+}
+
+fn calls_aggregate(expr: &mut Expr) -> bool {
+    let mut found = matches!(&expr.kind, ExprKind::Call { name, .. } if AGGREGATES.contains(&name.name.as_str()));
+    expr.for_each_child_mut(&mut |child| found |= calls_aggregate(child));
+    found
+}
