@@ -89,6 +89,7 @@ pub fn alter_source(
         }
         relation.schema.columns.push(column);
     }
-    relation.statement = shown.to_string();
+    // What made it is both statements, in this order.
+    relation.statement = format!("{};\n{shown}", relation.statement.trim_end().trim_end_matches(';'));
     Ok(relation)
 }
