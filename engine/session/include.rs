@@ -33,6 +33,11 @@ impl Including {
         Including { stack, folder: path.parent().map(Path::to_path_buf).unwrap_or_default() }
     }
 
+    /// The folder that relative names start from; empty is the working directory.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Reads the file that a `RUN SCRIPT` names.
     ///
     /// # Errors

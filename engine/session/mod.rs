@@ -39,6 +39,8 @@ pub use include::Including;
 pub use outcome::{CancelHandle, EndReason, Listing, Outcome, Progress, RowColumn, RowEvent, RowStream};
 pub use script::{ScriptError, SourceText};
 
+use std::path::PathBuf;
+
 use crate::config::{Origin, Settings};
 use crate::error::Result;
 use crate::sql::prepare::prepare;
@@ -51,12 +53,14 @@ pub struct Session {
     engine: Engine,
     settings: Settings,
     variables: Variables,
+    /// The folder that relative paths in statements start from; empty is the working directory.
+    folder: PathBuf,
 }
 
 impl Session {
     pub(super) fn new(engine: Engine) -> Session {
         let settings = engine.0.settings.clone();
-        Session { engine, settings, variables: Variables::default() }
+        Session { engine, settings, variables: Variables::default(), folder: PathBuf::new() }
     }
 
     /// The engine behind the session.
@@ -72,6 +76,11 @@ impl Session {
     /// Sets a setting for the statements that follow, as `SET` does.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         self.settings.set(Origin::Set, name, value).map(drop)
+    }
+
+    /// Says which file the statements that follow stand in: relative paths in them start from its folder.
+    pub fn reads(&mut self, file: &Including) {
+        self.folder = file.folder().to_path_buf();
     }
 
     /// The variables of `DEFINE`, by name.

@@ -143,7 +143,7 @@ impl<'a> Planner<'a> {
             engine: &session.engine,
             catalog: Catalog::clone(&session.engine.0.catalog.snapshot()),
             functions: session.engine.0.functions.snapshot(),
-            folder: PathBuf::new(),
+            folder: session.folder.clone(),
             dropped: BTreeSet::new(),
             settings: session.settings.clone(),
             variables: session.variables.clone(),

@@ -82,6 +82,12 @@ const STATEMENTS: &[Statement] = &[
         example: "DROP STREAM IF EXISTS hot DELETE TOPIC;",
     },
     Statement {
+        name: "create function",
+        form: "CREATE [OR REPLACE] FUNCTION [IF NOT EXISTS] name FROM 'path'\nDROP FUNCTION [IF EXISTS] name",
+        about: "a function from Rust source, built with cargo; DESCRIBE FUNCTION shows what it takes",
+        example: "CREATE FUNCTION zscore FROM 'zscore.rs';",
+    },
+    Statement {
         name: "create connector",
         form: "CREATE [OR REPLACE] SOURCE CONNECTOR [IF NOT EXISTS] name WITH ('connector.class'='class', 'property'='value', ...)\nPAUSE CONNECTOR name\nRESUME CONNECTOR name",
         about: "brings records into topics; SHOW CONNECTOR PLUGINS lists the classes",

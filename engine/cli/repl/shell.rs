@@ -113,7 +113,7 @@ impl<'a> Shell<'a> {
                 Err(error) => self.failed(error.or_at(file.span), text, name),
             },
             Err(error) => self.failed(error, text, name),
-            Ok(None) => match self.execute(statement) {
+            Ok(None) => match self.execute_in(statement, including) {
                 Ok(flow) => flow,
                 Err(error) => {
                     // The place counts from the start of the whole text.
@@ -132,6 +132,14 @@ impl<'a> Shell<'a> {
         if let Some(names) = &self.names {
             names.refresh(self.session);
         }
+        flow
+    }
+
+    /// Executes a statement that stands in a file.
+    fn execute_in(&mut self, statement: &str, including: &Including) -> Result<Flow> {
+        self.session.reads(including);
+        let flow = self.execute(statement);
+        self.session.reads(&Including::nothing());
         flow
     }
 
