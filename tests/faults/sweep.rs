@@ -71,7 +71,7 @@ fn sweep(guarantee: &str) {
 fn run(guarantee: &str, nth: u64, after: bool, what: &mut String) -> Outcome<usize> {
     let mut bench = Bench::start(guarantee, 5)?;
     bench.feed(10)?;
-    let refused = (nth % 2 == 0) != after;
+    let refused = nth.is_multiple_of(2) != after;
     let fault = if refused { Fault::fail() } else { Fault::cut() };
     let fault = fault.from_client(ENGINE).nth(nth);
     let placed = bench.hooks.add(if after { fault.after() } else { fault });

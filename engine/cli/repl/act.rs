@@ -142,10 +142,7 @@ impl Shell<'_> {
         if !self.interactive {
             return Err(Error::sql("an editor needs a terminal"));
         }
-        let text = match pending.or_else(|| self.last.clone().map(|statement| statement + ";")) {
-            Some(text) => text,
-            None => String::new(),
-        };
+        let text = pending.or_else(|| self.last.clone().map(|statement| statement + ";")).unwrap_or_default();
         let Some(edited) = edit::edit(&text, self.interrupts)? else {
             self.console.whisper("nothing was saved, nothing is run");
             return Ok(Flow::Next);
