@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`deliver`] is the contract with Kafka, [`to_kafka`] fulfils it; [`connector`] is the contract with the
 //! statements, [`properties`] what a statement says; [`worker`] runs a source in a thread of its own, with [`control`] and
-//! [`positions`]; [`file`] reads files that way, [`datagen`] makes readings; [`mqtt`] is the listener for devices and a small client; [`cars`] makes the
+//! [`positions`]; [`file`](mod@file) reads files that way, [`datagen`] makes readings; [`mqtt`] is the listener for devices and a small client; [`cars`] makes the
 //! demo's readings.
 
 pub mod deliver;

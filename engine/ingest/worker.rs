@@ -1,6 +1,6 @@
 //! A connector whose source is read by one thread and written in transactions: files, generated readings.
 //!
-//! The thread fills a batch from its [`Source`], writes it, and every [`COMMIT_INTERVAL`] commits it together with the
+//! The thread fills a batch from its [`Source`], writes it, and every `COMMIT_INTERVAL` commits it together with the
 //! source's position. A process that dies leaves an open transaction, which its successor ends before it reads the position:
 //! so every record is in its topic exactly once. Without transactions (`processing.guarantee`) the position is written when
 //! the records are delivered: none is lost, some may come twice.

@@ -2,7 +2,7 @@
 //!
 //! The same seed gives the same records, over restarts too: where it was is kept like the position in a file.
 //!
-//! Reading order: [`config`] (the `WITH` clause), [`sensor`] (the model behind `'kind' = 'sensor'`), [`source`] (records at a
+//! Reading order: `config` (the `WITH` clause), `sensor` (the model behind `'kind' = 'sensor'`), `source` (records at a
 //! rate). `'kind' = 'cars'` are the demo's readings, [`Cars`](super::cars::Cars).
 
 mod config;

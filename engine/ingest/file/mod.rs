@@ -2,9 +2,9 @@
 //!
 //! Each line is in its topic exactly once, whatever dies in between: its position is in the transaction of its record.
 //!
-//! Reading order: [`config`] (the `WITH` clause), [`cut`] (bytes to lines), [`csv`] and [`ndjson`] (a line to a record),
-//! [`place`] (how far a file was read, and whether it is still the same), [`list`] (which files), [`source`] (the thread's
-//! side), [`report`] (what is said of bad lines).
+//! Reading order: `config` (the `WITH` clause), `cut` (bytes to lines), `csv` and `ndjson` (a line to a record),
+//! `place` (how far a file was read, and whether it is still the same), `list` (which files), `source` (the thread's
+//! side), `report` (what is said of bad lines).
 
 mod config;
 mod csv;
