@@ -30,7 +30,7 @@
 //! | 0 | [`error`], [`config`], [`notice`]: what went wrong; settings; what the engine says on its own |
 //! | 1 | [`types`]: SQL types, schemas, casts |
 //! | 2 | [`record`]: columns of undecoded records, batches of decoded ones |
-//! | 3 | [`kafka`] the client, [`broker`] the embedded broker, [`formats`], [`anomaly`] models and scores, [`ingest`] MQTT |
+//! | 3 | [`kafka`] the client, [`broker`] the embedded broker, [`formats`], [`anomaly`] models and scores, [`ingest`] MQTT, files, generated readings |
 //! | 4 | [`functions`], [`plan`] what to run, [`catalog`] what there is by name |
 //! | 5 | [`sql`] text to plan, [`operators`] state machines over batches |
 //! | 6 | [`topology`] one stage on one partition, [`runtime`] threads, positions, commits |
@@ -41,7 +41,8 @@
 //!
 //! 1. `kafka/reader.rs`: librdkafka hands over a batch; copied column-wise into a [`record::RawBatch`]
 //! 2. `runtime/query.rs`, `runtime/ownership.rs`: the query's thread gives it to the task of its partition
-//! 3. `topology/input.rs`, `formats/`: bytes to Arrow columns, only those the plan reads; a bad record becomes a report
+//! 3. `topology/input.rs`, `formats/`: bytes to Arrow columns, only those the plan reads; a bad record becomes a report,
+//!    and with `ON_ERROR = 'dead_letter'` a record of its own topic (`topology/dead_letter.rs`)
 //! 4. `operators/filter.rs`, `operators/project.rs`: expressions over the whole batch; `anomaly(...)` runs here
 //! 5. `topology/output.rs`: rows to keys and values
 //! 6. `kafka/writer.rs`: into the open transaction

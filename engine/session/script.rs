@@ -34,8 +34,8 @@ pub struct ScriptError {
 }
 
 impl Session {
-    /// Carries out files as one, and in them the files of `RUN SCRIPT`. Outcomes go to `outcome` as they come, each with its statement; push queries and `PRINT`s
-    /// come last, so that everything they read is being written when they start.
+    /// Carries out files as one, and in them the files of `RUN SCRIPT`. Outcomes go to `outcome` as they come, each with its
+    /// statement; push queries and `PRINT`s come last, so that everything they read is being written when they start.
     ///
     /// # Errors
     /// The first error. When it was found while planning, nothing was started.
