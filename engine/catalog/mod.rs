@@ -1,6 +1,6 @@
 //! Names and what they stand for: streams, tables, queries, types, connectors.
 //!
-//! A [`Catalog`] is a value: cloning it copies a few maps of pointers. Readers hold a snapshot; a statement works on a
+//! A [`Catalog`] is a value: cloning it copies a few pointers. Readers hold a snapshot; a statement works on a
 //! clone, and [`SharedCatalog::change`] puts the clone in place only after everything succeeded, so a failed
 //! statement leaves no trace. Nothing in here talks to a broker.
 //!
@@ -28,13 +28,13 @@ use parking_lot::RwLock;
 use crate::error::{Error, Result, Span};
 use crate::types::{SqlType, quote_identifier};
 
-/// Everything that has a name. Cheap to clone.
+/// Everything that has a name. A clone is four pointers; a change copies the map it touches.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
-    relations: BTreeMap<String, Arc<Relation>>,
-    queries: BTreeMap<String, Arc<CatalogQuery>>,
-    types: BTreeMap<String, SqlType>,
-    connectors: BTreeMap<String, Arc<Connector>>,
+    relations: Arc<BTreeMap<String, Arc<Relation>>>,
+    queries: Arc<BTreeMap<String, Arc<CatalogQuery>>>,
+    types: Arc<BTreeMap<String, SqlType>>,
+    connectors: Arc<BTreeMap<String, Arc<Connector>>>,
 }
 
 impl Catalog {
@@ -117,7 +117,7 @@ impl Catalog {
             return Err(exists(existing.kind.as_str(), &relation.name, span)
                 .hint("Write CREATE OR REPLACE to change it, or IF NOT EXISTS to keep it."));
         }
-        self.relations.insert(relation.name.clone(), Arc::new(relation));
+        Arc::make_mut(&mut self.relations).insert(relation.name.clone(), Arc::new(relation));
         Ok(())
     }
 
@@ -140,7 +140,7 @@ impl Catalog {
                 .hint(format!("TERMINATE {first}; first."))
                 .at(span));
         }
-        self.relations.remove(name);
+        Arc::make_mut(&mut self.relations).remove(name);
         Ok(relation)
     }
 
@@ -149,14 +149,14 @@ impl Catalog {
         if !replace && self.queries.contains_key(&query.id) {
             return Err(exists("query", &query.id, span));
         }
-        self.queries.insert(query.id.clone(), Arc::new(query));
+        Arc::make_mut(&mut self.queries).insert(query.id.clone(), Arc::new(query));
         Ok(())
     }
 
     /// Removes a persistent query.
     pub fn drop_query(&mut self, id: &str, span: Span) -> Result<Arc<CatalogQuery>> {
         let query = self.query(id, span)?.clone();
-        self.queries.remove(&query.id);
+        Arc::make_mut(&mut self.queries).remove(&query.id);
         Ok(query)
     }
 
@@ -165,14 +165,14 @@ impl Catalog {
         if self.types.contains_key(name) {
             return if if_not_exists { Ok(false) } else { Err(exists("type", name, span)) };
         }
-        self.types.insert(name.to_string(), ty);
+        Arc::make_mut(&mut self.types).insert(name.to_string(), ty);
         Ok(true)
     }
 
     /// Removes a user type. Columns declared with it keep what it stood for.
     pub fn drop_type(&mut self, name: &str, span: Span) -> Result<()> {
         self.user_type(name, span)?;
-        self.types.remove(name);
+        Arc::make_mut(&mut self.types).remove(name);
         Ok(())
     }
 
@@ -182,14 +182,14 @@ impl Catalog {
             return Err(exists("connector", &connector.name, span)
                 .hint("Write CREATE OR REPLACE to change it, or IF NOT EXISTS to keep it."));
         }
-        self.connectors.insert(connector.name.clone(), Arc::new(connector));
+        Arc::make_mut(&mut self.connectors).insert(connector.name.clone(), Arc::new(connector));
         Ok(())
     }
 
     /// Removes a connector.
     pub fn drop_connector(&mut self, name: &str, span: Span) -> Result<Arc<Connector>> {
         let connector = self.connector(name, span)?.clone();
-        self.connectors.remove(name);
+        Arc::make_mut(&mut self.connectors).remove(name);
         Ok(connector)
     }
 
@@ -197,14 +197,14 @@ impl Catalog {
     pub fn put_back(&mut self, before: &Catalog, relation: Option<&str>, query: Option<&str>) {
         if let Some(name) = relation {
             match before.relations.get(name) {
-                Some(relation) => self.relations.insert(name.to_string(), Arc::clone(relation)),
-                None => self.relations.remove(name),
+                Some(relation) => Arc::make_mut(&mut self.relations).insert(name.to_string(), Arc::clone(relation)),
+                None => Arc::make_mut(&mut self.relations).remove(name),
             };
         }
         if let Some(id) = query {
             match before.queries.get(id) {
-                Some(query) => self.queries.insert(id.to_string(), Arc::clone(query)),
-                None => self.queries.remove(id),
+                Some(query) => Arc::make_mut(&mut self.queries).insert(id.to_string(), Arc::clone(query)),
+                None => Arc::make_mut(&mut self.queries).remove(id),
             };
         }
     }

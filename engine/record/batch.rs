@@ -46,6 +46,13 @@ impl Batch {
         self.tombstones.as_ref().is_some_and(|tombstones| tombstones.value(row))
     }
 
+    /// The rows that are no tombstones.
+    pub fn without_tombstones(self) -> Result<Batch> {
+        let Some(tombstones) = &self.tombstones else { return Ok(self) };
+        let all: Vec<usize> = (0..self.columns.num_columns()).collect();
+        self.filter(&BooleanArray::new(!tombstones, None), &all)
+    }
+
     /// The rows for which `mask` is true, with only the columns at `keep`.
     pub fn filter(&self, mask: &BooleanArray, keep: &[usize]) -> Result<Batch> {
         let columns = self.columns.project(keep)?;

@@ -4,6 +4,7 @@
 use super::engine::Shared;
 use super::outcome::{Listing, Outcome};
 use super::statement::{Action, Planned};
+use super::topics::Cleanup;
 use super::{Session, connectors, describe, functions, insert, print, queries, show, topics};
 use crate::catalog::Catalog;
 use crate::catalog::log::{query_key, relation_key, type_key};
@@ -19,9 +20,11 @@ impl Session {
         let shared = &self.engine.0;
         Ok(match action {
             Action::Nothing(why) => Outcome::Done(why),
-            Action::CreateRelation { relation, replace } => {
+            Action::CreateRelation { relation, replace, has_topic } => {
                 let (name, kind) = (relation.name.clone(), relation.kind.as_str());
-                topics::ensure(shared, &relation.topic, None, &name)?;
+                if !has_topic {
+                    topics::ensure(shared, &relation.topic, None, Cleanup::of(&relation), &name)?;
+                }
                 let before = shared.catalog.snapshot();
                 shared.catalog.change(|catalog| catalog.add_relation(relation, replace, span))?;
                 // On a cluster, sessions that only look at topics leave nothing behind; what they declared is written with
@@ -37,7 +40,8 @@ impl Session {
                 let id = plan.query.id.clone();
                 let before = shared.catalog.snapshot();
                 // All that can be refused comes before a query that is replaced is stopped.
-                let ready = queries::prepare(shared, &plan, &policy, &settings)?;
+                let mut ready = queries::prepare(shared, &plan, &policy, &settings)?;
+                ready.paused = shared.log.lock().is_paused(&query_key(&id));
                 shared.catalog.change(|catalog| {
                     if let Some(sink) = &plan.sink {
                         catalog.add_relation(sink.clone(), replace, span)?;
@@ -77,7 +81,7 @@ impl Session {
                 log.remove_alterations(&name);
                 log.flush(&shared.admin, &shared.producer)?;
                 let mut text = format!("Dropped {} {}", relation.kind.as_str(), quote_identifier(&name));
-                if delete_topic && !relation.read_only {
+                if delete_topic {
                     shared.admin.delete_topic(&relation.topic.name, std::time::Duration::from_secs(10))?;
                     text += &format!(" and deleted topic {}", relation.topic.name);
                 }
@@ -126,23 +130,14 @@ impl Session {
                 Outcome::Done(counted("Terminated", &ids))
             }
             Action::Pause(ids) => {
-                shared
-                    .queries
-                    .lock()
-                    .iter()
-                    .filter(|(id, _)| ids.contains(id))
-                    .for_each(|(_, q)| q.shared().request_pause(true));
+                pause(shared, &ids, true)?;
                 Outcome::Done(counted("Paused", &ids))
             }
             Action::Resume(ids) => {
-                shared
-                    .queries
-                    .lock()
-                    .iter()
-                    .filter(|(id, _)| ids.contains(id))
-                    .for_each(|(_, q)| q.shared().request_pause(false));
+                pause(shared, &ids, false)?;
                 Outcome::Done(counted("Resumed", &ids))
             }
+            Action::AssertTopic(assertion) => Outcome::Done(assertion.wait(shared)?),
             Action::CreateConnector(new) => {
                 Outcome::Done(connectors::create(shared, &self.settings, new, &shown, &canonical, span)?)
             }
@@ -197,6 +192,16 @@ impl Session {
         let group = queries::group_of(&shared.service, id);
         shared.admin.delete_group(&group, std::time::Duration::from_secs(10)).map(drop)
     }
+}
+
+/// Suspends queries or lets them go on, and keeps that for the next session.
+fn pause(shared: &Shared, ids: &[String], paused: bool) -> Result<()> {
+    let queries = shared.queries.lock();
+    queries.iter().filter(|(id, _)| ids.contains(id)).for_each(|(_, query)| query.shared().request_pause(paused));
+    drop(queries);
+    let mut log = shared.log.lock();
+    ids.iter().for_each(|id| log.set_paused(&query_key(id), paused));
+    log.flush(&shared.admin, &shared.producer)
 }
 
 /// Keeps a statement in the statements topic, `now` or with the next that is written at once; a failure keeps nothing.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::engine::Shared;
 use super::outcome::{Feed, RowColumn, RowStream};
+use super::topics::Cleanup;
 use super::{processing_log, topics};
 use crate::config::Settings;
 use crate::error::{Error, Result};
@@ -47,9 +48,10 @@ pub(super) fn prepare(
         Some(topic) => topic.partitions,
         None => return Err(Error::external(format!("topic {} does not exist any more", plan.source.topic))),
     };
-    topics::ensure(shared, &sink.topic, Some(&plan.source.topic), &plan.query_id)?;
+    let cleanup = persistent.sink.as_ref().map_or(Cleanup::Delete, Cleanup::of);
+    topics::ensure(shared, &sink.topic, Some(&plan.source.topic), cleanup, &plan.query_id)?;
     if let OnError::DeadLetter(topic) = &plan.on_error {
-        topics::ensure(shared, topic, Some(&plan.source.topic), &plan.query_id)?;
+        topics::ensure(shared, topic, Some(&plan.source.topic), Cleanup::Delete, &plan.query_id)?;
     }
     let log = processing_log::open(shared);
     let group = group_of(&shared.service, &plan.query_id);
@@ -76,6 +78,7 @@ pub(super) fn prepare(
         log,
         tries: shared.until_end.then_some(TRIES_TO_THE_END),
         skips_earlier: start.skipped > 0,
+        paused: false,
         plan: plan.clone(),
     })
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::arrow::array::{BooleanArray, RecordBatch};
+use datafusion::arrow::compute::nullif;
 
 use super::dead_letter::DeadLetters;
 use super::input::Input;
@@ -11,7 +12,7 @@ use super::report::{Report, Stage};
 use crate::error::Result;
 use crate::operators::{Pipeline, RowReport};
 use crate::plan::{OnError, QueryKind, QueryPlan};
-use crate::record::{OutBatch, RawBatch};
+use crate::record::{Batch, OutBatch, RawBatch};
 
 /// How many reports of one batch are kept; more are only counted.
 const REPORTS_KEPT: usize = 64;
@@ -24,6 +25,10 @@ pub struct Task {
     output: Option<Output>,
     sink: Arc<str>,
     dead_letters: Option<DeadLetters>,
+    /// Whether a record whose value is null as a whole is a row: it takes a row of a table away, and is none of a stream.
+    shows_tombstones: bool,
+    /// Which columns of a push query come of keys alone, so that also a tombstone has them.
+    of_key: Vec<bool>,
     keeps_values: bool,
     row_reports: Vec<RowReport>,
 }
@@ -74,6 +79,8 @@ impl Task {
             output,
             sink,
             dead_letters,
+            shows_tombstones: plan.source.is_table || matches!(plan.kind, QueryKind::Persistent(_)),
+            of_key: plan.output_of_key(),
             keeps_values: false,
             row_reports: Vec::new(),
         })
@@ -94,7 +101,8 @@ impl Task {
         let mut notes = Notes { raw, partition, keeps_values, reports, bad, dead_letters: self.dead_letters.as_mut() };
         let decoded = self.input.decode(raw, &mut |record, message| notes.add(Stage::Read, record, message))?;
         self.row_reports.clear();
-        let mut batch = self.pipeline.run(decoded.batch, &mut self.row_reports)?;
+        let decoded_rows = if self.shows_tombstones { decoded.batch } else { decoded.batch.without_tombstones()? };
+        let mut batch = self.pipeline.run(decoded_rows, &mut self.row_reports)?;
         for RowReport { record, message } in self.row_reports.drain(..) {
             notes.add(Stage::Compute, record, message);
         }
@@ -112,11 +120,24 @@ impl Task {
                     dead_letters.hand_over(raw, dead);
                 }
             }
-            None => *rows = Some(batch.columns),
+            None => *rows = Some(self.without_values(batch)?),
         }
         // Each stage reports in the order of the records; told together they are in that order too.
         reports.sort_by_key(|report| report.offset);
         Ok(())
+    }
+
+    /// The rows of a push query. A tombstone has no value, so nothing is computed of one.
+    fn without_values(&self, batch: Batch) -> Result<RecordBatch> {
+        let Some(tombstones) = batch.tombstones else { return Ok(batch.columns) };
+        let tombstones = BooleanArray::new(tombstones, None);
+        let columns = batch.columns.columns().iter().zip(&self.of_key);
+        let columns = columns.map(|(column, of_key)| match of_key {
+            true => Ok(Arc::clone(column)),
+            false => nullif(column, &tombstones),
+        });
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        Ok(RecordBatch::try_new(batch.columns.schema(), columns)?)
     }
 }
 

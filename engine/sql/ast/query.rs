@@ -52,6 +52,8 @@ pub enum Position {
     Time(String),
     /// `OFFSETS (n, ...)`: an offset for each partition, in their order.
     Offsets(Vec<i64>),
+    /// `GROUP 'name'`: where a consumer group stood; only of `START AT`.
+    Group(String),
 }
 
 /// Expressions of a `GROUP BY` or `PARTITION BY` clause.
@@ -177,6 +179,13 @@ pub struct Duration {
     pub span: Span,
 }
 
+impl Duration {
+    /// How long it is, milliseconds; the parser lets no one pass that does not fit.
+    pub const fn millis(&self) -> i64 {
+        self.n.saturating_mul(self.unit.millis())
+    }
+}
+
 /// Unit of a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TimeUnit {
@@ -190,6 +199,19 @@ pub enum TimeUnit {
     Second,
     /// `MILLISECOND | MILLISECONDS`.
     Millisecond,
+}
+
+impl TimeUnit {
+    /// One of it, milliseconds.
+    pub const fn millis(self) -> i64 {
+        match self {
+            TimeUnit::Day => 86_400_000,
+            TimeUnit::Hour => 3_600_000,
+            TimeUnit::Minute => 60_000,
+            TimeUnit::Second => 1_000,
+            TimeUnit::Millisecond => 1,
+        }
+    }
 }
 
 /// `WINDOW ...`.

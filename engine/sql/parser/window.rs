@@ -95,20 +95,9 @@ impl Parser<'_> {
         };
         self.advance();
         let span = self.since(start);
-        if n.checked_mul(millis(unit)).is_none() {
+        if n.checked_mul(unit.millis()).is_none() {
             return Err(Error::sql(format!("{what} is too long")).at(span));
         }
         Ok(Duration { n, unit, span })
-    }
-}
-
-fn millis(unit: super::super::ast::TimeUnit) -> i64 {
-    use super::super::ast::TimeUnit::*;
-    match unit {
-        Day => 86_400_000,
-        Hour => 3_600_000,
-        Minute => 60_000,
-        Second => 1_000,
-        Millisecond => 1,
     }
 }

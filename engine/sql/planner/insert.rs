@@ -8,7 +8,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array,
 };
-use datafusion::arrow::datatypes::{Int64Type, Schema as ArrowSchema};
+use datafusion::arrow::datatypes::{DECIMAL256_MAX_PRECISION, Float64Type, Int64Type, Schema as ArrowSchema, i256};
 use datafusion::common::DFSchema;
 
 use super::Context;
@@ -20,6 +20,7 @@ use crate::sql::ast::{Expr, Ident};
 use crate::sql::bind::coerce::a;
 use crate::sql::bind::{Binder, Scope, compile};
 use crate::types::cast::{cast_array, fits_implicitly};
+use crate::types::text::decimal::{self, Rounding};
 use crate::types::text::{number, time};
 use crate::types::{ColumnKind, SqlType, quote_identifier};
 
@@ -39,6 +40,10 @@ pub fn insert_values(context: &Context, target: &Ident, columns: &[Ident], value
     let relation = context.catalog.relation(&target.name, target.span)?.clone();
     if relation.read_only {
         return Err(read_only(target));
+    }
+    if relation.window.is_some() {
+        let text = format!("no row can be inserted into {}", quote_identifier(&target.name));
+        return Err(Error::sql(text).detail("its keys hold windows, which a query computes").at(target.span));
     }
     let (typed, rowtime) = typed_values(context, &relation, columns, values, target.span)?;
     let mut row: Vec<ArrayRef> =
@@ -89,10 +94,13 @@ pub fn typed_values(
     Ok((typed, rowtime))
 }
 
-/// Positions of the columns that take a value when none are named.
+/// Positions of the columns that take a value when none are named: those of the key first, wherever they are declared.
 fn all_columns(relation: &Relation) -> Vec<Option<usize>> {
-    let columns = relation.schema.columns.iter().enumerate();
-    columns.filter(|(_, column)| is_writable(&column.kind)).map(|(position, _)| Some(position)).collect()
+    let of = |kind: ColumnKind| {
+        let columns = relation.schema.columns.iter().enumerate();
+        columns.filter(move |(_, column)| column.kind == kind).map(|(position, _)| Some(position))
+    };
+    of(ColumnKind::Key).chain(of(ColumnKind::Value)).collect()
 }
 
 /// Positions of the columns named; `None` is `ROWTIME`.
@@ -155,28 +163,47 @@ fn constant(context: &Context, value: &Expr) -> Result<(ArrayRef, Option<SqlType
 }
 
 fn coerced(context: &Context, value: &Expr, to: &SqlType, column: &str) -> Result<ArrayRef> {
-    let (array, from) = constant(context, value)?;
+    let (given, from) = constant(context, value)?;
     let Some(from) = from else { return Ok(new_null_array(&to.to_arrow(), 1)) };
     let column = quote_identifier(column);
     if !taken_for(&from, to) {
         return Err(Error::sql(format!("column {column} is {}, found {}", a(to), a(&from))).at(value.span));
     }
     let unreadable = || Error::sql(format!("this text cannot be read as {}", a(to))).detail(format!("column {column}"));
-    if (&from, to) == (&SqlType::String, &SqlType::Boolean) && array.is_valid(0) {
+    if (&from, to) == (&SqlType::String, &SqlType::Boolean) && given.is_valid(0) {
         // CAST takes any text for false; here a text must say so.
-        let flag = number::parse_bool_exact(array.as_string::<i32>().value(0).trim());
+        let flag = number::parse_bool_exact(given.as_string::<i32>().value(0).trim());
         let flag = flag.ok_or_else(|| unreadable().at(value.span))?;
         return Ok(Arc::new(BooleanArray::from(vec![flag])));
     }
     let mut failures = Vec::new();
-    let array = cast_array(&array, &from, to, &mut failures).map_err(|error| error.or_at(value.span))?;
+    let array = cast_array(&given, &from, to, &mut failures).map_err(|error| error.or_at(value.span))?;
     match failures.pop() {
+        None if is_rounded(&given, &from, to)? => Err(Error::sql(format!("the value does not fit column {column}"))
+            .detail(format!("{to} has fewer digits behind the point"))
+            .hint(format!("CAST(... AS {to}) rounds it."))
+            .at(value.span)),
+        // A text stands for a number, and these are none that somebody types.
+        None if from == SqlType::String && is_no_number(&array) => Err(unreadable().at(value.span)),
         None => Ok(array),
         Some(_) if from == SqlType::String => Err(unreadable().at(value.span)),
         Some((_, message)) => {
             Err(Error::sql(format!("the value does not fit column {column}")).detail(message).at(value.span))
         }
     }
+}
+
+/// Whether a column of a `DECIMAL` takes only a rounded value.
+fn is_rounded(given: &ArrayRef, from: &SqlType, to: &SqlType) -> Result<bool> {
+    let (SqlType::Decimal(_, scale), true) = (to, given.is_valid(0)) else { return Ok(false) };
+    let text = cast_array(given, from, &SqlType::String, &mut Vec::new())?;
+    let digits = text.as_string::<i32>().value(0).trim().as_bytes();
+    Ok(decimal::parse::<i256>(digits, DECIMAL256_MAX_PRECISION, *scale, Rounding::Exact).is_err())
+}
+
+/// Whether it is a `DOUBLE` that is infinite or not a number.
+fn is_no_number(array: &ArrayRef) -> bool {
+    array.as_primitive_opt::<Float64Type>().is_some_and(|array| array.is_valid(0) && !array.value(0).is_finite())
 }
 
 /// Whether a value of one type, typed by a user, is taken for a column of another.

@@ -52,9 +52,6 @@ pub fn create_as_select(context: &Context, create: &CreateAsSelect) -> Result<Pe
     }
     let items = keyed(context, &bound, name, create.query.span)?;
     let schema = Schema::new(items.iter().map(|item| column(item, &item.name)).collect());
-    if create.or_replace {
-        check_replacement(context, &create.name, kind, &schema)?;
-    }
     if schema.value_columns().next().is_none() {
         return Err(Error::sql("the projection has no value columns")
             .detail("all its columns go into the key")
@@ -110,6 +107,10 @@ pub fn create_as_select(context: &Context, create: &CreateAsSelect) -> Result<Pe
         sink_of: Some(query_id.clone()),
         statement: context.statement.to_string(),
     };
+    if create.or_replace {
+        check_replacement(context, &create.name, &relation)?;
+    }
+    properties.refuse_retention_of(&relation)?;
     finish(context, &bound, &items, query_id, sink, properties.on_error()?, Some(relation))
 }
 
@@ -177,8 +178,8 @@ fn is_header(kind: &ColumnKind) -> bool {
 }
 
 /// Refuses `OR REPLACE` where those who read the old stream or table could not go on with the new one: its columns must
-/// be there as they were, and others may follow them.
-pub(super) fn check_replacement(context: &Context, name: &Ident, kind: RelationKind, schema: &Schema) -> Result<()> {
+/// be there as they were, and others may follow them; the topic and how it is read stay.
+pub(super) fn check_replacement(context: &Context, name: &Ident, new: &Relation) -> Result<()> {
     let Some(existing) = context.catalog.find_relation(&name.name) else { return Ok(()) };
     if existing.read_only {
         return Err(source_replaced(name));
@@ -189,17 +190,29 @@ pub(super) fn check_replacement(context: &Context, name: &Ident, kind: RelationK
             .hint("Columns may be added at the end; for anything else DROP it and create it again.")
             .at(name.span)
     };
-    if existing.kind != kind {
-        return Err(cannot(format!("it is a {}, and the new one a {}", existing.kind.as_str(), kind.as_str())));
+    if existing.kind != new.kind {
+        return Err(cannot(format!("it is a {}, and the new one a {}", existing.kind.as_str(), new.kind.as_str())));
+    }
+    let time =
+        |relation: &Relation| relation.timestamp.as_ref().map_or("the record's".to_string(), ToString::to_string);
+    for (what, old, new) in [
+        ("topic", existing.topic.name.clone(), new.topic.name.clone()),
+        ("key format", existing.key_format.to_string(), new.key_format.to_string()),
+        ("value format", existing.value_format.to_string(), new.value_format.to_string()),
+        ("time", time(existing), time(new)),
+    ] {
+        if old != new {
+            return Err(cannot(format!("its {what} is changed from {old} to {new}")));
+        }
     }
     let keys = |schema: &Schema| schema.key_columns().cloned().collect::<Vec<_>>();
-    if keys(&existing.schema) != keys(schema) {
-        let (old, new) = (Schema::new(keys(&existing.schema)), Schema::new(keys(schema)));
+    if keys(&existing.schema) != keys(&new.schema) {
+        let (old, new) = (Schema::new(keys(&existing.schema)), Schema::new(keys(&new.schema)));
         return Err(cannot(format!(
             "the key columns are changed, missing or reordered: they were ({old}), now ({new})"
         )));
     }
-    let mut new = schema.value_columns();
+    let mut new = new.schema.value_columns();
     for old in existing.schema.value_columns() {
         if new.next() != Some(old) {
             let column = quote_identifier(&old.name);
