@@ -29,6 +29,28 @@ impl BytesColumn {
         self.data.len()
     }
 
+    /// The bytes of all rows, one after the other.
+    pub fn bytes(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// Where a row begins in [`bytes`](Self::bytes). Panics when `row` is out of range.
+    #[inline]
+    pub fn start(&self, row: usize) -> usize {
+        if row == 0 { 0 } else { self.ends[row - 1] }
+    }
+
+    /// Whether a row is UTF-8, given the bytes of all rows as text, if they are one: what is UTF-8 as a whole is so in each
+    /// row that begins and ends with a character. Panics when `row` is out of range.
+    #[inline]
+    pub fn is_utf8(&self, row: usize, all: Option<&str>) -> bool {
+        let (start, end) = (self.start(row), self.ends[row]);
+        match all {
+            Some(text) if text.is_char_boundary(start) && text.is_char_boundary(end) => true,
+            _ => std::str::from_utf8(&self.data[start..end]).is_ok(),
+        }
+    }
+
     /// Adds a row; `None` is null, which differs from an empty string.
     pub fn push(&mut self, value: Option<&[u8]>) {
         if let Some(bytes) = value {
@@ -61,8 +83,7 @@ impl BytesColumn {
         if !self.valid[row] {
             return None;
         }
-        let start = if row == 0 { 0 } else { self.ends[row - 1] };
-        Some(&self.data[start..self.ends[row]])
+        Some(&self.data[self.start(row)..self.ends[row]])
     }
 
     /// Whether a row is null. Panics when `row` is out of range.

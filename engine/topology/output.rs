@@ -3,7 +3,8 @@
 use datafusion::arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::nullif;
 
-use super::input::{format_of, options_of, time_at};
+use super::input::{Reports, format_of, options_of, time_at};
+use super::report::Stage;
 use super::windows;
 use crate::error::{Error, Result};
 use crate::formats::{Encoder, Failure, Format};
@@ -36,10 +37,10 @@ impl Output {
         let of = |kind: ColumnKind| -> Vec<usize> { (0..columns.len()).filter(|i| columns[*i].kind == kind).collect() };
         let (key_columns, value_columns) = (of(ColumnKind::Key), of(ColumnKind::Value));
         let side = |positions: &[usize]| -> Vec<Column> { positions.iter().map(|i| columns[*i].clone()).collect() };
-        let key_format = if key_columns.is_empty() { Format::None } else { format_of(&sink.key_format)? };
+        let key_format = if key_columns.is_empty() { Format::None } else { format_of(&sink.key_format) };
         let key = Encoder::new(key_format, &side(&key_columns), options_of(&sink.key_format, key_columns.len(), true))?;
         let value = Encoder::new(
-            format_of(&sink.value_format)?,
+            format_of(&sink.value_format),
             &side(&value_columns),
             options_of(&sink.value_format, value_columns.len(), false),
         )?;
@@ -78,7 +79,7 @@ impl Output {
         raw: &RawBatch,
         times: &[i64],
         out: &mut OutBatch,
-        report: &mut dyn FnMut(usize, String),
+        report: &mut Reports<'_>,
     ) -> Result<()> {
         let rows = batch.len();
         let columns = batch.columns.columns();
@@ -98,7 +99,11 @@ impl Output {
         let mut failed = vec![false; if self.failures.is_empty() { 0 } else { rows }];
         for failure in self.failures.drain(..) {
             failed[failure.row] = true;
-            report(batch.record_of(failure.row), format!("the result cannot be written: {}", failure.message));
+            report(
+                Stage::Write,
+                batch.record_of(failure.row),
+                &format_args!("the result cannot be written: {failure}"),
+            );
         }
         let headers = !raw.headers.none();
         for row in 0..rows {
@@ -113,7 +118,7 @@ impl Output {
                 Some((at, ty, pattern)) => match time_at(&columns[*at], ty, pattern.as_ref(), row) {
                     Ok(time) => time,
                     Err(what) => {
-                        report(record, format!("the timestamp of the result {what}"));
+                        report(Stage::Time, record, &format_args!("the timestamp of the result {what}"));
                         continue;
                     }
                 },
@@ -163,7 +168,8 @@ pub fn encode_row(sink: &SinkSpec, columns: &[ArrayRef], rowtime: Option<i64>) -
     let mut out = OutBatch::default();
     let mut wrong = None;
     let times = [rowtime.unwrap_or(-1)];
-    output.encode(&Batch::new(columns), &raw, &times, &mut out, &mut |_, message| wrong = Some(message))?;
+    output
+        .encode(&Batch::new(columns), &raw, &times, &mut out, &mut |_, _, message| wrong = Some(message.to_string()))?;
     if let Some(message) = wrong {
         return Err(Error::sql(message));
     }
