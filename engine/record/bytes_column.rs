@@ -91,6 +91,18 @@ impl BytesColumn {
         !self.valid[row]
     }
 
+    /// Whether any row is null.
+    pub fn has_nulls(&self) -> bool {
+        self.valid.contains(&false)
+    }
+
+    /// Takes back all rows from `rows` on.
+    pub fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        self.valid.truncate(rows);
+        self.abandon_row();
+    }
+
     /// The rows in order.
     pub fn iter(&self) -> impl Iterator<Item = Option<&[u8]>> {
         (0..self.len()).map(|row| self.get(row))
@@ -120,6 +132,10 @@ mod tests {
         column.end_row();
         let rows: Vec<_> = column.iter().collect();
         assert_eq!(rows, [Some(&b"ab"[..]), None, Some(&b""[..]), Some(&b"cd"[..])]);
+        assert!(column.has_nulls());
+        column.truncate(1);
+        assert!(!column.has_nulls());
+        assert_eq!((column.len(), column.bytes()), (1, &b"ab"[..]));
         column.clear();
         assert!(column.is_empty());
     }

@@ -81,6 +81,9 @@ impl Output {
         out: &mut OutBatch,
         report: &mut Reports<'_>,
     ) -> Result<()> {
+        if self.writes_straight(batch, raw) && self.encode_straight(batch, raw, times, out)? {
+            return Ok(());
+        }
         let rows = batch.len();
         let columns = batch.columns.columns();
         let pick = |positions: &[usize]| -> Vec<ArrayRef> { positions.iter().map(|i| columns[*i].clone()).collect() };
@@ -142,6 +145,39 @@ impl Output {
             }
         }
         Ok(())
+    }
+}
+
+impl Output {
+    /// Whether every row becomes a record as it is encoded: with a value, the key it says and the time of its record.
+    fn writes_straight(&self, batch: &Batch, raw: &RawBatch) -> bool {
+        let keys = self.rekeyed.is_some() || self.key_columns.is_empty() || !raw.keys.has_nulls();
+        keys && self.timestamp.is_none() && self.window == 0 && batch.tombstones.is_none()
+    }
+
+    /// Encodes rows into the buffers of the result. False, with nothing of them in it, when a row cannot be written.
+    fn encode_straight(&mut self, batch: &Batch, raw: &RawBatch, times: &[i64], out: &mut OutBatch) -> Result<bool> {
+        let (rows, before) = (batch.len(), out.len());
+        let pick = |positions: &[usize]| -> Vec<ArrayRef> {
+            positions.iter().map(|i| batch.columns.column(*i).clone()).collect()
+        };
+        self.failures.clear();
+        self.key.encode(&pick(&self.key_columns), rows, &mut out.keys, &mut self.failures)?;
+        self.value.encode(&pick(&self.value_columns), rows, &mut out.values, &mut self.failures)?;
+        if !self.failures.is_empty() {
+            out.keys.truncate(before);
+            out.values.truncate(before);
+            return Ok(false);
+        }
+        out.timestamps.extend((0..rows).map(|row| times[batch.record_of(row)]));
+        let headers = !raw.headers.none();
+        for row in 0..rows {
+            if headers {
+                raw.headers.get(batch.record_of(row)).for_each(|(name, value)| out.headers.push(name, value));
+            }
+            out.headers.end_row();
+        }
+        Ok(true)
     }
 }
 
