@@ -31,7 +31,7 @@ use crate::types::{SqlType, quote_identifier};
 /// Everything that has a name. A clone is four pointers; a change copies the map it touches.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
-    relations: Arc<BTreeMap<String, Arc<Relation>>>,
+    relations: Arc<BTreeMap<Arc<str>, Arc<Relation>>>,
     queries: Arc<BTreeMap<String, Arc<CatalogQuery>>>,
     types: Arc<BTreeMap<String, SqlType>>,
     connectors: Arc<BTreeMap<String, Arc<Connector>>>,
@@ -70,7 +70,9 @@ impl Catalog {
 
     /// The stream or table of this exact name. The error names the nearest one.
     pub fn relation(&self, name: &str, span: Span) -> Result<&Arc<Relation>> {
-        self.relations.get(name).ok_or_else(|| self.unknown("stream or table", name, self.relations.keys(), span))
+        self.relations
+            .get(name)
+            .ok_or_else(|| self.unknown("stream or table", name, self.relations.keys().map(|name| &**name), span))
     }
 
     /// The persistent query of this id. Ids are matched in upper case too, as they are often typed without quotes.
@@ -78,12 +80,12 @@ impl Catalog {
         let found = self.queries.get(id).or_else(|| {
             self.queries.iter().find(|(candidate, _)| candidate.eq_ignore_ascii_case(id)).map(|(_, query)| query)
         });
-        found.ok_or_else(|| self.unknown("query", id, self.queries.keys(), span))
+        found.ok_or_else(|| self.unknown("query", id, self.queries.keys().map(String::as_str), span))
     }
 
     /// The user type of this name.
     pub fn user_type(&self, name: &str, span: Span) -> Result<&SqlType> {
-        self.types.get(name).ok_or_else(|| self.unknown("type", name, self.types.keys(), span))
+        self.types.get(name).ok_or_else(|| self.unknown("type", name, self.types.keys().map(String::as_str), span))
     }
 
     /// The connector of this name, if there is one.
@@ -93,7 +95,9 @@ impl Catalog {
 
     /// The connector of this name. The error names the nearest one.
     pub fn connector(&self, name: &str, span: Span) -> Result<&Arc<Connector>> {
-        self.connectors.get(name).ok_or_else(|| self.unknown("connector", name, self.connectors.keys(), span))
+        self.connectors
+            .get(name)
+            .ok_or_else(|| self.unknown("connector", name, self.connectors.keys().map(String::as_str), span))
     }
 
     /// Ids of the queries that read this stream or table.
@@ -113,11 +117,11 @@ impl Catalog {
 
     /// Adds a stream or table, or replaces it when `replace`.
     pub fn add_relation(&mut self, relation: Relation, replace: bool, span: Span) -> Result<()> {
-        if !replace && let Some(existing) = self.relations.get(&relation.name) {
+        if !replace && let Some(existing) = self.relations.get(relation.name.as_str()) {
             return Err(exists(existing.kind.as_str(), &relation.name, span)
                 .hint("Write CREATE OR REPLACE to change it, or IF NOT EXISTS to keep it."));
         }
-        Arc::make_mut(&mut self.relations).insert(relation.name.clone(), Arc::new(relation));
+        Arc::make_mut(&mut self.relations).insert(relation.name.as_str().into(), Arc::new(relation));
         Ok(())
     }
 
@@ -197,7 +201,7 @@ impl Catalog {
     pub fn put_back(&mut self, before: &Catalog, relation: Option<&str>, query: Option<&str>) {
         if let Some(name) = relation {
             match before.relations.get(name) {
-                Some(relation) => Arc::make_mut(&mut self.relations).insert(name.to_string(), Arc::clone(relation)),
+                Some(relation) => Arc::make_mut(&mut self.relations).insert(name.into(), Arc::clone(relation)),
                 None => Arc::make_mut(&mut self.relations).remove(name),
             };
         }
@@ -209,9 +213,9 @@ impl Catalog {
         }
     }
 
-    fn unknown<'a>(&self, what: &str, name: &str, known: impl Iterator<Item = &'a String>, span: Span) -> Error {
+    fn unknown<'a>(&self, what: &str, name: &str, known: impl Iterator<Item = &'a str>, span: Span) -> Error {
         let error = Error::sql(format!("unknown {what} {}", quote_identifier(name))).at(span);
-        match nearest(name, known.map(String::as_str)) {
+        match nearest(name, known) {
             Some(near) => error.hint(format!("Did you mean {}?", quote_identifier(near))),
             None => error,
         }

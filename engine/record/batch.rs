@@ -1,8 +1,10 @@
 //! Decoded records on their way through the operators.
 
+use std::sync::Arc;
+
 use datafusion::arrow::array::{Array, BooleanArray, RecordBatch, UInt32Array};
 use datafusion::arrow::buffer::BooleanBuffer;
-use datafusion::arrow::compute::{FilterBuilder, FilterPredicate};
+use datafusion::arrow::compute::{FilterBuilder, FilterPredicate, nullif};
 
 use crate::error::Result;
 
@@ -51,6 +53,18 @@ impl Batch {
         let Some(tombstones) = &self.tombstones else { return Ok(self) };
         let all: Vec<usize> = (0..self.columns.num_columns()).collect();
         self.filter(&BooleanArray::new(!tombstones, None), &all)
+    }
+
+    /// The columns, null where a row is a tombstone but for those that come of its key.
+    pub fn without_values(self, of_key: &[bool]) -> Result<RecordBatch> {
+        let Some(tombstones) = self.tombstones else { return Ok(self.columns) };
+        let tombstones = BooleanArray::new(tombstones, None);
+        let columns = self.columns.columns().iter().zip(of_key).map(|(column, of_key)| match of_key {
+            true => Ok(Arc::clone(column)),
+            false => nullif(column, &tombstones),
+        });
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        Ok(RecordBatch::try_new(self.columns.schema(), columns)?)
     }
 
     /// The rows for which `mask` is true, with only the columns at `keep`.

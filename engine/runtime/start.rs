@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::catalog::nearest;
 use crate::error::{Error, Result};
 use crate::kafka::{Admin, PartitionOffset, TopicPartition};
-use crate::types::text::time::parse_timestamp;
+use crate::types::text::time::{parse_timestamp, write_timestamp};
 
 /// How long the cluster gets to answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -63,7 +63,11 @@ impl fmt::Display for StartPolicy {
         match self {
             StartPolicy::Earliest => f.write_str("the earliest record"),
             StartPolicy::Latest => f.write_str("the end"),
-            StartPolicy::At(millis) => write!(f, "the first record at or after {millis} ms since the epoch"),
+            StartPolicy::At(millis) => {
+                let mut time = Vec::new();
+                write_timestamp(*millis, &mut time);
+                write!(f, "the first record at or after {} UTC", String::from_utf8_lossy(&time))
+            }
             StartPolicy::Offsets(offsets) => {
                 let list: Vec<String> = offsets.iter().map(ToString::to_string).collect();
                 write!(f, "offsets {}", list.join(", "))
@@ -173,9 +177,19 @@ pub fn for_group(admin: &Admin, topic: &str, group: &str, policy: &StartPolicy) 
     Ok(start)
 }
 
-/// Whether a query of this group could start; what is asked of the cluster changes nothing.
+/// Whether a query of this group could start; what is asked of the cluster changes nothing. A topic that is not there may be
+/// made by an earlier statement, but nobody has stood in it.
 pub fn check_for_group(admin: &Admin, topic: &str, group: &str, policy: &StartPolicy) -> Result<()> {
-    settle(admin, topic, group, policy).map(drop)
+    if admin.topic(topic, ANSWER)?.is_some() {
+        return settle(admin, topic, group, policy).map(drop);
+    }
+    match policy {
+        StartPolicy::Group { name, .. } => {
+            Err(Error::sql(format!("group {name} has committed nothing for topic {topic}"))
+                .detail("there is no such topic"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Where a query of a group starts, and what is to be committed for that.

@@ -11,6 +11,7 @@ use crate::catalog::log::{query_key, relation_key, type_key};
 use crate::config::{Applied, Origin};
 use crate::error::{Error, Result};
 use crate::plan::explain;
+use crate::runtime::start::check_for_group;
 use crate::types::quote_identifier;
 
 impl Session {
@@ -36,8 +37,13 @@ impl Session {
                 }
                 Outcome::Done(format!("Created {kind} {}.", quote_identifier(&name)))
             }
-            Action::StartQuery { plan, replace, policy, settings } => {
+            Action::StartQuery { plan, replace, policy, start_at, settings } => {
                 let id = plan.query.id.clone();
+                if let Some(at) = start_at {
+                    // Its topic may have been made by a statement that was planned with it.
+                    let (topic, group) = (&plan.plan.source.topic, queries::group_of(&shared.service, &id));
+                    check_for_group(&shared.admin, topic, &group, &policy).map_err(|error| error.or_at(at))?;
+                }
                 let before = shared.catalog.snapshot();
                 // All that can be refused comes before a query that is replaced is stopped.
                 let mut ready = queries::prepare(shared, &plan, &policy, &settings)?;
@@ -57,9 +63,9 @@ impl Session {
                 }
                 Outcome::Done(format!("Created query {id}."))
             }
-            Action::Push { plan, policy, until } => {
+            Action::Push { plan, policy, until, places } => {
                 let rows = self.settings.integer("batch.rows") as usize;
-                Outcome::Rows(queries::start_push(shared, *plan, &policy, until.as_ref(), &shown, rows)?)
+                Outcome::Rows(queries::start_push(shared, *plan, &policy, until.as_ref(), places, &shown, rows)?)
             }
             Action::Print { topic, policy, interval, limit } => {
                 Outcome::Rows(print::start_print(shared, &topic, policy, interval, limit, &shown)?)

@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The name of the property.
 const PROPERTY: &str = "INFER_SCHEMA";
 
+/// The column of values that are no objects, as ksqlDB calls it.
+const BARE: &str = "ROWVAL";
+
 /// Whether a statement asks for its columns to be found.
 pub(super) fn is_asked(create: &CreateSource) -> Result<bool> {
     let Some(property) = create.properties.iter().find(|property| is_it(property)) else { return Ok(false) };
@@ -100,25 +103,25 @@ pub(super) fn settle(shared: &Shared, create: &CreateSource) -> Result<Settled> 
         Some(_) => Keys::None,
     };
     let samples = read(shared, topic, keys).map_err(|error| error.or_at(property))?;
-    let mut found = Found::default();
-    samples.values.iter().for_each(|value| found.look_at(value));
+    let mut seen = Seen::default();
+    samples.values.iter().for_each(|value| seen.look_at(value));
+    let columns = seen.columns();
+    if columns.is_empty() {
+        let looked_at = match samples.read {
+            0 => "it holds no record".to_string(),
+            1 => "its only record was looked at".to_string(),
+            read => format!("{read} of its newest records were looked at"),
+        };
+        return Err(Error::sql(format!("{PROPERTY} finds no JSON in topic {topic}"))
+            .detail(looked_at)
+            .hint("Declare the columns, or run the statement when there are records.")
+            .at(property));
+    }
     let mut settled = create.clone();
     settled.properties.retain(|property| !is_it(property));
-    if found.fields.is_empty() {
-        let bare = samples.values.iter().fold(Guess::Unknown, Guess::with);
-        if matches!(bare, Guess::Unknown | Guess::Object(_)) {
-            let looked_at = match samples.read {
-                0 => "it holds no record".to_string(),
-                1 => "its only record was looked at".to_string(),
-                read => format!("{read} of its newest records were looked at"),
-            };
-            return Err(Error::sql(format!("{PROPERTY} finds no JSON in topic {topic}"))
-                .detail(looked_at)
-                .hint("Declare the columns, or run the statement when there are records.")
-                .at(property));
-        }
-        // Bare values are those of a single column.
-        found.fields.push((BARE.to_string(), bare));
+    settled.columns = columns;
+    if seen.is_bare() {
+        // What is written into the topic is to look like what is there.
         settled.properties.retain(|property| !property.name.value.eq_ignore_ascii_case(WRAP));
         settled.properties.push(Property {
             name: StringLit { value: WRAP.to_string(), span: NONE },
@@ -126,18 +129,19 @@ pub(super) fn settle(shared: &Shared, create: &CreateSource) -> Result<Settled> 
             span: NONE,
         });
     }
-    settled.columns = found.columns();
     if let Some(key) = samples.keys.ty(create.kind) {
         let constraint = match create.kind {
             SourceKind::Stream => ColumnConstraint::Key,
             SourceKind::Table => ColumnConstraint::PrimaryKey,
         };
-        let name = if found.has("ROWKEY") { "KEY_TEXT" } else { "ROWKEY" };
+        let name = if seen.objects.has("ROWKEY") { "KEY_TEXT" } else { "ROWKEY" };
         settled.columns.insert(0, column(name, false, key, Some(constraint)));
     }
     let plural = if samples.values.len() == 1 { "" } else { "s" };
     let mut basis = format!("{} record{plural}", samples.values.len());
-    for (what, names) in [("holds values of several kinds", found.mixed()), ("is null in all of them", found.unknown())]
+    let fields = &seen.objects;
+    for (what, names) in
+        [("holds values of several kinds", fields.mixed()), ("is null in all of them", fields.unknown())]
     {
         if !names.is_empty() {
             basis += &format!(" ({} {what}, and is taken for a STRING)", names.join(", "));
@@ -146,10 +150,7 @@ pub(super) fn settle(shared: &Shared, create: &CreateSource) -> Result<Settled> 
     Ok(Settled { create: settled, basis })
 }
 
-/// The column of values that are no objects.
-const BARE: &str = "ROWVAL";
-
-/// The property that says so.
+/// The property that says that values are no objects.
 const WRAP: &str = "WRAP_SINGLE_VALUE";
 
 /// What was read of a topic.
@@ -312,6 +313,13 @@ fn read(shared: &Shared, topic: &str, keys: Keys) -> Result<Samples> {
     Ok(samples)
 }
 
+/// What records were seen: the fields of those that are objects, and what the others have in common.
+#[derive(Default)]
+struct Seen {
+    objects: Found,
+    bare: Guess,
+}
+
 /// The fields of the objects seen, in the order in which they were met.
 #[derive(Default)]
 struct Found {
@@ -319,8 +327,10 @@ struct Found {
 }
 
 /// What the values of one field have in common.
+#[derive(Default)]
 enum Guess {
     /// Only nulls so far.
+    #[default]
     Unknown,
     Boolean,
     Integer,
@@ -332,13 +342,29 @@ enum Guess {
     Mixed,
 }
 
-impl Found {
+impl Seen {
     fn look_at(&mut self, value: &Sample) {
-        if let Sample::Object(object) = value {
-            self.merge(object);
+        match value {
+            Sample::Object(object) => self.objects.merge(object),
+            _ => self.bare = std::mem::take(&mut self.bare).with(value),
         }
     }
 
+    /// A column for each field; where no record is an object one for the whole value, which is read as it is then.
+    fn columns(&self) -> Vec<ColumnDef> {
+        match self.is_bare() {
+            true => vec![column(BARE, false, self.bare.ty(), None)],
+            false => self.objects.columns(),
+        }
+    }
+
+    /// Whether the values are no objects.
+    fn is_bare(&self) -> bool {
+        self.objects.fields.is_empty() && !matches!(self.bare, Guess::Unknown)
+    }
+}
+
+impl Found {
     fn merge(&mut self, object: &[(String, Sample)]) {
         for (name, value) in object {
             // Fields are looked up whatever their case, so names that differ by it only are one.
@@ -352,8 +378,7 @@ impl Found {
                     }
                 }
             };
-            let before = std::mem::replace(guess, Guess::Unknown);
-            *guess = before.with(value);
+            *guess = std::mem::take(guess).with(value);
         }
     }
 
@@ -467,7 +492,7 @@ mod tests {
     use super::*;
 
     fn declared(samples: &[&str]) -> String {
-        let mut found = Found::default();
+        let mut found = Seen::default();
         samples.iter().for_each(|sample| found.look_at(&serde_json::from_str(sample).unwrap()));
         found.columns().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
@@ -480,9 +505,9 @@ mod tests {
         );
         let mixed = [r#"{"a":1,"b":null}"#, r#"{"a":"x"}"#, r#"{"a":[1]}"#];
         assert_eq!(declared(&mixed), "A STRING, B STRING");
-        let mut found = Found::default();
-        mixed.iter().for_each(|sample| found.look_at(&serde_json::from_str(sample).unwrap()));
-        assert_eq!((found.mixed(), found.unknown()), (vec!["A".to_string()], vec!["B".to_string()]));
+        let mut seen = Seen::default();
+        mixed.iter().for_each(|sample| seen.look_at(&serde_json::from_str(sample).unwrap()));
+        assert_eq!((seen.objects.mixed(), seen.objects.unknown()), (vec!["A".to_string()], vec!["B".to_string()]));
         assert_eq!(declared(&[r#"{"a":9223372036854775808}"#]), "A DOUBLE");
     }
 
@@ -500,6 +525,14 @@ mod tests {
             declared(&[r#"{"some-id":1,"Temp":1}"#, r#"{"temp":2,"from":1}"#]),
             "`some-id` BIGINT, TEMP BIGINT, `FROM` BIGINT"
         );
-        assert_eq!(declared(&["[1]", "7"]), "");
+    }
+
+    #[test]
+    fn values_that_are_no_objects_are_one_column() {
+        assert_eq!(declared(&["23.5", "24", "null"]), "ROWVAL DOUBLE");
+        assert_eq!(declared(&["[1]", "[2.5]"]), "ROWVAL ARRAY<DOUBLE>");
+        assert_eq!(declared(&["[1]", "7"]), "ROWVAL STRING");
+        assert_eq!(declared(&["7", r#"{"a":1}"#]), "A BIGINT", "objects are what a stream is made for");
+        assert_eq!(declared(&["null"]), "");
     }
 }

@@ -9,12 +9,12 @@ use super::outcome::{Feed, RowColumn, RowStream};
 use super::topics::Cleanup;
 use super::{processing_log, topics};
 use crate::config::Settings;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Span};
 use crate::kafka::Reset;
 use crate::plan::{OnError, QueryKind, QueryPlan};
 use crate::runtime::push::{PushSpec, start_query};
 use crate::runtime::query::{Guarantee, QueryHandle, QuerySpec};
-use crate::runtime::start::{self as start_at, StartPolicy};
+use crate::runtime::start::{self as policies, StartPolicy};
 use crate::runtime::status::Shared as QueryShared;
 use crate::sql::planner::PersistentPlan;
 use crate::types::ColumnKind;
@@ -55,7 +55,7 @@ pub(super) fn prepare(
     }
     let log = processing_log::open(shared);
     let group = group_of(&shared.service, &plan.query_id);
-    let start = start_at::for_group(&shared.admin, &plan.source.topic, &group, policy)?;
+    let start = policies::for_group(&shared.admin, &plan.source.topic, &group, policy)?;
     shared.notices.info(&plan.query_id, start.describe(&plan.source.topic, policy));
     let guarantee = match settings.get("processing.guarantee") {
         "at_least_once" => Guarantee::AtLeastOnce,
@@ -107,12 +107,14 @@ pub(super) fn start_push(
     plan: QueryPlan,
     policy: &StartPolicy,
     until: Option<&StartPolicy>,
+    (start_at, ends_at): (Span, Span),
     shown: &str,
     rows: usize,
 ) -> Result<RowStream> {
     let topic = plan.source.topic.clone();
-    let ends = until.map(|until| start_at::until(&shared.admin, &topic, until)).transpose()?;
-    let start = start_at::by_policy(&shared.admin, &topic, policy)?;
+    let ends =
+        until.map(|until| policies::until(&shared.admin, &topic, until)).transpose().map_err(|e| e.or_at(ends_at))?;
+    let start = policies::by_policy(&shared.admin, &topic, policy).map_err(|e| e.or_at(start_at))?;
     shared.notices.info(&plan.query_id, start.describe(&topic, policy));
     let columns: Vec<RowColumn> = plan
         .output
@@ -132,7 +134,7 @@ pub(super) fn start_push(
     }
     let (sender, receiver) = sync_channel(BATCHES_AHEAD);
     let spec = push_spec(shared, id.clone(), &topic, start, rows);
-    start_query(spec, plan, Arc::clone(&query), sender)?;
+    start_query(spec, plan, processing_log::opened(shared).as_ref(), Arc::clone(&query), sender)?;
     if !ends_by_itself {
         remember(shared, &query, topic);
     }
@@ -140,7 +142,7 @@ pub(super) fn start_push(
 }
 
 /// What a reader without a group needs.
-pub(super) fn push_spec(shared: &Shared, id: String, topic: &str, start: start_at::Start, rows: usize) -> PushSpec {
+pub(super) fn push_spec(shared: &Shared, id: String, topic: &str, start: policies::Start, rows: usize) -> PushSpec {
     PushSpec {
         id,
         topic: Arc::from(topic),

@@ -18,7 +18,7 @@ use crate::error::{Error, Result, Span};
 use crate::functions::FunctionRegistry;
 use crate::plan::{QueryPlan, explain};
 use crate::runtime::start::{self, StartPolicy};
-use crate::sql::ast::{Describe, Ident, Property, Query, Show, SourceKind, Statement, StatementKind};
+use crate::sql::ast::{Describe, Ident, Property, Query, Show, SourceKind, Statement, StatementKind, TopicBound};
 use crate::sql::planner::{self, Context, Defaults, InsertRow, PersistentPlan};
 use crate::sql::prepare::Prepared;
 use crate::sql::variables::Variables;
@@ -48,6 +48,8 @@ pub(super) enum Action {
         plan: Box<PersistentPlan>,
         replace: bool,
         policy: StartPolicy,
+        /// The place of `START AT`.
+        start_at: Option<Span>,
         settings: Box<Settings>,
     },
     Push {
@@ -55,6 +57,8 @@ pub(super) enum Action {
         policy: StartPolicy,
         /// Where it ends by itself, for a scan and after `UNTIL`.
         until: Option<StartPolicy>,
+        /// The places of `START AT` and `UNTIL`, or that of the statement.
+        places: (Span, Span),
     },
     Print {
         topic: String,
@@ -237,7 +241,7 @@ impl<'a> Planner<'a> {
             key_format: FormatName::parse(self.settings.get("persistence.default.format.key"))
                 .unwrap_or(FormatName::Kafka),
             value_format: FormatName::parse(self.settings.get("persistence.default.format.value")),
-            wrap_single_values: None,
+            wrap_single_values: self.settings.get("persistence.wrap.single.values").parse().ok(),
             keys_as_selected: false,
         };
         let catalog = self.catalog.clone();
@@ -289,7 +293,9 @@ impl<'a> Planner<'a> {
                 let id = format!("SELECT_{}", self.shared().next_ordinal());
                 let plan = planner::push_query(&context, query, id)?;
                 let (policy, until) = self.bounds(query)?;
-                Action::Push { plan: Box::new(plan), policy, until }
+                let place = |bound: &Option<TopicBound>| bound.as_ref().map_or(span, |bound| bound.span);
+                let places = (place(&query.start), place(&query.until));
+                Action::Push { plan: Box::new(plan), policy, until, places }
             }
             StatementKind::Print { topic, from_beginning, interval, limit } => {
                 let policy = if *from_beginning { StartPolicy::Earliest } else { self.print_policy()? };
@@ -494,11 +500,13 @@ impl<'a> Planner<'a> {
             None => self.start_policy()?,
         };
         let admin = &self.shared().admin;
-        if let (StartPolicy::Group { .. }, Some(at), false) = (&policy, &query.start, admin.is_nowhere()) {
+        if let (Some(at), false) = (&query.start, admin.is_nowhere() || self.restores) {
             let group = queries::group_of(&self.shared().service, &plan.query.id);
             start::check_for_group(admin, &plan.plan.source.topic, &group, &policy).map_err(|e| e.or_at(at.span))?;
         }
-        Ok(Action::StartQuery { plan: Box::new(plan), replace, policy, settings: Box::new(self.settings.clone()) })
+        let start_at = query.start.as_ref().map(|start| start.span);
+        let settings = Box::new(self.settings.clone());
+        Ok(Action::StartQuery { plan: Box::new(plan), replace, policy, start_at, settings })
     }
 
     /// A topic is not deleted under others that stand for it.

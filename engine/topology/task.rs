@@ -1,12 +1,12 @@
 //! One stage of a query on one partition.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{BooleanArray, RecordBatch};
-use datafusion::arrow::compute::nullif;
+use datafusion::arrow::record_batch::RecordBatch;
 
 use super::dead_letter::DeadLetters;
-use super::input::Input;
+use super::input::{Decoded, Input};
 use super::output::Output;
 use super::report::{Report, Stage};
 use crate::error::Result;
@@ -14,7 +14,7 @@ use crate::operators::{Pipeline, RowReport};
 use crate::plan::{OnError, QueryKind, QueryPlan};
 use crate::record::{Batch, OutBatch, RawBatch};
 
-/// How many reports of one batch are kept; more are only counted.
+/// How many reports of one batch are kept; more are only counted, and their texts never made.
 const REPORTS_KEPT: usize = 64;
 
 /// One stage of a query on one partition.
@@ -24,13 +24,25 @@ pub struct Task {
     pipeline: Pipeline,
     output: Option<Output>,
     sink: Arc<str>,
-    dead_letters: Option<DeadLetters>,
+    on_bad: OnBad,
     /// Whether a record whose value is null as a whole is a row: it takes a row of a table away, and is none of a stream.
     shows_tombstones: bool,
     /// Which columns of a push query come of keys alone, so that also a tombstone has them.
     of_key: Vec<bool>,
-    keeps_values: bool,
+    keeps_bytes: bool,
     row_reports: Vec<RowReport>,
+    /// Where results go that nobody wants: those of a try.
+    tried: OutBatch,
+}
+
+/// What becomes of the results of a batch in which a record is bad.
+enum OnBad {
+    /// The others go on.
+    Skip,
+    /// Nothing is written: whoever runs the task decides.
+    Fail,
+    /// Those of other records go on; the bad ones are dead letters.
+    DeadLetter(DeadLetters),
 }
 
 /// What a task made of a batch. Reused from batch to batch: [`clear`](Self::clear) keeps the buffers.
@@ -39,11 +51,13 @@ pub struct TaskOutput {
     /// Records for the sink's topic; empty for a push query.
     pub records: OutBatch,
     /// Rows of a push query.
-    pub rows: Option<RecordBatch>,
+    pub rows: Vec<RecordBatch>,
     /// The records that could not be processed, as they came, for the dead-letter topic of the query if it has one.
     pub dead: OutBatch,
-    /// What was wrong with records of the batch, the first few.
+    /// What was wrong with records of the batch, some of it.
     pub reports: Vec<Report>,
+    /// What was wrong with the first record that something was wrong with.
+    pub first: Option<Report>,
     /// How many reports there were in all.
     pub bad: u64,
 }
@@ -53,11 +67,15 @@ impl TaskOutput {
     pub fn clear(&mut self) {
         self.records.clear();
         self.dead.clear();
-        self.rows = None;
+        self.rows.clear();
         self.reports.clear();
+        self.first = None;
         self.bad = 0;
     }
 }
+
+/// Takes away records and rows of a batch that is not done yet; says whether it wants more.
+pub type Take<'a> = dyn FnMut(&mut OutBatch, &mut Vec<RecordBatch>) -> Result<bool> + 'a;
 
 impl Task {
     /// A task for one partition of the plan's source.
@@ -68,9 +86,10 @@ impl Task {
             }
             QueryKind::Push { .. } => (None, Arc::from("")),
         };
-        let dead_letters = match &plan.on_error {
-            OnError::DeadLetter(topic) => Some(DeadLetters::new(&plan.query_id, &topic.name)),
-            OnError::Skip | OnError::Fail => None,
+        let on_bad = match &plan.on_error {
+            OnError::DeadLetter(topic) => OnBad::DeadLetter(DeadLetters::new(&plan.query_id, &topic.name)),
+            OnError::Fail => OnBad::Fail,
+            OnError::Skip => OnBad::Skip,
         };
         Ok(Task {
             partition,
@@ -78,17 +97,18 @@ impl Task {
             pipeline: Pipeline::new(&plan.steps),
             output,
             sink,
-            dead_letters,
+            on_bad,
             shows_tombstones: plan.source.is_table || matches!(plan.kind, QueryKind::Persistent(_)),
             of_key: plan.output_of_key(),
-            keeps_values: false,
+            keeps_bytes: false,
             row_reports: Vec::new(),
+            tried: OutBatch::default(),
         })
     }
 
-    /// Keeps the values of bad records in their reports, which may then be shown.
-    pub fn keep_values(&mut self, keep: bool) {
-        self.keeps_values = keep;
+    /// Keeps the bytes of bad records in their reports, which may then be shown.
+    pub fn keep_bytes(&mut self, keep: bool) {
+        self.keeps_bytes = keep;
     }
 
     /// Processes the records of a batch of this partition, in order, and adds what comes of them to `result`.
@@ -96,48 +116,86 @@ impl Task {
     /// # Errors
     /// Only for a broken invariant of ours, or a batch over 2 GiB; never for what a record holds.
     pub fn process(&mut self, raw: &RawBatch, result: &mut TaskOutput) -> Result<()> {
-        let TaskOutput { records, rows, dead, reports, bad } = result;
-        let (partition, keeps_values) = (self.partition, self.keeps_values);
-        let mut notes = Notes { raw, partition, keeps_values, reports, bad, dead_letters: self.dead_letters.as_mut() };
-        let decoded = self.input.decode(raw, &mut |record, message| notes.add(Stage::Read, record, message))?;
+        self.process_in_pieces(raw, result, &mut |_, _| Ok(true))
+    }
+
+    /// As [`process`](Self::process), for a record may become more rows than fit in memory: `take` is given the results after
+    /// each piece of them, and what it takes is not in `result`. When it wants no more, the rest of the batch is not computed.
+    ///
+    /// Nothing is given away before it is known that it may be: where bad records end the query or are dead letters, a batch
+    /// whose results come in pieces is computed twice, and the first time is a try.
+    ///
+    /// # Errors
+    /// Those of [`process`](Self::process) and of `take`.
+    pub fn process_in_pieces(&mut self, raw: &RawBatch, result: &mut TaskOutput, take: &mut Take<'_>) -> Result<()> {
+        let TaskOutput { records, rows, dead, reports, first, bad } = result;
+        let (partition, keeps_bytes) = (self.partition, self.keeps_bytes);
+        let (dead_letters, fails) = match &mut self.on_bad {
+            OnBad::Skip => (None, false),
+            OnBad::Fail => (None, true),
+            OnBad::DeadLetter(dead_letters) => (Some(dead_letters), false),
+        };
+        let mut notes = Notes { raw, partition, keeps_bytes, reports, first, bad, dead_letters };
+        let Decoded { mut batch, times } =
+            self.input.decode(raw, &mut |stage, record, message| notes.add(stage, record, message))?;
         self.row_reports.clear();
-        let decoded_rows = if self.shows_tombstones { decoded.batch } else { decoded.batch.without_tombstones()? };
-        let mut batch = self.pipeline.run(decoded_rows, &mut self.row_reports)?;
-        for RowReport { record, message } in self.row_reports.drain(..) {
-            notes.add(Stage::Compute, record, message);
+        if !self.shows_tombstones {
+            batch = batch.without_tombstones()?;
         }
-        match &mut self.output {
-            Some(output) => {
-                if records.topic.is_empty() {
-                    records.topic = Arc::clone(&self.sink);
+
+        let in_pieces = self.pipeline.splits();
+        let is_strict = fails || notes.dead_letters.is_some();
+        if in_pieces && is_strict {
+            let (output, tried) = (&mut self.output, &mut self.tried);
+            self.pipeline.run(batch.clone(), &mut self.row_reports, &mut |piece, row_reports| {
+                notes.computed(row_reports);
+                tried.clear();
+                if let Some(output) = output {
+                    output.encode(&piece, raw, &times, tried, &mut |stage, record, message| {
+                        notes.add(stage, record, message)
+                    })?;
                 }
-                if let Some(dead_letters) = &notes.dead_letters {
-                    batch = dead_letters.without_dead(batch)?;
+                Ok(true)
+            })?;
+            tried.clear();
+            notes.computed(&mut self.row_reports);
+            batch = notes.without_dead(batch)?;
+        }
+        if records.topic.is_empty() && self.output.is_some() {
+            records.topic = Arc::clone(&self.sink);
+        }
+        let (output, of_key) = (&mut self.output, &self.of_key);
+        // A try has found everything; without one a later step may find what is wrong with an earlier record.
+        if !(in_pieces && fails && *notes.bad > 0) {
+            self.pipeline.run(batch, &mut self.row_reports, &mut |piece, row_reports| {
+                if !(in_pieces && is_strict) {
+                    notes.computed(row_reports);
                 }
-                let mut report = |record, message| notes.add(Stage::Write, record, message);
-                output.encode(&batch, raw, &decoded.times, records, &mut report)?;
-                if let Some(dead_letters) = notes.dead_letters {
-                    dead_letters.hand_over(raw, dead);
+                row_reports.clear();
+                match output {
+                    Some(output) => {
+                        let piece = if in_pieces { piece } else { notes.without_dead(piece)? };
+                        output.encode(&piece, raw, &times, records, &mut |stage, record, message| {
+                            notes.add(stage, record, message)
+                        })?;
+                    }
+                    None => rows.push(piece.without_values(of_key)?),
                 }
-            }
-            None => *rows = Some(self.without_values(batch)?),
+                // A batch in one piece is as bounded as what was read.
+                if in_pieces { take(records, rows) } else { Ok(true) }
+            })?;
+            notes.computed(&mut self.row_reports);
+        }
+        if fails && *notes.bad > 0 {
+            records.clear();
+            rows.clear();
+        }
+        if let Some(dead_letters) = notes.dead_letters {
+            dead_letters.hand_over(raw, dead);
         }
         // Each stage reports in the order of the records; told together they are in that order too.
         reports.sort_by_key(|report| report.offset);
         Ok(())
-    }
-
-    /// The rows of a push query. A tombstone has no value, so nothing is computed of one.
-    fn without_values(&self, batch: Batch) -> Result<RecordBatch> {
-        let Some(tombstones) = batch.tombstones else { return Ok(batch.columns) };
-        let tombstones = BooleanArray::new(tombstones, None);
-        let columns = batch.columns.columns().iter().zip(&self.of_key);
-        let columns = columns.map(|(column, of_key)| match of_key {
-            true => Ok(Arc::clone(column)),
-            false => nullif(column, &tombstones),
-        });
-        let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        Ok(RecordBatch::try_new(batch.columns.schema(), columns)?)
     }
 }
 
@@ -145,22 +203,48 @@ impl Task {
 struct Notes<'a> {
     raw: &'a RawBatch,
     partition: i32,
-    keeps_values: bool,
+    keeps_bytes: bool,
     reports: &'a mut Vec<Report>,
+    first: &'a mut Option<Report>,
     bad: &'a mut u64,
     dead_letters: Option<&'a mut DeadLetters>,
 }
 
 impl Notes<'_> {
-    fn add(&mut self, stage: Stage, record: usize, message: String) {
+    /// Most of a flood is only counted: a text is made for whoever reads it.
+    fn add(&mut self, stage: Stage, record: usize, message: &dyn Display) {
         *self.bad += 1;
         if let Some(dead_letters) = &mut self.dead_letters {
-            dead_letters.note(record, stage, &message);
+            dead_letters.note(record, stage, message);
+        }
+        let offset = self.raw.offsets[record];
+        let is_first = self.first.as_ref().is_none_or(|first| offset < first.offset);
+        if !is_first && self.reports.len() >= REPORTS_KEPT {
+            return;
+        }
+        let bytes = if stage == Stage::ReadKey { &self.raw.keys } else { &self.raw.values };
+        let bytes = if self.keeps_bytes { bytes.get(record).map(<[u8]>::to_vec) } else { None };
+        let report = Report { partition: self.partition, offset, stage, message: message.to_string(), bytes };
+        if is_first {
+            *self.first = Some(report.clone());
         }
         if self.reports.len() < REPORTS_KEPT {
-            let value = if self.keeps_values { self.raw.values.get(record).map(<[u8]>::to_vec) } else { None };
-            let offset = self.raw.offsets[record];
-            self.reports.push(Report { partition: self.partition, offset, stage, message, value });
+            self.reports.push(report);
+        }
+    }
+
+    /// Takes down what the operators reported.
+    fn computed(&mut self, row_reports: &mut Vec<RowReport>) {
+        for RowReport { record, message } in row_reports.drain(..) {
+            self.add(Stage::Compute, record, &message);
+        }
+    }
+
+    /// The rows of a batch that do not come from a dead letter.
+    fn without_dead(&self, batch: Batch) -> Result<Batch> {
+        match &self.dead_letters {
+            Some(dead_letters) => dead_letters.without_dead(batch),
+            None => Ok(batch),
         }
     }
 }

@@ -67,8 +67,7 @@ SELECT eventid, reading FROM doubled EMIT CHANGES LIMIT 1;
 
 #[test]
 fn a_bare_number_is_the_one_column_of_a_stream_and_a_level_of_its_topic_the_key() {
-    let text = "CREATE STREAM temperatures (device VARCHAR KEY, celsius DOUBLE)
-  WITH (kafka_topic='temperatures', value_format='JSON', wrap_single_value=false);
+    let text = "CREATE STREAM temperatures (device VARCHAR KEY, celsius DOUBLE) WITH (kafka_topic='temperatures', value_format='JSON');
 CREATE STREAM warm AS SELECT device, celsius FROM temperatures WHERE celsius > 20;
 CREATE SOURCE CONNECTOR plant WITH ('connector.class'='mqtt-listener', 'listeners'='127.0.0.1:0', \
   'topic.filter.list'='temperatures:plant/+/temp', 'key'='level:2');

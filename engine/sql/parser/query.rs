@@ -82,7 +82,10 @@ impl Parser<'_> {
         (self.is_word(0, "EMIT") && (self.is_name(1) || ends(1)))
             || (self.is_word(0, "PARTITION") && self.is_word(1, "BY"))
             || (self.is_word(0, "START") && self.is_word(1, "AT"))
-            || (self.is_word(0, "UNTIL") && (self.is_name(1) || matches!(self.kind(1), TokenKind::String(_))))
+            || (self.is_word(0, "UNTIL")
+                && (self.is_name(1)
+                    || matches!(self.kind(1), TokenKind::String(_))
+                    || self.is_word(1, "GROUP") && matches!(self.kind(2), TokenKind::String(_))))
     }
 
     /// `[START AT place | GROUP 'name']`.

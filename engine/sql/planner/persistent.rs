@@ -114,6 +114,9 @@ pub fn create_as_select(context: &Context, create: &CreateAsSelect) -> Result<Pe
     finish(context, &bound, &items, query_id, sink, properties.on_error()?, Some(relation))
 }
 
+/// What an `INSERT INTO ... SELECT` says of itself, for the stream it writes is there.
+const OF_INSERT: [&str; 3] = ["QUERY_ID", "ON_ERROR", "DEAD_LETTER_TOPIC"];
+
 /// Plans `INSERT INTO s [WITH (QUERY_ID = '...')] SELECT ...`.
 ///
 /// Without a `QUERY_ID` the id is that of [`insert_query_id`] with `ordinal`: the how-many-th such statement of the
@@ -139,6 +142,17 @@ pub fn insert_select(
         return Err(Error::sql(format!("{} cannot be written by a query", shown(target)))
             .detail(format!("its column {} holds headers, which are read-only", quote_identifier(&header.name)))
             .at(target.span));
+    }
+    if let Some(other) =
+        properties.iter().find(|given| !OF_INSERT.iter().any(|own| given.name.value.eq_ignore_ascii_case(own)))
+    {
+        return Err(Error::sql(format!("{} is not for INSERT INTO ... SELECT", other.name.value))
+            .detail(format!(
+                "the topic and the formats are those of {}; it takes {}",
+                shown(target),
+                OF_INSERT.join(", ")
+            ))
+            .at(other.span));
     }
     let properties = Properties::read(properties)?;
     let bound = query::bind(context, query, true)?;

@@ -67,3 +67,11 @@ fn every_change_of_a_table_can_be_watched() {
     // What no longer fits takes the earlier row away, if that one did: for this the earlier one must be known.
     world.refuses("SELECT * FROM t WHERE v > 1 EMIT CHANGES;", "WHERE over a table is not supported yet", "v > 1");
 }
+
+#[test]
+fn an_insert_takes_the_topic_and_the_formats_as_they_are() {
+    let mut world = World::new(&[CARS]);
+    let refused = "KAFKA_TOPIC is not for INSERT INTO ... SELECT";
+    world.refuses("INSERT INTO cars WITH (kafka_topic='x') SELECT * FROM cars;", refused, "kafka_topic='x'");
+    world.plan("INSERT INTO cars WITH (query_id='again', on_error='fail') SELECT * FROM cars;");
+}
