@@ -139,6 +139,12 @@ pub const SETTINGS: &[Setting] = &[
         doc: "value format of a stream that names none",
     },
     Setting {
+        name: "persistence.wrap.single.values",
+        kind: SettingKind::Choice(&["", "true", "false"]),
+        default: "",
+        doc: "whether a single JSON value column is a field of an object where a statement does not say WRAP_SINGLE_VALUE; when empty it is written as one, and a bare value is read too",
+    },
+    Setting {
         name: "processing.guarantee",
         kind: SettingKind::Choice(&["exactly_once_v2", "at_least_once"]),
         default: "exactly_once_v2",
