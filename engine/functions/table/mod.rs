@@ -31,13 +31,13 @@ const CUBE_MAX: usize = 20;
 pub fn declarations() -> Vec<Declaration> {
     const T: ParamType = ParamType::Generic("T");
     vec![
-        Declaration::new(FunctionKind::Table, Category::Table, "EXPLODE", "A row for each element of an array.").form(
-            Variation::new(T, "The elements in order; no row for NULL and for an array without elements.").param(
+        Declaration::new(FunctionKind::Table, Category::Table, "EXPLODE", "A row for each element of an array.")
+            .form(Variation::new(T, "The elements in order; no row for NULL and for an array without elements.").param(
                 "list",
                 ParamType::array(T),
                 "The array.",
-            ),
-        ),
+            ))
+            .example("EXPLODE(ARRAY[1, NULL, 3])", "[1, null, 3]"),
         Declaration::new(
             FunctionKind::Table,
             Category::Table,
@@ -46,8 +46,9 @@ pub fn declarations() -> Vec<Declaration> {
         )
         .form(
             Variation::new(ParamType::array(T), "The arrays, from the one of all NULLs to the one without any more.")
-                .param("columns", ParamType::array(T), "The array."),
-        ),
+                .param("columns", ParamType::array(T), "The array, of at most 20 elements."),
+        )
+        .example("CUBE_EXPLODE(ARRAY[1, 2])", "[[null, null], [null, 2], [1, null], [1, 2]]"),
     ]
 }
 
@@ -105,11 +106,11 @@ fn cube(list: &ListArray, failed: &mut dyn FnMut(usize, String)) -> Result<ListA
         let range = offsets[row] as usize..offsets[row + 1] as usize;
         // An element that is null already stands for both of its choices.
         let open: Vec<usize> = range.clone().filter(|at| !nulls.value(*at)).collect();
-        if list.is_null(row) || range.is_empty() {
+        if list.is_null(row) {
             outer.push(0);
             continue;
         }
-        if open.len() > CUBE_MAX {
+        if range.len() > CUBE_MAX {
             failed(row, format!("CUBE_EXPLODE: more than {CUBE_MAX} elements"));
             outer.push(0);
             continue;
@@ -162,7 +163,8 @@ mod tests {
             })
             .collect();
         assert_eq!(rows[0], [[None, None], [None, Some(2)], [Some(1), None], [Some(1), Some(2)]]);
-        assert!(rows[1].is_empty() && rows[2].is_empty());
+        assert!(rows[1].is_empty());
+        assert_eq!(rows[2], [[]], "nothing can be replaced in one way");
         assert_eq!(rows[3], [[None, None], [None, Some(3)]]);
     }
 
