@@ -16,7 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
 use datafusion::arrow::compute::concat;
 use datafusion::arrow::datatypes::{Field, Schema as ArrowSchema};
 use datafusion::common::DFSchema;
@@ -140,14 +140,14 @@ fn table_call(case: &Case) -> Option<(TableFunction, ArrayRef, SqlType)> {
     table_argument(&case.function, &case.sql)
 }
 
-/// The function and the argument of a call of a table function, and the type of the array of its values.
+/// The function and the argument of a call of a table function, and the type of its values.
 fn table_argument(function: &str, sql: &str) -> Option<(TableFunction, ArrayRef, SqlType)> {
     let function = TableFunction::named(function)?;
     let expr = parse_expression(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
     let ExprKind::Call { args, .. } = &expr.kind else { panic!("{sql} is no call") };
     let (argument, ty) = constant(&args[0]);
     let (_, ty) = function.resolve(&[Some(ty)], expr.span).unwrap_or_else(|error| panic!("{sql}: {error}"));
-    Some((function, argument, SqlType::Array(Box::new(ty))))
+    Some((function, argument, ty))
 }
 
 /// The value of an example of a function: of a table function, the array of all it gives.
@@ -158,17 +158,19 @@ pub fn example_text(function: &str, sql: &str) -> String {
     }
 }
 
-/// What a table function makes of each row, as the text of an array; `ty` is that array's type.
+/// What a table function makes of each row, as the text of an array; `ty` is the type of the values.
 fn expanded(function: TableFunction, argument: &ArrayRef, ty: &SqlType) -> Vec<(String, Vec<String>)> {
-    let mut failed: BTreeMap<usize, String> = BTreeMap::new();
-    let lists = function.expand(argument, &mut |row, reason| drop(failed.insert(row, reason))).expect("arrays");
-    let lists: ArrayRef = Arc::new(lists);
-    (0..lists.len())
-        .map(|row| match failed.remove(&row) {
-            Some(reason) => ("null".to_string(), vec![reason]),
-            None => (render(&lists, ty, row), vec![]),
-        })
-        .collect()
+    let lists = argument.as_list::<i32>();
+    let of_row = |row: usize| match function.count(lists, row) {
+        Err(reason) => ("null".to_string(), vec![reason]),
+        Ok(count) => {
+            let picks: Vec<(u32, u32)> = (0..count as u32).map(|value| (row as u32, value)).collect();
+            let values = function.values(lists, &picks).expect("values");
+            let texts: Vec<String> = (0..count).map(|at| render(&values, ty, at)).collect();
+            (format!("[{}]", texts.join(", ")), vec![])
+        }
+    };
+    (0..lists.len()).map(of_row).collect()
 }
 
 /// The value of an expression of constants, as a column of one row.
