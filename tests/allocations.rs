@@ -123,3 +123,64 @@ fn scoring_text_allocates_per_run_of_the_model_and_not_per_row() {
     };
     does_not_grow(&plan, &value, 64);
 }
+
+/// Each kind of record that cannot be read, and what it costs: a few small allocations to say why, and a text only for those
+/// that are told one by one.
+#[test]
+fn a_flood_of_bad_records_is_counted_and_its_texts_are_not_made() {
+    let plan = plan(
+        "CREATE STREAM s (k VARCHAR KEY, id BIGINT, temp DOUBLE, ts BIGINT) WITH (kafka_topic='t', value_format='JSON', timestamp='ts')",
+        "CREATE STREAM hot AS SELECT k, id, 10 / id AS q FROM s WHERE 10 / (id - 1) < 100",
+    );
+    let bad = [
+        r#"{"id":"x"}"#,
+        "no json",
+        r#"{"id":2,"temp":[1]}"#,
+        r#"{"id":3"#,
+        r#"{"id":4,"ts":-1}"#,
+        r#"{"id":0,"ts":1}"#,
+        r#"{"id":1,"ts":1}"#,
+    ];
+    let rows = 7_000;
+    let raw = batch(rows, &|row, text| text.push_str(bad[row % bad.len()]));
+    let mut task = Task::new(&plan, 0).expect("a task");
+    let mut output = TaskOutput::default();
+    let mut last = 0;
+    for _ in 0..3 {
+        output.clear();
+        let before = ALLOCATIONS.get();
+        task.process(&raw, &mut output).expect("the batch is processed");
+        last = ALLOCATIONS.get() - before;
+    }
+    assert_eq!(output.bad, rows as u64);
+    assert_eq!(output.reports.len(), 64, "the rest is only counted");
+    assert_eq!(output.first.as_ref().map(|report| report.offset), Some(0));
+    assert!(last < 8 * rows as u64, "{last} allocations for {rows} bad records");
+}
+
+#[test]
+fn a_record_that_becomes_a_million_rows_is_written_in_pieces() {
+    let plan = plan(
+        "CREATE STREAM s (k VARCHAR KEY, a ARRAY<INT>, note VARCHAR) WITH (kafka_topic='t', value_format='JSON')",
+        "CREATE STREAM o AS SELECT k, note, EXPLODE(a) AS e FROM s",
+    );
+    let raw = batch(2, &|row, text| {
+        let _ = write!(text, r#"{{"note":"{row}","a":[0"#);
+        for i in 1..500_000 {
+            let _ = write!(text, ",{}", i % 10);
+        }
+        text.push_str("]}");
+    });
+    let mut task = Task::new(&plan, 0).expect("a task");
+    let mut output = TaskOutput::default();
+    let (mut rows, mut largest) = (0, 0);
+    task.process_in_pieces(&raw, &mut output, &mut |records, _| {
+        rows += records.len();
+        largest = largest.max(records.len());
+        records.clear();
+        Ok(true)
+    })
+    .expect("the batch is processed");
+    assert_eq!(rows + output.records.len(), 1_000_000);
+    assert!(largest <= 10_000, "a piece of {largest} rows");
+}

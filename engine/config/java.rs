@@ -101,7 +101,7 @@ const TABLE: &[(&str, Counterpart)] = &[
     ("ksql.logging.processing.topic.replication.factor", NoMeaning("the topic of the processing log gets the cluster's default")),
     ("ksql.fail.on.deserialization.error", Refused("Write WITH (ON_ERROR = 'fail') in the statement of the query.")),
     ("ksql.fail.on.production.error", NoMeaning("a query whose output cannot be written starts over and loses nothing")),
-    ("ksql.persistence.wrap.single.values", NotYet("Write WITH (WRAP_SINGLE_VALUE = ...) in the statement.")),
+    ("ksql.persistence.wrap.single.values", Setting("persistence.wrap.single.values")),
     ("ksql.output.topic.name.prefix", NotYet("Write WITH (KAFKA_TOPIC = '...') in the statement.")),
     ("ksql.sink.partitions", Refused("Write WITH (PARTITIONS = ...) in the statement.")),
     ("ksql.sink.replicas", Refused("Write WITH (REPLICAS = ...) in the statement.")),

@@ -47,7 +47,8 @@ impl Decoder {
 
     /// Decodes a batch: one array for each wanted column, in order, each with `rows.len()` rows.
     ///
-    /// A null row is null in all columns. A record that cannot be read is null in all columns too and is named in
+    /// A null row is null in all columns, and so is one whose text says that there is nothing
+    /// ([`null_records`](Self::null_records)). A record that cannot be read is null in all columns too and is named in
     /// `failures`, once, rows ascending; the caller drops it. An error concerns the whole batch: only a column of more
     /// than 2 GiB has one.
     pub fn decode(&mut self, rows: &BytesColumn, failures: &mut Vec<Failure>) -> Result<Vec<ArrayRef>> {
@@ -56,6 +57,15 @@ impl Decoder {
             Inner::Delimited(decoder) => decoder.decode(rows, failures),
             Inner::Kafka(decoder) => decoder.decode(rows, failures),
             Inner::None => Ok(Vec::new()),
+        }
+    }
+
+    /// The rows of the last batch, ascending, whose bytes are the word `null` where JSON has an object: as in ksqlDB they are
+    /// records without a key or value, not ones whose columns are null.
+    pub fn null_records(&self) -> &[usize] {
+        match &self.0 {
+            Inner::Json(decoder) => decoder.null_records(),
+            _ => &[],
         }
     }
 }

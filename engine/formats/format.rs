@@ -12,8 +12,8 @@ pub enum Format {
     Json,
     /// One line of delimiter-separated values.
     Delimited {
-        /// The byte between two values.
-        delimiter: u8,
+        /// The character between two values.
+        delimiter: char,
     },
     /// The wire forms of Kafka's own serializers; one column.
     Kafka,
@@ -28,18 +28,21 @@ pub struct FormatOptions {
     pub wrap_single_value: bool,
     /// Whether this is the key; a single key column is never wrapped.
     pub is_key: bool,
+    /// Whether a single value column that is a field of an object is also read from a bare value. What a device sends as
+    /// `23.5` has only one meaning then; objects, and `null`, mean what they mean without this.
+    pub takes_bare: bool,
 }
 
 impl Default for FormatOptions {
     fn default() -> Self {
-        FormatOptions { wrap_single_value: true, is_key: false }
+        FormatOptions { wrap_single_value: true, is_key: false, takes_bare: false }
     }
 }
 
 impl FormatOptions {
     /// The options of a record's key.
     pub fn key() -> Self {
-        FormatOptions { wrap_single_value: false, is_key: true }
+        FormatOptions { wrap_single_value: false, is_key: true, takes_bare: false }
     }
 
     /// Whether a schema of so many columns is written as one bare value.
@@ -57,7 +60,7 @@ impl Format {
         let upper = name.to_ascii_uppercase();
         let format = match upper.as_str() {
             "JSON" => Format::Json,
-            "DELIMITED" => Format::Delimited { delimiter: delimiter.map_or(Ok(b','), parse_delimiter)? },
+            "DELIMITED" => Format::Delimited { delimiter: delimiter.map_or(Ok(','), parse_delimiter)? },
             "KAFKA" => Format::Kafka,
             "NONE" => Format::None,
             "JSON_SR" | "AVRO" | "PROTOBUF" | "PROTOBUF_NOSR" => {
@@ -172,12 +175,13 @@ impl fmt::Display for Format {
     }
 }
 
-fn parse_delimiter(text: &str) -> Result<u8> {
-    match text.as_bytes() {
-        _ if text.eq_ignore_ascii_case("TAB") => Ok(b'\t'),
-        _ if text.eq_ignore_ascii_case("SPACE") => Ok(b' '),
-        [byte] if !byte.is_ascii_whitespace() && byte.is_ascii() && *byte != b'"' => Ok(*byte),
-        _ => Err(Error::sql("the delimiter must be one ASCII character")
+fn parse_delimiter(text: &str) -> Result<char> {
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        _ if text.eq_ignore_ascii_case("TAB") => Ok('\t'),
+        _ if text.eq_ignore_ascii_case("SPACE") => Ok(' '),
+        (Some(delimiter), None) if !delimiter.is_whitespace() && delimiter != '"' => Ok(delimiter),
+        _ => Err(Error::sql("the delimiter must be one character")
             .hint("For a tab or a space write 'TAB' or 'SPACE'; a quote cannot delimit.")),
     }
 }
@@ -212,10 +216,11 @@ mod tests {
     fn names_are_read_in_any_case_and_delimiters_by_name() {
         let delimited = |text| Format::from_sql("delimited", Some(text));
         assert_eq!(Format::from_sql("Json", None).expect("a format"), Format::Json);
-        assert_eq!(delimited("TAB").expect("a delimiter"), Format::Delimited { delimiter: b'\t' });
-        assert_eq!(delimited("|").expect("a delimiter"), Format::Delimited { delimiter: b'|' });
-        for bad in [" ", "\t", "", "||", "é", "\""] {
-            assert!(message(delimited(bad)).contains("one ASCII character"));
+        assert_eq!(delimited("TAB").expect("a delimiter"), Format::Delimited { delimiter: '\t' });
+        assert_eq!(delimited("|").expect("a delimiter"), Format::Delimited { delimiter: '|' });
+        assert_eq!(delimited("é").expect("a delimiter"), Format::Delimited { delimiter: 'é' });
+        for bad in [" ", "\t", "", "||", "\n", "\""] {
+            assert!(message(delimited(bad)).contains("one character"));
         }
         assert_eq!(message(Format::from_sql("JSON", Some("|"))), "format JSON takes no delimiter");
         assert_eq!(message(Format::from_sql("FOO", None)), "unknown format `FOO`");
@@ -227,7 +232,7 @@ mod tests {
         let array = Column::value("A", SqlType::Array(Box::new(SqlType::Integer)));
         let map = Column::key("K", SqlType::Map(Box::new(SqlType::Integer), Box::new(SqlType::Double)));
         let two = [Column::key("A", SqlType::Integer), Column::key("B", SqlType::Integer)];
-        let delimited = Format::Delimited { delimiter: b',' };
+        let delimited = Format::Delimited { delimiter: ',' };
         assert!(
             message(delimited.check_values(std::slice::from_ref(&array), None)).contains("does not support type ARRAY")
         );

@@ -114,7 +114,7 @@ impl<T: Copy + Default> Fixed<T> {
         self.values.reserve_exact(rows);
     }
 
-    fn push_null(&mut self) {
+    pub(super) fn push_null(&mut self) {
         self.values.push(T::default());
         self.validity.push_null();
     }
@@ -179,7 +179,7 @@ impl Bytes {
         self.data.reserve(self.expected);
     }
 
-    fn push_null(&mut self) {
+    pub(super) fn push_null(&mut self) {
         self.offsets.push(self.data.len() as i32);
         self.validity.push_null();
     }

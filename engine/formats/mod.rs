@@ -7,10 +7,12 @@
 //! A record that cannot be read is null in all columns and one [`Failure`]; it never touches its neighbours, and
 //! nothing in its bytes can make a decoder panic. Bytes beyond the first JSON document or the first line are ignored,
 //! and of columns that are not asked for only the structure is read, so a value that is wrong in one of those goes
-//! unnoticed: that is what makes reading three of two hundred columns cheap.
+//! unnoticed: that is what makes reading three of two hundred columns cheap. What a column holds depends neither on which
+//! others are asked for nor on how the records are cut into batches.
 //!
 //! Above this module a record has rows and columns; below it, in `record`, it has bytes.
 
+mod cell;
 mod decoder;
 mod delimited;
 mod encoder;

@@ -4,7 +4,7 @@
 //! never fails its batch: it is dropped or nulled, and reported as a [`RowReport`].
 //!
 //! - [`eval`]: an expression over a batch
-//! - [`filter`], [`explode`], [`project`]: the operators without state
+//! - [`filter`], [`explode`], [`project`]: the operators without state; [`explode`] gives its result in pieces
 //! - [`pipeline`]: the steps of a plan, one after the other
 
 pub mod eval;
@@ -16,6 +16,12 @@ pub mod project;
 mod tests;
 
 pub use pipeline::Pipeline;
+
+use crate::error::Result;
+use crate::record::Batch;
+
+/// Takes a piece of a result with what was reported so far; says whether it wants the next one.
+pub type Emit<'a> = dyn FnMut(Batch, &mut Vec<RowReport>) -> Result<bool> + 'a;
 
 /// A row that could not be computed as asked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 
-use super::{RowReport, explode, filter, project};
+use super::{Emit, RowReport, explode, filter, project};
 use crate::error::Result;
 use crate::plan::Step;
 use crate::record::Batch;
@@ -23,30 +23,57 @@ impl Pipeline {
         Pipeline { steps, scratch: Vec::new() }
     }
 
-    /// Runs a batch through all steps. What could not be computed is added to `reports`; the records they name are those
-    /// of the raw batch.
+    /// Whether a batch may come out in several pieces, or in none.
+    pub fn splits(&self) -> bool {
+        self.steps.iter().any(|(step, _)| matches!(step, Step::Explode { .. }))
+    }
+
+    /// Runs a batch through all steps. `emit` gets the result, in pieces where a step makes many rows of one, and what was
+    /// reported until then; it says whether it wants the next one. Reports name records of the raw batch; those that are left
+    /// at the end are about rows that came to nothing.
     ///
     /// # Errors
-    /// Only when the batch is not of the plan's schema; never because of what a record holds.
-    pub fn run(&mut self, batch: Batch, reports: &mut Vec<RowReport>) -> Result<Batch> {
-        let mut batch = batch;
-        for (step, schema) in &self.steps {
-            batch = match step {
-                Step::Filter { predicate, keep } => {
-                    filter::filter(&batch, predicate, keep, reports, &mut self.scratch)?
-                }
-                Step::Explode(calls) => explode::explode(&batch, calls, reports, &mut self.scratch)?,
-                Step::Project(columns) => project::project(&batch, columns, schema, reports, &mut self.scratch)?,
-            };
-        }
-        Ok(batch)
+    /// Those of `emit`; of its own only when the batch is not of the plan's schema, never because of what a record holds.
+    pub fn run(&mut self, batch: Batch, reports: &mut Vec<RowReport>, emit: &mut Emit<'_>) -> Result<bool> {
+        run(&self.steps, batch, reports, &mut self.scratch, emit)
     }
+
+    /// The result of steps that do not split a batch.
+    #[cfg(test)]
+    pub fn whole(&mut self, batch: Batch, reports: &mut Vec<RowReport>) -> Result<Batch> {
+        let mut result = None;
+        self.run(batch, reports, &mut |piece, _| {
+            result = Some(piece);
+            Ok(true)
+        })?;
+        result.ok_or_else(|| crate::error::Error::internal("no piece came out"))
+    }
+}
+
+fn run(
+    steps: &[(Step, SchemaRef)],
+    batch: Batch,
+    reports: &mut Vec<RowReport>,
+    scratch: &mut Vec<usize>,
+    emit: &mut Emit<'_>,
+) -> Result<bool> {
+    let Some(((step, schema), rest)) = steps.split_first() else { return emit(batch, reports) };
+    let next = match step {
+        Step::Filter { predicate, keep } => filter::filter(&batch, predicate, keep, reports, scratch)?,
+        Step::Project(columns) => project::project(&batch, columns, schema, reports, scratch)?,
+        Step::Explode { calls, keep } => {
+            return explode::explode(&batch, calls, keep, reports, &mut |piece, reports| {
+                run(rest, piece, reports, scratch, emit)
+            });
+        }
+    };
+    run(rest, next, reports, scratch, emit)
 }
 
 /// The columns behind a projection; the other steps take theirs from the batch.
 fn schema_after(step: &Step) -> SchemaRef {
     match step {
-        Step::Filter { .. } | Step::Explode(_) => Arc::new(Schema::empty()),
+        Step::Filter { .. } | Step::Explode { .. } => Arc::new(Schema::empty()),
         Step::Project(columns) => {
             let field = |(name, expr): &(String, crate::plan::CompiledExpr)| Field::new(name, expr.ty.to_arrow(), true);
             Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))

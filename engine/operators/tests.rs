@@ -75,7 +75,8 @@ fn reports_name_the_record_a_row_came_from_also_behind_a_filter() {
 #[test]
 fn an_empty_batch_has_columns_of_the_right_types() {
     let steps = [Step::Project(vec![("X".to_string(), hundredth())])];
-    let out = Pipeline::new(&steps).run(batch(Arc::new(Int64Array::from(Vec::<i64>::new()))), &mut Vec::new()).unwrap();
+    let out =
+        Pipeline::new(&steps).whole(batch(Arc::new(Int64Array::from(Vec::<i64>::new()))), &mut Vec::new()).unwrap();
     assert_eq!((out.len(), out.columns.schema().field(0).data_type()), (0, &DataType::Int64));
 }
 

@@ -43,7 +43,7 @@ pub fn body(plan: &QueryPlan) -> String {
                 line(&mut out, &mut depth, "Filter");
                 detail(&mut out, depth, "where", &predicate.sql);
             }
-            Step::Explode(calls) => {
+            Step::Explode { calls, .. } => {
                 line(&mut out, &mut depth, "Explode");
                 for call in calls {
                     let text = format!("{}({})", call.function.name(), call.argument.sql);

@@ -91,8 +91,13 @@ pub enum Step {
         /// Positions of the columns that later steps read, ascending: only these are kept.
         keep: Vec<usize>,
     },
-    /// Repeats each row for the values of table functions, whose columns follow those that are there.
-    Explode(Vec<TableCall>),
+    /// Repeats each row for the values of table functions, whose columns follow those that are kept.
+    Explode {
+        /// The functions.
+        calls: Vec<TableCall>,
+        /// Positions of the columns that later steps read, ascending: only these are repeated.
+        keep: Vec<usize>,
+    },
     /// Computes the columns of the result.
     Project(Vec<(String, CompiledExpr)>),
 }

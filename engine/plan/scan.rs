@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{Field, Schema as ArrowSchema, SchemaRef};
 
-use crate::types::{FormatSpec, Schema, SourceWindow, SqlType, TimestampSpec};
+use crate::types::{ColumnKind, FormatSpec, Schema, SourceWindow, SqlType, TimestampSpec};
 
 /// The columns every record has without declaring them, in the order in which they follow the declared ones:
 /// event time in milliseconds, partition, offset.
@@ -56,6 +56,14 @@ impl SourceScan {
             .map(|((name, ty), _)| Field::new(name, ty.to_arrow(), true))
             .collect();
         Arc::new(ArrowSchema::new(fields))
+    }
+
+    /// Whether the query reads headers of records as columns.
+    pub fn reads_headers(&self) -> bool {
+        let columns = self.schema.columns.iter().zip(&self.projection);
+        columns
+            .filter(|(_, read)| **read)
+            .any(|(column, _)| matches!(column.kind, ColumnKind::Headers | ColumnKind::Header(_)))
     }
 
     /// Whether the query reads this pseudo column, by its position in [`PSEUDO_COLUMNS`] and the [`WINDOW_COLUMNS`] that

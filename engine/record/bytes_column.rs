@@ -29,6 +29,28 @@ impl BytesColumn {
         self.data.len()
     }
 
+    /// The bytes of all rows, one after the other.
+    pub fn bytes(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// Where a row begins in [`bytes`](Self::bytes). Panics when `row` is out of range.
+    #[inline]
+    pub fn start(&self, row: usize) -> usize {
+        if row == 0 { 0 } else { self.ends[row - 1] }
+    }
+
+    /// Whether a row is UTF-8, given the bytes of all rows as text, if they are one: what is UTF-8 as a whole is so in each
+    /// row that begins and ends with a character. Panics when `row` is out of range.
+    #[inline]
+    pub fn is_utf8(&self, row: usize, all: Option<&str>) -> bool {
+        let (start, end) = (self.start(row), self.ends[row]);
+        match all {
+            Some(text) if text.is_char_boundary(start) && text.is_char_boundary(end) => true,
+            _ => std::str::from_utf8(&self.data[start..end]).is_ok(),
+        }
+    }
+
     /// Adds a row; `None` is null, which differs from an empty string.
     pub fn push(&mut self, value: Option<&[u8]>) {
         if let Some(bytes) = value {
@@ -61,13 +83,24 @@ impl BytesColumn {
         if !self.valid[row] {
             return None;
         }
-        let start = if row == 0 { 0 } else { self.ends[row - 1] };
-        Some(&self.data[start..self.ends[row]])
+        Some(&self.data[self.start(row)..self.ends[row]])
     }
 
     /// Whether a row is null. Panics when `row` is out of range.
     pub fn is_null(&self, row: usize) -> bool {
         !self.valid[row]
+    }
+
+    /// Whether any row is null.
+    pub fn has_nulls(&self) -> bool {
+        self.valid.contains(&false)
+    }
+
+    /// Takes back all rows from `rows` on.
+    pub fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        self.valid.truncate(rows);
+        self.abandon_row();
     }
 
     /// The rows in order.
@@ -99,6 +132,10 @@ mod tests {
         column.end_row();
         let rows: Vec<_> = column.iter().collect();
         assert_eq!(rows, [Some(&b"ab"[..]), None, Some(&b""[..]), Some(&b"cd"[..])]);
+        assert!(column.has_nulls());
+        column.truncate(1);
+        assert!(!column.has_nulls());
+        assert_eq!((column.len(), column.bytes()), (1, &b"ab"[..]));
         column.clear();
         assert!(column.is_empty());
     }

@@ -19,7 +19,7 @@ use super::status::{Counters, Shared};
 use crate::error::{Error, Result};
 use crate::kafka::{Admin, Group, PartitionOffset, RebalanceHandler, TopicPartition, Writer, fence};
 use crate::plan::OnError;
-use crate::record::RawBatch;
+use crate::record::{OutBatch, RawBatch};
 use crate::topology::{Task, TaskOutput};
 
 /// How long the cluster gets to answer a question about offsets.
@@ -55,7 +55,7 @@ impl Ownership {
         shared.set_interrupter(writer.interrupter());
         let admin = Admin::new(&spec.client)?;
         let (id, topic) = (&spec.plan.query_id, &spec.plan.source.topic);
-        let log = spec.log.as_ref().and_then(|log| log.of_query(id, topic, &spec.notices));
+        let log = spec.log.as_ref().map(|log| log.of_query(&spec.plan, &spec.notices));
         let reporter = Reporter::new(id, topic, spec.notices.clone(), log);
         Ok(Ownership {
             admin,
@@ -80,11 +80,15 @@ impl Ownership {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
                 let task = entry.insert(Task::new(&self.spec.plan, batch.partition)?);
-                task.keep_values(self.spec.log.as_ref().is_some_and(|log| log.shows_values()));
+                task.keep_bytes(self.spec.log.as_ref().is_some_and(|log| log.shows_bytes()));
                 task
             }
         };
-        task.process(batch, &mut self.output)?;
+        let (writer, uncommitted) = (&mut self.writer, &mut self.uncommitted_out);
+        task.process_in_pieces(batch, &mut self.output, &mut |records, _| {
+            write(writer, uncommitted, records)?;
+            Ok(true)
+        })?;
         let counters = &self.shared.counters;
         Counters::add(&counters.records_in, batch.len() as u64);
         if let Some(time) = batch.timestamps.last().and_then(|time| u64::try_from(*time).ok()) {
@@ -104,11 +108,7 @@ impl Ownership {
 
     /// Hands the outputs of the task to the writer.
     fn hand_over(&mut self) -> Result<()> {
-        if !self.output.records.is_empty() {
-            self.writer.begin()?;
-            self.writer.write(&self.output.records)?;
-            self.uncommitted_out += self.output.records.len() as u64;
-        }
+        write(&mut self.writer, &mut self.uncommitted_out, &mut self.output.records)?;
         if !self.output.dead.is_empty() {
             self.writer.begin()?;
             self.writer.write(&self.output.dead)?;
@@ -120,14 +120,18 @@ impl Ownership {
     /// Ends the query at the first bad record of a batch: what stands before it is processed, and the failure waits until
     /// that is committed.
     fn fail(&mut self, batch: &RawBatch) -> Result<()> {
-        let first = self.output.reports.iter().min_by_key(|report| report.offset).cloned();
+        let first = self.output.first.take();
         self.reporter.take(&mut self.output.reports, self.output.bad);
         self.output.clear();
         let Some(report) = first else { return Err(Error::internal("a bad record without a report")) };
         let before = batch.before(report.offset);
         if !before.is_empty() {
             let mut task = Task::new(&self.spec.plan, batch.partition)?;
-            task.process(&before, &mut self.output)?;
+            let (writer, uncommitted) = (&mut self.writer, &mut self.uncommitted_out);
+            task.process_in_pieces(&before, &mut self.output, &mut |records, _| {
+                write(writer, uncommitted, records)?;
+                Ok(true)
+            })?;
             self.hand_over()?;
         }
         self.advance(batch.partition, report.offset);
@@ -162,6 +166,7 @@ impl Ownership {
 
     /// Commits outputs and positions together. With `release`, also takes our id off the partitions.
     pub fn commit(&mut self, group: &Group, release: bool) -> Result<()> {
+        self.reporter.settle();
         let owner =
             if release || self.spec.guarantee == Guarantee::AtLeastOnce { "" } else { &self.spec.transactional_id };
         let moved = |partition: &i32, next: &i64| self.committed.get(partition) != Some(next);
@@ -246,6 +251,17 @@ impl Ownership {
         self.uncommitted_out = 0;
         self.shared.set_positions(&self.committed);
     }
+}
+
+/// Hands records to the writer, in its transaction if it has one.
+fn write(writer: &mut Writer, uncommitted: &mut u64, records: &mut OutBatch) -> Result<()> {
+    if !records.is_empty() {
+        writer.begin()?;
+        writer.write(records)?;
+        *uncommitted += records.len() as u64;
+        records.clear();
+    }
+    Ok(())
 }
 
 impl RebalanceHandler for Ownership {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use datafusion::arrow::record_batch::RecordBatch;
 
+use super::processing_log::ProcessingLog;
 use super::query::{STACK, guarded, nothing_comes};
 use super::reports::Reporter;
 use super::start::Start;
@@ -52,10 +53,11 @@ pub struct PushSpec {
     pub notices: Notices,
 }
 
-/// Starts a push query on a thread of its own; its rows and its end go to `sender`.
+/// Starts a push query on a thread of its own; its rows and its end go to `sender`, reports about bad records to `log`.
 pub fn start_query(
     spec: PushSpec,
     plan: QueryPlan,
+    log: Option<&Arc<ProcessingLog>>,
     shared: Arc<Shared>,
     sender: SyncSender<Pushed<RecordBatch>>,
 ) -> Result<()> {
@@ -63,49 +65,52 @@ pub fn start_query(
         QueryKind::Push { limit } => limit,
         QueryKind::Persistent(_) => return Err(Error::internal("a persistent query is not pushed")),
     };
+    let shows_bytes = log.is_some_and(|log| log.shows_bytes());
+    let log = log.map(|log| log.of_query(&plan, &spec.notices));
     let mut tasks: BTreeMap<i32, Task> = BTreeMap::new();
     let mut output = TaskOutput::default();
-    let mut reporter = Reporter::new(&spec.id, &spec.topic, spec.notices.clone(), None);
+    let mut reporter = Reporter::new(&spec.id, &spec.topic, spec.notices.clone(), log);
     let mut left = limit.unwrap_or(u64::MAX);
     let for_process = Arc::clone(&shared);
-    let process = move |batch: &RawBatch| -> Result<Processed<RecordBatch>> {
+    let headers = plan.source.reads_headers();
+    let process = move |batch: &RawBatch, emit: &mut dyn FnMut(RecordBatch) -> bool| -> Result<bool> {
         let task = match tasks.entry(batch.partition) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Task::new(&plan, batch.partition)?),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                let task = entry.insert(Task::new(&plan, batch.partition)?);
+                task.keep_bytes(shows_bytes);
+                task
+            }
         };
-        task.process(batch, &mut output)?;
+        // Sends rows as far as the limit allows; whether more may come.
+        let mut send = |rows: &mut Vec<RecordBatch>| {
+            rows.drain(..).filter(|rows| rows.num_rows() > 0).all(|rows| {
+                let rows = if rows.num_rows() as u64 > left { rows.slice(0, left as usize) } else { rows };
+                left -= rows.num_rows() as u64;
+                Counters::add(&for_process.counters.records_out, rows.num_rows() as u64);
+                emit(rows) && left > 0
+            })
+        };
+        task.process_in_pieces(batch, &mut output, &mut |_, rows| Ok(send(rows)))?;
+        send(&mut output.rows);
         Counters::add(&for_process.counters.records_in, batch.len() as u64);
         Counters::add(&for_process.counters.bad, output.bad);
         reporter.take(&mut output.reports, output.bad);
-        let rows = output.rows.take();
         output.clear();
-        let Some(rows) = rows.filter(|rows| rows.num_rows() > 0) else { return Ok(Processed::Nothing) };
-        let rows = if rows.num_rows() as u64 > left { rows.slice(0, left as usize) } else { rows };
-        left -= rows.num_rows() as u64;
-        Counters::add(&for_process.counters.records_out, rows.num_rows() as u64);
-        Ok(if left == 0 { Processed::Last(rows) } else { Processed::Some(rows) })
+        Ok(left == 0)
     };
-    start(spec, false, shared, sender, limit == Some(0), process)
+    start(spec, headers, shared, sender, limit == Some(0), process)
 }
 
-/// What processing a batch gave.
-pub enum Processed<T> {
-    /// No row.
-    Nothing,
-    /// Rows.
-    Some(T),
-    /// The last rows: the limit is reached.
-    Last(T),
-}
-
-/// Starts a thread that reads the topic and sends what `process` makes of each batch.
+/// Starts a thread that reads the topic. `process` is given each batch and where to send what it makes of it, which says
+/// whether anybody still listens; the result is whether the limit is reached.
 pub fn start<T: Send + 'static>(
     spec: PushSpec,
     headers: bool,
     shared: Arc<Shared>,
     sender: SyncSender<Pushed<T>>,
     already_at_limit: bool,
-    mut process: impl FnMut(&RawBatch) -> Result<Processed<T>> + Send + 'static,
+    mut process: impl FnMut(&RawBatch, &mut dyn FnMut(T) -> bool) -> Result<bool> + Send + 'static,
 ) -> Result<()> {
     let options = ReaderOptions { headers, ends: true, reset: Reset::Earliest, ..ReaderOptions::default() };
     let mut reader = Reader::assigned(&spec.client, options, &spec.start.offsets)?;
@@ -136,7 +141,7 @@ fn read<T>(
     shared: &Shared,
     reader: &mut Reader,
     sender: &SyncSender<Pushed<T>>,
-    process: &mut impl FnMut(&RawBatch) -> Result<Processed<T>>,
+    process: &mut impl FnMut(&RawBatch, &mut dyn FnMut(T) -> bool) -> Result<bool>,
 ) -> Result<Pushed<T>> {
     let mut positions: BTreeMap<i32, i64> = spec.start.offsets.iter().map(|(at, next)| (at.partition, *next)).collect();
     let mut told = None;
@@ -163,18 +168,16 @@ fn read<T>(
             silent_since = None;
             // What stands behind the end is for nobody, also when it came in the same fetch.
             let end = ends.as_ref().and_then(|ends| ends.get(batch.partition as usize).copied());
-            let processed = match (end, batch.offsets.last()) {
-                (Some(end), Some(last)) if *last >= end => process(&batch.before(end))?,
-                _ => process(batch)?,
+            let mut heard = true;
+            let mut emit = |rows| {
+                heard = heard && send(shared, sender, Pushed::Rows(rows));
+                heard
             };
-            let (rows, last) = match processed {
-                Processed::Nothing => (None, false),
-                Processed::Some(rows) => (Some(rows), false),
-                Processed::Last(rows) => (Some(rows), true),
+            let last = match (end, batch.offsets.last()) {
+                (Some(end), Some(last)) if *last >= end => process(&batch.before(end), &mut emit)?,
+                _ => process(batch, &mut emit)?,
             };
-            if let Some(rows) = rows
-                && !send(shared, sender, Pushed::Rows(rows))
-            {
+            if !heard {
                 return Ok(Pushed::Stopped);
             }
             if last {

@@ -139,6 +139,9 @@ fn live(spec: &Arc<QuerySpec>, shared: &Arc<Shared>) {
         match guarded(|| turn(spec, shared)) {
             Ok(()) => break,
             Err(error) => {
+                if let Some(log) = &spec.log {
+                    log.write_failure(&spec.plan, &one_line(&error));
+                }
                 failures += 1;
                 if super::status::Counters::get(&shared.counters.commits) > commits_before {
                     back_off.reset();

@@ -41,6 +41,7 @@ impl Reporter {
         if let Some(log) = &mut self.log {
             log.write(reports, bad.saturating_sub(reports.len() as u64));
         }
+        self.held_back += bad.saturating_sub(reports.len() as u64);
         for report in reports.drain(..) {
             let fresh = self.told < Self::AT_ONCE || self.last_told.elapsed() >= Self::INTERVAL;
             if !fresh {
@@ -56,6 +57,13 @@ impl Reporter {
             self.notices.warning(&self.subject, text);
             self.told += 1;
             self.last_told = Instant::now();
+        }
+    }
+
+    /// Writes into the log what it has not said yet; for now and then.
+    pub fn settle(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.settle();
         }
     }
 
@@ -85,9 +93,9 @@ mod tests {
         let report = |offset| Report {
             partition: 1,
             offset,
-            stage: Stage::Read,
+            stage: Stage::ReadValue,
             message: "field 2 is missing".into(),
-            value: None,
+            bytes: None,
         };
         reporter.take(&mut (0..100).map(report).collect(), 100);
         reporter.finish();

@@ -71,7 +71,12 @@ pub(super) fn create_statement(relation: &Relation) -> String {
     let mut format = |side: &str, spec: &FormatSpec| {
         with.push(format!("{side}_FORMAT = {}", quoted(spec.name.as_str())));
         if let Some(delimiter) = spec.delimiter {
-            with.push(format!("{side}_DELIMITER = {}", quoted(&delimiter.to_string())));
+            let named = match delimiter {
+                '\t' => "TAB".to_string(),
+                ' ' => "SPACE".to_string(),
+                other => other.to_string(),
+            };
+            with.push(format!("{side}_DELIMITER = {}", quoted(&named)));
         }
     };
     format("KEY", &relation.key_format);

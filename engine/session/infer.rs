@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The name of the property.
 const PROPERTY: &str = "INFER_SCHEMA";
 
+/// The column of values that are no objects, as ksqlDB calls it.
+const BARE: &str = "ROWVAL";
+
 /// Whether a statement asks for its columns to be found.
 pub(super) fn is_asked(create: &CreateSource) -> Result<bool> {
     let Some(property) = create.properties.iter().find(|property| is_it(property)) else { return Ok(false) };
@@ -63,7 +66,7 @@ pub(super) fn settles(before: &Statement, create: &CreateSource) -> bool {
 /// The statement with the columns that the topic's records have; and how many records were looked at.
 ///
 /// # Errors
-/// A format other than JSON, a topic that is not there or holds no JSON object.
+/// A format other than JSON, a topic that is not there or holds no JSON.
 pub(super) fn settle(shared: &Shared, create: &CreateSource) -> Result<(CreateSource, usize)> {
     let property = create.properties.iter().find(|property| is_it(property)).map_or(create.name.span, |p| p.span);
     let text = |name: &str| {
@@ -83,23 +86,24 @@ pub(super) fn settle(shared: &Shared, create: &CreateSource) -> Result<(CreateSo
             .at(create.name.span));
     };
     let samples = read(shared, topic).map_err(|error| error.or_at(property))?;
-    let mut found = Found::default();
-    samples.values.iter().for_each(|value| found.look_at(value));
-    if found.fields.is_empty() {
-        return Err(Error::sql(format!("{PROPERTY} finds no JSON object in topic {topic}"))
+    let mut seen = Seen::default();
+    samples.values.iter().for_each(|value| seen.look_at(value));
+    let columns = seen.columns();
+    if columns.is_empty() {
+        return Err(Error::sql(format!("{PROPERTY} finds no JSON in topic {topic}"))
             .detail(format!("{} of its newest records were looked at", samples.values.len()))
             .hint("Declare the columns, or run the statement when there are records.")
             .at(property));
     }
     let mut settled = create.clone();
     settled.properties.retain(|property| !is_it(property));
-    settled.columns = found.columns();
+    settled.columns = columns;
     if samples.keys_are_text || create.kind == SourceKind::Table {
         let constraint = match create.kind {
             SourceKind::Stream => ColumnConstraint::Key,
             SourceKind::Table => ColumnConstraint::PrimaryKey,
         };
-        let name = if found.has("ROWKEY") { "KEY_TEXT" } else { "ROWKEY" };
+        let name = if seen.objects.has("ROWKEY") { "KEY_TEXT" } else { "ROWKEY" };
         settled.columns.insert(0, column(name, false, plain(SqlType::String), Some(constraint)));
     }
     Ok((settled, samples.values.len()))
@@ -222,6 +226,13 @@ fn read(shared: &Shared, topic: &str) -> Result<Samples> {
     Ok(samples)
 }
 
+/// What records were seen: the fields of those that are objects, and what the others have in common.
+#[derive(Default)]
+struct Seen {
+    objects: Found,
+    bare: Guess,
+}
+
 /// The fields of the objects seen, in the order in which they were met.
 #[derive(Default)]
 struct Found {
@@ -229,8 +240,10 @@ struct Found {
 }
 
 /// What the values of one field have in common.
+#[derive(Default)]
 enum Guess {
     /// Only nulls so far.
+    #[default]
     Unknown,
     Boolean,
     Integer,
@@ -240,13 +253,25 @@ enum Guess {
     Object(Found),
 }
 
-impl Found {
+impl Seen {
     fn look_at(&mut self, value: &Sample) {
-        if let Sample::Object(object) = value {
-            self.merge(object);
+        match value {
+            Sample::Object(object) => self.objects.merge(object),
+            _ => self.bare = std::mem::take(&mut self.bare).with(value),
         }
     }
 
+    /// A column for each field; where no record is an object one for the whole value, which is read as it is then.
+    fn columns(&self) -> Vec<ColumnDef> {
+        match self.bare {
+            Guess::Unknown => self.objects.columns(),
+            _ if !self.objects.fields.is_empty() => self.objects.columns(),
+            _ => vec![column(BARE, false, self.bare.ty(), None)],
+        }
+    }
+}
+
+impl Found {
     fn merge(&mut self, object: &[(String, Sample)]) {
         for (name, value) in object {
             // Fields are looked up whatever their case, so names that differ by it only are one.
@@ -260,8 +285,7 @@ impl Found {
                     }
                 }
             };
-            let before = std::mem::replace(guess, Guess::Unknown);
-            *guess = before.with(value);
+            *guess = std::mem::take(guess).with(value);
         }
     }
 
@@ -359,7 +383,7 @@ mod tests {
     use super::*;
 
     fn declared(samples: &[&str]) -> String {
-        let mut found = Found::default();
+        let mut found = Seen::default();
         samples.iter().for_each(|sample| found.look_at(&serde_json::from_str(sample).unwrap()));
         found.columns().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
@@ -388,6 +412,14 @@ mod tests {
             declared(&[r#"{"some-id":1,"Temp":1}"#, r#"{"temp":2,"from":1}"#]),
             "`some-id` BIGINT, TEMP BIGINT, `FROM` BIGINT"
         );
-        assert_eq!(declared(&["[1]", "7"]), "");
+    }
+
+    #[test]
+    fn values_that_are_no_objects_are_one_column() {
+        assert_eq!(declared(&["23.5", "24", "null"]), "ROWVAL DOUBLE");
+        assert_eq!(declared(&["[1]", "[2.5]"]), "ROWVAL ARRAY<DOUBLE>");
+        assert_eq!(declared(&["[1]", "7"]), "ROWVAL STRING");
+        assert_eq!(declared(&["7", r#"{"a":1}"#]), "A BIGINT", "objects are what a stream is made for");
+        assert_eq!(declared(&["null"]), "");
     }
 }

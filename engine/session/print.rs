@@ -11,7 +11,7 @@ use super::outcome::{Feed, RowStream};
 use super::queries::{push_spec, remember};
 use crate::error::Result;
 use crate::record::RawBatch;
-use crate::runtime::push::{Processed, start};
+use crate::runtime::push::start;
 use crate::runtime::start::{StartPolicy, by_policy};
 use crate::runtime::status::{Counters, Shared as QueryShared};
 
@@ -32,7 +32,7 @@ pub(super) fn start_print(
     let mut guess = Guess::default();
     let (mut seen, mut left) = (0i64, limit.unwrap_or(i64::MAX));
     let counters = Arc::clone(&query);
-    let process = move |batch: &RawBatch| {
+    let process = move |batch: &RawBatch, emit: &mut dyn FnMut(Vec<String>) -> bool| {
         let mut lines = Vec::new();
         Counters::add(&counters.counters.records_in, batch.len() as u64);
         for row in 0..batch.len() {
@@ -44,11 +44,10 @@ pub(super) fn start_print(
             lines.push(line(batch, row));
             left -= 1;
         }
-        Ok(match (left, lines.is_empty()) {
-            (0, _) => Processed::Last(lines),
-            (_, true) => Processed::Nothing,
-            (_, false) => Processed::Some(lines),
-        })
+        if !lines.is_empty() {
+            emit(lines);
+        }
+        Ok(left == 0)
     };
     let spec = push_spec(shared, id.clone(), topic, from, 10_000);
     start(spec, false, Arc::clone(&query), sender, limit == Some(0), process)?;

@@ -67,6 +67,11 @@ pub(super) fn open(shared: &Shared) -> Option<Arc<ProcessingLog>> {
     log.clone().flatten()
 }
 
+/// The log of this engine, if it is there already: who only reads makes no topic.
+pub(super) fn opened(shared: &Shared) -> Option<Arc<ProcessingLog>> {
+    shared.processing_log.lock().clone().flatten()
+}
+
 fn make(shared: &Shared) -> Result<Option<Arc<ProcessingLog>>> {
     let topic = topic(shared);
     if shared.settings.get("logging.processing.topic.auto.create") == "true" {
@@ -74,6 +79,6 @@ fn make(shared: &Shared) -> Result<Option<Arc<ProcessingLog>>> {
     } else if !topics::is_there(shared, &topic)? {
         return Ok(None);
     }
-    let shows_values = shared.settings.get("logging.processing.rows.include") == "true";
-    Ok(Some(Arc::new(ProcessingLog::new(Arc::clone(&shared.producer), &topic, shows_values))))
+    let shows_bytes = shared.settings.get("logging.processing.rows.include") == "true";
+    Ok(Some(Arc::new(ProcessingLog::new(Arc::clone(&shared.producer), &topic, shows_bytes))))
 }

@@ -129,7 +129,7 @@ pub(super) fn start_push(
     }
     let (sender, receiver) = sync_channel(BATCHES_AHEAD);
     let spec = push_spec(shared, id.clone(), &topic, start, rows);
-    start_query(spec, plan, Arc::clone(&query), sender)?;
+    start_query(spec, plan, processing_log::opened(shared).as_ref(), Arc::clone(&query), sender)?;
     if !ends_by_itself {
         remember(shared, &query, topic);
     }

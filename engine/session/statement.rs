@@ -232,7 +232,7 @@ impl<'a> Planner<'a> {
             key_format: FormatName::parse(self.settings.get("persistence.default.format.key"))
                 .unwrap_or(FormatName::Kafka),
             value_format: FormatName::parse(self.settings.get("persistence.default.format.value")),
-            wrap_single_values: None,
+            wrap_single_values: self.settings.get("persistence.wrap.single.values").parse().ok(),
             keys_as_selected: false,
         };
         let catalog = self.catalog.clone();

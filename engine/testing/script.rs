@@ -205,7 +205,7 @@ fn compare(
     raw.push(0, record.timestamp, record.key.as_deref(), record.value.as_deref());
     let mut output = TaskOutput::default();
     Task::new(&plan, 0)?.process(&raw, &mut output)?;
-    let Some(rows) = output.rows.filter(|rows| rows.num_rows() == 1) else {
+    let Some(rows) = output.rows.pop().filter(|rows| rows.num_rows() == 1) else {
         return Err(Error::sql("the next record cannot be read").at(span));
     };
     for (position, value) in expected {

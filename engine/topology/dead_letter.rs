@@ -4,6 +4,7 @@
 //! letters and sends them again gets each result once.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use datafusion::arrow::array::BooleanArray;
@@ -31,7 +32,7 @@ impl DeadLetters {
     }
 
     /// Notes that a record could not be processed; what was wrong first stands.
-    pub fn note(&mut self, record: usize, stage: Stage, message: &str) {
+    pub fn note(&mut self, record: usize, stage: Stage, message: &dyn Display) {
         self.noted.entry(record).or_insert_with(|| (stage, message.to_string()));
     }
 

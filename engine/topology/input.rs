@@ -1,5 +1,6 @@
 //! From raw records to a batch: decode what is read, find the event time, drop what cannot be read.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
@@ -8,6 +9,7 @@ use datafusion::arrow::array::{
 use datafusion::arrow::buffer::BooleanBuffer;
 use datafusion::arrow::datatypes::{Int64Type, SchemaRef, TimestampMillisecondType};
 
+use super::report::Stage;
 use super::{headers, windows};
 use crate::error::{Error, Result};
 use crate::formats::{Decoder, Failure, Format, FormatOptions};
@@ -15,7 +17,7 @@ use crate::plan::SourceScan;
 use crate::record::{Batch, BytesColumn, RawBatch};
 use crate::types::text::java_time::Pattern;
 use crate::types::text::zone::UTC;
-use crate::types::{Column, ColumnKind, FormatSpec, SourceWindow, SqlType};
+use crate::types::{Column, ColumnKind, FormatName, FormatSpec, SourceWindow, SqlType};
 
 /// Decodes the records of a topic as a scan asks for them.
 pub struct Input {
@@ -36,6 +38,16 @@ pub struct Input {
 struct Side {
     decoder: Option<Decoder>,
 }
+
+impl Side {
+    /// Rows of the last batch whose bytes say that there is nothing.
+    fn null_records(&self) -> &[usize] {
+        self.decoder.as_ref().map_or(&[], Decoder::null_records)
+    }
+}
+
+/// Is told what could not be done with which record of the batch, and why.
+pub(super) type Reports<'a> = dyn FnMut(Stage, usize, &dyn Display) + 'a;
 
 enum From {
     Key(usize),
@@ -87,7 +99,7 @@ impl Input {
                 return Ok(Side { decoder: None });
             }
             let options = options_of(format, columns.len(), is_key);
-            Ok(Side { decoder: Some(Decoder::new(format_of(format)?, &columns, &projection, options)?) })
+            Ok(Side { decoder: Some(Decoder::new(format_of(format), &columns, &projection, options)?) })
         };
         let key = side(ColumnKind::Key, &scan.key_format, true)?;
         let value = side(ColumnKind::Value, &scan.value_format, false)?;
@@ -143,31 +155,34 @@ impl Input {
 
     /// Decodes a batch. `report` is told of each record that cannot be read, by its place in the batch; such a record is
     /// not among the rows.
-    pub fn decode(&mut self, raw: &RawBatch, report: &mut dyn FnMut(usize, String)) -> Result<Decoded> {
+    pub fn decode(&mut self, raw: &RawBatch, report: &mut Reports<'_>) -> Result<Decoded> {
         let rows = raw.len();
         self.scratch.clear();
         let windowed = self.window.map(|window| {
             windows::split(&raw.keys, window, &mut |row| {
                 mark(&mut self.scratch, row, rows);
-                report(row, "key cannot be read: it is too short to hold a window".to_string());
+                report(Stage::ReadKey, row, &"key cannot be read: it is too short to hold a window");
             })
         });
         let key_bytes = windowed.as_ref().map_or(&raw.keys, |windowed| &windowed.keys);
-        let keys = decode_side(&mut self.key, key_bytes, "key", &mut self.failures, &mut self.scratch, rows, report)?;
-        let values =
-            decode_side(&mut self.value, &raw.values, "value", &mut self.failures, &mut self.scratch, rows, report)?;
+        let (stage, bad) = (Stage::ReadKey, &mut self.scratch);
+        let keys = decode_side(&mut self.key, key_bytes, stage, &mut self.failures, bad, rows, report)?;
+        let (stage, bad) = (Stage::ReadValue, &mut self.scratch);
+        let values = decode_side(&mut self.value, &raw.values, stage, &mut self.failures, bad, rows, report)?;
+        let tombstones = tombstones(&raw.values, self.value.null_records());
         let mut times = raw.timestamps.clone();
         if let Some(time) = &self.timestamp {
             let in_key = time.at < keys.len();
             let column = if in_key { &keys[time.at] } else { &values[time.at - keys.len()] };
             // The key of a tombstone has a time of its own.
-            let tombstones = if in_key { None } else { Some(&raw.values) };
+            let tombstones = if in_key { None } else { tombstones.as_ref() };
             extract_time(column, time, tombstones, &mut times, &mut self.scratch, report);
         }
         if self.needs_key {
-            for row in (0..rows).filter(|row| raw.keys.is_null(*row)) {
+            let nulls = self.key.null_records();
+            for row in (0..rows).filter(|row| raw.keys.is_null(*row) || nulls.binary_search(row).is_ok()) {
                 mark(&mut self.scratch, row, rows);
-                report(row, "a record of a table needs a key".to_string());
+                report(Stage::ReadKey, row, &"a record of a table needs a key");
             }
         }
         let columns: Vec<ArrayRef> = self
@@ -193,9 +208,7 @@ impl Input {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let columns = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
         let mut batch = Batch::new(columns);
-        if (0..rows).any(|row| raw.values.is_null(row)) {
-            batch.tombstones = Some(BooleanBuffer::collect_bool(rows, |row| raw.values.is_null(row)));
-        }
+        batch.tombstones = tombstones;
         if !self.scratch.is_empty() {
             let good = BooleanArray::from(self.scratch.iter().map(|bad| !bad).collect::<Vec<bool>>());
             let all: Vec<usize> = (0..batch.columns.num_columns()).collect();
@@ -209,34 +222,44 @@ impl Input {
 fn decode_side(
     side: &mut Side,
     bytes: &BytesColumn,
-    what: &str,
+    stage: Stage,
     failures: &mut Vec<Failure>,
     bad: &mut Vec<bool>,
     rows: usize,
-    report: &mut dyn FnMut(usize, String),
+    report: &mut Reports<'_>,
 ) -> Result<Vec<ArrayRef>> {
     let Some(decoder) = &mut side.decoder else { return Ok(Vec::new()) };
     failures.clear();
     let columns = decoder.decode(bytes, failures)?;
+    let what = if stage == Stage::ReadKey { "key" } else { "value" };
     for failure in failures.drain(..) {
         mark(bad, failure.row, rows);
-        report(failure.row, format!("{what} cannot be read: {}", failure.message));
+        report(stage, failure.row, &format_args!("{what} cannot be read: {failure}"));
     }
     Ok(columns)
+}
+
+/// Which records are tombstones, if any: those without a value, and those whose value says that there is none.
+fn tombstones(values: &BytesColumn, said: &[usize]) -> Option<BooleanBuffer> {
+    let rows = values.len();
+    if said.is_empty() && !(0..rows).any(|row| values.is_null(row)) {
+        return None;
+    }
+    Some(BooleanBuffer::collect_bool(rows, |row| values.is_null(row) || said.binary_search(&row).is_ok()))
 }
 
 /// Takes the event time from a column; a record without one, or with one before the epoch, is dropped.
 fn extract_time(
     column: &ArrayRef,
     time_column: &TimeColumn,
-    values: Option<&BytesColumn>,
+    tombstones: Option<&BooleanBuffer>,
     times: &mut [i64],
     bad: &mut Vec<bool>,
-    report: &mut dyn FnMut(usize, String),
+    report: &mut Reports<'_>,
 ) {
     let rows = times.len();
     for (row, time) in times.iter_mut().enumerate() {
-        if bad.get(row).copied().unwrap_or(false) || values.is_some_and(|values| values.is_null(row)) {
+        if bad.get(row).copied().unwrap_or(false) || tombstones.is_some_and(|tombstones| tombstones.value(row)) {
             // Reported already, or a tombstone, which keeps the time of its record.
             continue;
         }
@@ -244,7 +267,7 @@ fn extract_time(
             Ok(found) => *time = found,
             Err(what) => {
                 mark(bad, row, rows);
-                report(row, format!("the timestamp column {what}"));
+                report(Stage::Time, row, &format_args!("the timestamp column {what}"));
             }
         }
     }
@@ -277,9 +300,13 @@ fn mark(bad: &mut Vec<bool>, row: usize, rows: usize) {
 }
 
 /// The codec a catalog entry means.
-pub fn format_of(spec: &FormatSpec) -> Result<Format> {
-    let delimiter = spec.delimiter.map(String::from);
-    Format::from_sql(spec.name.as_str(), delimiter.as_deref())
+pub fn format_of(spec: &FormatSpec) -> Format {
+    match spec.name {
+        FormatName::Json => Format::Json,
+        FormatName::Delimited => Format::Delimited { delimiter: spec.delimiter.unwrap_or(',') },
+        FormatName::Kafka => Format::Kafka,
+        FormatName::None => Format::None,
+    }
 }
 
 /// The codec's options for so many columns.
@@ -287,5 +314,10 @@ pub fn options_of(spec: &FormatSpec, columns: usize, is_key: bool) -> FormatOpti
     if is_key {
         return FormatOptions::key();
     }
-    FormatOptions { wrap_single_value: columns != 1 || spec.wrap_single.unwrap_or(true), ..FormatOptions::default() }
+    FormatOptions {
+        wrap_single_value: columns != 1 || spec.wrap_single.unwrap_or(true),
+        // Who says neither that values are wrapped nor that they are not takes both.
+        takes_bare: columns == 1 && spec.wrap_single.is_none(),
+        ..FormatOptions::default()
+    }
 }

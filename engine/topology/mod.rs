@@ -21,4 +21,4 @@ mod windows;
 
 pub use output::{SingleRecord, encode_row};
 pub use report::{Report, Stage};
-pub use task::{Task, TaskOutput};
+pub use task::{Take, Task, TaskOutput};

@@ -3,7 +3,8 @@
 use datafusion::arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::nullif;
 
-use super::input::{format_of, options_of, time_at};
+use super::input::{Reports, format_of, options_of, time_at};
+use super::report::Stage;
 use super::windows;
 use crate::error::{Error, Result};
 use crate::formats::{Encoder, Failure, Format};
@@ -36,10 +37,10 @@ impl Output {
         let of = |kind: ColumnKind| -> Vec<usize> { (0..columns.len()).filter(|i| columns[*i].kind == kind).collect() };
         let (key_columns, value_columns) = (of(ColumnKind::Key), of(ColumnKind::Value));
         let side = |positions: &[usize]| -> Vec<Column> { positions.iter().map(|i| columns[*i].clone()).collect() };
-        let key_format = if key_columns.is_empty() { Format::None } else { format_of(&sink.key_format)? };
+        let key_format = if key_columns.is_empty() { Format::None } else { format_of(&sink.key_format) };
         let key = Encoder::new(key_format, &side(&key_columns), options_of(&sink.key_format, key_columns.len(), true))?;
         let value = Encoder::new(
-            format_of(&sink.value_format)?,
+            format_of(&sink.value_format),
             &side(&value_columns),
             options_of(&sink.value_format, value_columns.len(), false),
         )?;
@@ -78,8 +79,11 @@ impl Output {
         raw: &RawBatch,
         times: &[i64],
         out: &mut OutBatch,
-        report: &mut dyn FnMut(usize, String),
+        report: &mut Reports<'_>,
     ) -> Result<()> {
+        if self.writes_straight(batch, raw) && self.encode_straight(batch, raw, times, out)? {
+            return Ok(());
+        }
         let rows = batch.len();
         let columns = batch.columns.columns();
         let pick = |positions: &[usize]| -> Vec<ArrayRef> { positions.iter().map(|i| columns[*i].clone()).collect() };
@@ -98,7 +102,11 @@ impl Output {
         let mut failed = vec![false; if self.failures.is_empty() { 0 } else { rows }];
         for failure in self.failures.drain(..) {
             failed[failure.row] = true;
-            report(batch.record_of(failure.row), format!("the result cannot be written: {}", failure.message));
+            report(
+                Stage::Write,
+                batch.record_of(failure.row),
+                &format_args!("the result cannot be written: {failure}"),
+            );
         }
         let headers = !raw.headers.none();
         for row in 0..rows {
@@ -113,7 +121,7 @@ impl Output {
                 Some((at, ty, pattern)) => match time_at(&columns[*at], ty, pattern.as_ref(), row) {
                     Ok(time) => time,
                     Err(what) => {
-                        report(record, format!("the timestamp of the result {what}"));
+                        report(Stage::Time, record, &format_args!("the timestamp of the result {what}"));
                         continue;
                     }
                 },
@@ -140,6 +148,39 @@ impl Output {
     }
 }
 
+impl Output {
+    /// Whether every row becomes a record as it is encoded: with a value, the key it says and the time of its record.
+    fn writes_straight(&self, batch: &Batch, raw: &RawBatch) -> bool {
+        let keys = self.rekeyed.is_some() || self.key_columns.is_empty() || !raw.keys.has_nulls();
+        keys && self.timestamp.is_none() && self.window == 0 && batch.tombstones.is_none()
+    }
+
+    /// Encodes rows into the buffers of the result. False, with nothing of them in it, when a row cannot be written.
+    fn encode_straight(&mut self, batch: &Batch, raw: &RawBatch, times: &[i64], out: &mut OutBatch) -> Result<bool> {
+        let (rows, before) = (batch.len(), out.len());
+        let pick = |positions: &[usize]| -> Vec<ArrayRef> {
+            positions.iter().map(|i| batch.columns.column(*i).clone()).collect()
+        };
+        self.failures.clear();
+        self.key.encode(&pick(&self.key_columns), rows, &mut out.keys, &mut self.failures)?;
+        self.value.encode(&pick(&self.value_columns), rows, &mut out.values, &mut self.failures)?;
+        if !self.failures.is_empty() {
+            out.keys.truncate(before);
+            out.values.truncate(before);
+            return Ok(false);
+        }
+        out.timestamps.extend((0..rows).map(|row| times[batch.record_of(row)]));
+        let headers = !raw.headers.none();
+        for row in 0..rows {
+            if headers {
+                raw.headers.get(batch.record_of(row)).for_each(|(name, value)| out.headers.push(name, value));
+            }
+            out.headers.end_row();
+        }
+        Ok(true)
+    }
+}
+
 /// One record, encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SingleRecord {
@@ -163,7 +204,8 @@ pub fn encode_row(sink: &SinkSpec, columns: &[ArrayRef], rowtime: Option<i64>) -
     let mut out = OutBatch::default();
     let mut wrong = None;
     let times = [rowtime.unwrap_or(-1)];
-    output.encode(&Batch::new(columns), &raw, &times, &mut out, &mut |_, message| wrong = Some(message))?;
+    output
+        .encode(&Batch::new(columns), &raw, &times, &mut out, &mut |_, _, message| wrong = Some(message.to_string()))?;
     if let Some(message) = wrong {
         return Err(Error::sql(message));
     }

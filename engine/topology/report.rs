@@ -3,8 +3,12 @@
 /// What could not be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// The key or the value does not read as declared, or the record has no event time.
-    Read,
+    /// The key does not read as declared.
+    ReadKey,
+    /// The value does not read as declared.
+    ReadValue,
+    /// The record, or the result, has no event time.
+    Time,
     /// An expression failed over the record.
     Compute,
     /// The result cannot be written in the sink's format.
@@ -15,7 +19,8 @@ impl Stage {
     /// The word for it, lower case.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Stage::Read => "read",
+            Stage::ReadKey | Stage::ReadValue => "read",
+            Stage::Time => "timestamp",
             Stage::Compute => "compute",
             Stage::Write => "write",
         }
@@ -33,6 +38,7 @@ pub struct Report {
     pub stage: Stage,
     /// What was wrong and where in the record.
     pub message: String,
-    /// The value of the record as it was read, when the task was asked to keep it.
-    pub value: Option<Vec<u8>>,
+    /// The bytes it is about, when the task was asked to keep them: the key of the record if that could not be read, else
+    /// its value.
+    pub bytes: Option<Vec<u8>>,
 }

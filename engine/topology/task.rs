@@ -1,19 +1,20 @@
 //! One stage of a query on one partition.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use datafusion::arrow::record_batch::RecordBatch;
 
 use super::dead_letter::DeadLetters;
-use super::input::Input;
+use super::input::{Decoded, Input};
 use super::output::Output;
 use super::report::{Report, Stage};
 use crate::error::Result;
 use crate::operators::{Pipeline, RowReport};
 use crate::plan::{OnError, QueryKind, QueryPlan};
-use crate::record::{OutBatch, RawBatch};
+use crate::record::{Batch, OutBatch, RawBatch};
 
-/// How many reports of one batch are kept; more are only counted.
+/// How many reports of one batch are kept; more are only counted, and their texts never made.
 const REPORTS_KEPT: usize = 64;
 
 /// One stage of a query on one partition.
@@ -23,9 +24,21 @@ pub struct Task {
     pipeline: Pipeline,
     output: Option<Output>,
     sink: Arc<str>,
-    dead_letters: Option<DeadLetters>,
-    keeps_values: bool,
+    on_bad: OnBad,
+    keeps_bytes: bool,
     row_reports: Vec<RowReport>,
+    /// Where results go that nobody wants: those of a try.
+    tried: OutBatch,
+}
+
+/// What becomes of the results of a batch in which a record is bad.
+enum OnBad {
+    /// The others go on.
+    Skip,
+    /// Nothing is written: whoever runs the task decides.
+    Fail,
+    /// Those of other records go on; the bad ones are dead letters.
+    DeadLetter(DeadLetters),
 }
 
 /// What a task made of a batch. Reused from batch to batch: [`clear`](Self::clear) keeps the buffers.
@@ -34,11 +47,13 @@ pub struct TaskOutput {
     /// Records for the sink's topic; empty for a push query.
     pub records: OutBatch,
     /// Rows of a push query.
-    pub rows: Option<RecordBatch>,
+    pub rows: Vec<RecordBatch>,
     /// The records that could not be processed, as they came, for the dead-letter topic of the query if it has one.
     pub dead: OutBatch,
-    /// What was wrong with records of the batch, the first few.
+    /// What was wrong with records of the batch, some of it.
     pub reports: Vec<Report>,
+    /// What was wrong with the first record that something was wrong with.
+    pub first: Option<Report>,
     /// How many reports there were in all.
     pub bad: u64,
 }
@@ -48,11 +63,15 @@ impl TaskOutput {
     pub fn clear(&mut self) {
         self.records.clear();
         self.dead.clear();
-        self.rows = None;
+        self.rows.clear();
         self.reports.clear();
+        self.first = None;
         self.bad = 0;
     }
 }
+
+/// Takes away records and rows of a batch that is not done yet; says whether it wants more.
+pub type Take<'a> = dyn FnMut(&mut OutBatch, &mut Vec<RecordBatch>) -> Result<bool> + 'a;
 
 impl Task {
     /// A task for one partition of the plan's source.
@@ -63,9 +82,10 @@ impl Task {
             }
             QueryKind::Push { .. } => (None, Arc::from("")),
         };
-        let dead_letters = match &plan.on_error {
-            OnError::DeadLetter(topic) => Some(DeadLetters::new(&plan.query_id, &topic.name)),
-            OnError::Skip | OnError::Fail => None,
+        let on_bad = match &plan.on_error {
+            OnError::DeadLetter(topic) => OnBad::DeadLetter(DeadLetters::new(&plan.query_id, &topic.name)),
+            OnError::Fail => OnBad::Fail,
+            OnError::Skip => OnBad::Skip,
         };
         Ok(Task {
             partition,
@@ -73,15 +93,16 @@ impl Task {
             pipeline: Pipeline::new(&plan.steps),
             output,
             sink,
-            dead_letters,
-            keeps_values: false,
+            on_bad,
+            keeps_bytes: false,
             row_reports: Vec::new(),
+            tried: OutBatch::default(),
         })
     }
 
-    /// Keeps the values of bad records in their reports, which may then be shown.
-    pub fn keep_values(&mut self, keep: bool) {
-        self.keeps_values = keep;
+    /// Keeps the bytes of bad records in their reports, which may then be shown.
+    pub fn keep_bytes(&mut self, keep: bool) {
+        self.keeps_bytes = keep;
     }
 
     /// Processes the records of a batch of this partition, in order, and adds what comes of them to `result`.
@@ -89,30 +110,79 @@ impl Task {
     /// # Errors
     /// Only for a broken invariant of ours, or a batch over 2 GiB; never for what a record holds.
     pub fn process(&mut self, raw: &RawBatch, result: &mut TaskOutput) -> Result<()> {
-        let TaskOutput { records, rows, dead, reports, bad } = result;
-        let (partition, keeps_values) = (self.partition, self.keeps_values);
-        let mut notes = Notes { raw, partition, keeps_values, reports, bad, dead_letters: self.dead_letters.as_mut() };
-        let decoded = self.input.decode(raw, &mut |record, message| notes.add(Stage::Read, record, message))?;
+        self.process_in_pieces(raw, result, &mut |_, _| Ok(true))
+    }
+
+    /// As [`process`](Self::process), for a record may become more rows than fit in memory: `take` is given the results after
+    /// each piece of them, and what it takes is not in `result`. When it wants no more, the rest of the batch is not computed.
+    ///
+    /// Nothing is given away before it is known that it may be: where bad records end the query or are dead letters, a batch
+    /// whose results come in pieces is computed twice, and the first time is a try.
+    ///
+    /// # Errors
+    /// Those of [`process`](Self::process) and of `take`.
+    pub fn process_in_pieces(&mut self, raw: &RawBatch, result: &mut TaskOutput, take: &mut Take<'_>) -> Result<()> {
+        let TaskOutput { records, rows, dead, reports, first, bad } = result;
+        let (partition, keeps_bytes) = (self.partition, self.keeps_bytes);
+        let (dead_letters, fails) = match &mut self.on_bad {
+            OnBad::Skip => (None, false),
+            OnBad::Fail => (None, true),
+            OnBad::DeadLetter(dead_letters) => (Some(dead_letters), false),
+        };
+        let mut notes = Notes { raw, partition, keeps_bytes, reports, first, bad, dead_letters };
+        let Decoded { mut batch, times } =
+            self.input.decode(raw, &mut |stage, record, message| notes.add(stage, record, message))?;
         self.row_reports.clear();
-        let mut batch = self.pipeline.run(decoded.batch, &mut self.row_reports)?;
-        for RowReport { record, message } in self.row_reports.drain(..) {
-            notes.add(Stage::Compute, record, message);
+
+        let in_pieces = self.pipeline.splits();
+        let is_strict = fails || notes.dead_letters.is_some();
+        if in_pieces && is_strict {
+            let (output, tried) = (&mut self.output, &mut self.tried);
+            self.pipeline.run(batch.clone(), &mut self.row_reports, &mut |piece, row_reports| {
+                notes.computed(row_reports);
+                tried.clear();
+                if let Some(output) = output {
+                    output.encode(&piece, raw, &times, tried, &mut |stage, record, message| {
+                        notes.add(stage, record, message)
+                    })?;
+                }
+                Ok(true)
+            })?;
+            tried.clear();
+            notes.computed(&mut self.row_reports);
+            batch = notes.without_dead(batch)?;
         }
-        match &mut self.output {
-            Some(output) => {
-                if records.topic.is_empty() {
-                    records.topic = Arc::clone(&self.sink);
+        if records.topic.is_empty() && self.output.is_some() {
+            records.topic = Arc::clone(&self.sink);
+        }
+        let output = &mut self.output;
+        // A try has found everything; without one a later step may find what is wrong with an earlier record.
+        if !(in_pieces && fails && *notes.bad > 0) {
+            self.pipeline.run(batch, &mut self.row_reports, &mut |piece, row_reports| {
+                if !(in_pieces && is_strict) {
+                    notes.computed(row_reports);
                 }
-                if let Some(dead_letters) = &notes.dead_letters {
-                    batch = dead_letters.without_dead(batch)?;
+                row_reports.clear();
+                match output {
+                    Some(output) => {
+                        let piece = if in_pieces { piece } else { notes.without_dead(piece)? };
+                        output.encode(&piece, raw, &times, records, &mut |stage, record, message| {
+                            notes.add(stage, record, message)
+                        })?;
+                    }
+                    None => rows.push(piece.columns),
                 }
-                let mut report = |record, message| notes.add(Stage::Write, record, message);
-                output.encode(&batch, raw, &decoded.times, records, &mut report)?;
-                if let Some(dead_letters) = notes.dead_letters {
-                    dead_letters.hand_over(raw, dead);
-                }
-            }
-            None => *rows = Some(batch.columns),
+                // A batch in one piece is as bounded as what was read.
+                if in_pieces { take(records, rows) } else { Ok(true) }
+            })?;
+            notes.computed(&mut self.row_reports);
+        }
+        if fails && *notes.bad > 0 {
+            records.clear();
+            rows.clear();
+        }
+        if let Some(dead_letters) = notes.dead_letters {
+            dead_letters.hand_over(raw, dead);
         }
         // Each stage reports in the order of the records; told together they are in that order too.
         reports.sort_by_key(|report| report.offset);
@@ -124,22 +194,48 @@ impl Task {
 struct Notes<'a> {
     raw: &'a RawBatch,
     partition: i32,
-    keeps_values: bool,
+    keeps_bytes: bool,
     reports: &'a mut Vec<Report>,
+    first: &'a mut Option<Report>,
     bad: &'a mut u64,
     dead_letters: Option<&'a mut DeadLetters>,
 }
 
 impl Notes<'_> {
-    fn add(&mut self, stage: Stage, record: usize, message: String) {
+    /// Most of a flood is only counted: a text is made for whoever reads it.
+    fn add(&mut self, stage: Stage, record: usize, message: &dyn Display) {
         *self.bad += 1;
         if let Some(dead_letters) = &mut self.dead_letters {
-            dead_letters.note(record, stage, &message);
+            dead_letters.note(record, stage, message);
+        }
+        let offset = self.raw.offsets[record];
+        let is_first = self.first.as_ref().is_none_or(|first| offset < first.offset);
+        if !is_first && self.reports.len() >= REPORTS_KEPT {
+            return;
+        }
+        let bytes = if stage == Stage::ReadKey { &self.raw.keys } else { &self.raw.values };
+        let bytes = if self.keeps_bytes { bytes.get(record).map(<[u8]>::to_vec) } else { None };
+        let report = Report { partition: self.partition, offset, stage, message: message.to_string(), bytes };
+        if is_first {
+            *self.first = Some(report.clone());
         }
         if self.reports.len() < REPORTS_KEPT {
-            let value = if self.keeps_values { self.raw.values.get(record).map(<[u8]>::to_vec) } else { None };
-            let offset = self.raw.offsets[record];
-            self.reports.push(Report { partition: self.partition, offset, stage, message, value });
+            self.reports.push(report);
+        }
+    }
+
+    /// Takes down what the operators reported.
+    fn computed(&mut self, row_reports: &mut Vec<RowReport>) {
+        for RowReport { record, message } in row_reports.drain(..) {
+            self.add(Stage::Compute, record, &message);
+        }
+    }
+
+    /// The rows of a batch that do not come from a dead letter.
+    fn without_dead(&self, batch: Batch) -> Result<Batch> {
+        match &self.dead_letters {
+            Some(dead_letters) => dead_letters.without_dead(batch),
+            None => Ok(batch),
         }
     }
 }

@@ -110,8 +110,7 @@ fn a_tombstone_passes_a_projection_and_not_a_filter() {
 fn pseudo_columns_are_time_partition_and_offset_of_the_record() {
     let sql = format!("{EVENTS} SELECT ROWTIME, ROWPARTITION, ROWOFFSET, id FROM s EMIT CHANGES;");
     let output = run(&sql, &[(None, Some(r#"{"id":7}"#))]);
-    let rows = output.rows.expect("rows of a push query");
-    let line = datafusion::arrow::util::pretty::pretty_format_batches(&[rows]).unwrap().to_string();
+    let line = datafusion::arrow::util::pretty::pretty_format_batches(&output.rows).unwrap().to_string();
     assert!(line.contains("| 1000    | 3            | 10        | 7  |"), "{line}");
 }
 
@@ -277,4 +276,112 @@ fn a_lambda_fails_its_row_and_no_other() {
     assert_eq!(values[2].as_deref(), Some(r#"{"T":[],"F":[],"R":3}"#));
     assert_eq!(output.bad, 3);
     assert!(output.reports.iter().all(|report| report.offset == 11), "{:?}", output.reports);
+}
+
+#[test]
+fn json_that_is_null_is_a_tombstone_as_in_ksqldb() {
+    let rows = [(Some("a"), Some("null")), (Some("b"), Some(r#"{"id":1}"#)), (Some("c"), Some(" null"))];
+    let projected = run(&format!("{EVENTS} CREATE STREAM c AS SELECT k, id FROM s;"), &rows);
+    assert_eq!(texts(&projected.records.values), [None, Some(r#"{"ID":1}"#.to_string()), None]);
+    let filtered = run(&format!("{EVENTS} CREATE STREAM c AS SELECT k, id FROM s WHERE temp IS NULL;"), &rows);
+    assert_eq!(texts(&filtered.records.keys), [Some("b".to_string())]);
+    // A tombstone has no columns, so no time of its own that could be wrong.
+    let timed = "CREATE STREAM s (k VARCHAR KEY, id BIGINT, ts BIGINT)
+        WITH (kafka_topic='t', value_format='JSON', timestamp='ts'); CREATE STREAM c AS SELECT k, id FROM s;";
+    let output = run(timed, &rows[..1]);
+    assert_eq!((output.bad, output.records.timestamps.as_slice()), (0, &[1000][..]));
+    // An unwrapped value is not the record: it is a column that is null.
+    let bare = "CREATE STREAM s (k VARCHAR KEY, id BIGINT)
+        WITH (kafka_topic='t', value_format='JSON', wrap_single_value=false);
+        CREATE STREAM c WITH (wrap_single_value=true) AS SELECT k, id FROM s;";
+    assert_eq!(texts(&run(bare, &rows[..1]).records.values), [Some(r#"{"ID":null}"#.to_string())]);
+    let keys = "CREATE TABLE t (a INT PRIMARY KEY, b INT PRIMARY KEY, v INT) WITH (kafka_topic='t', format='JSON');
+        CREATE TABLE o AS SELECT * FROM t;";
+    let output = run(keys, &[(Some("null"), Some(r#"{"v":1}"#))]);
+    assert_eq!(output.reports[0].message, "a record of a table needs a key");
+}
+
+#[test]
+fn a_bare_value_is_read_unless_the_statement_says_that_it_is_wrapped() {
+    let declare = |with: &str| {
+        format!(
+            "CREATE STREAM s (temp DOUBLE) WITH (kafka_topic='t', value_format='JSON'{with});
+             CREATE STREAM c AS SELECT temp FROM s;"
+        )
+    };
+    let rows = [(None, Some("23.5")), (None, Some(r#"{"temp":24}"#))];
+    let output = run(&declare(""), &rows);
+    assert_eq!(texts(&output.records.values), [Some(r#"{"TEMP":23.5}"#.into()), Some(r#"{"TEMP":24.0}"#.into())]);
+    let output = run(&declare(", wrap_single_value=true"), &rows);
+    assert_eq!((output.bad, output.records.len(), output.reports[0].offset), (1, 1, 10));
+    let output = run(&declare(", wrap_single_value=false"), &rows);
+    assert_eq!((output.bad, output.records.len(), output.reports[0].offset), (1, 1, 11));
+}
+
+#[test]
+fn a_delimiter_that_has_a_name_or_several_bytes_delimits_keys_and_values() {
+    for (name, delimiter) in [("TAB", "\t"), ("SPACE", " "), ("|", "|"), ("¦", "¦")] {
+        let sql = format!(
+            "CREATE STREAM s (a INT KEY, b VARCHAR KEY, x INT, y VARCHAR)
+             WITH (kafka_topic='t', format='DELIMITED', key_delimiter='{name}', value_delimiter='{name}');
+             CREATE STREAM o AS SELECT a, b, x + 1 AS x, y FROM s;"
+        );
+        let (key, value) = (format!("1{delimiter}k"), format!("2{delimiter}v"));
+        let output = run(&sql, &[(Some(&key), Some(&value))]);
+        assert_eq!(output.bad, 0, "{name}: {:?}", output.reports);
+        assert_eq!(texts(&output.records.keys), [Some(key)]);
+        assert_eq!(texts(&output.records.values), [Some(format!("3{delimiter}v"))]);
+    }
+}
+
+/// One record with an element that fails, and one that cannot be read.
+const LISTS: [(Option<&str>, Option<&str>); 5] = [
+    (Some("a"), Some(r#"{"a":[1,2]}"#)),
+    (Some("b"), Some(r#"{"a":[5,0,5]}"#)),
+    (Some("c"), Some(r#"{"a":[4]}"#)),
+    (Some("d"), Some("no json")),
+    (Some("e"), Some(r#"{"a":[10]}"#)),
+];
+
+#[test]
+fn a_dead_letter_leaves_none_of_the_rows_it_was_exploded_into() {
+    let sql = |with: &str| {
+        format!(
+            "CREATE STREAM s (k VARCHAR KEY, a ARRAY<INT>) WITH (kafka_topic='t', value_format='JSON');
+             CREATE STREAM o WITH ({with}value_format='JSON') AS SELECT k, 10 / EXPLODE(a) AS q FROM s;"
+        )
+    };
+    let output = run(&sql("on_error='dead_letter', dead_letter_topic='dead', "), &LISTS);
+    let keys: Vec<_> = texts(&output.records.keys).into_iter().flatten().collect();
+    assert_eq!(keys, ["a", "a", "c", "e"]);
+    assert_eq!(texts(&output.dead.keys), [Some("b".to_string()), Some("d".to_string())]);
+    assert_eq!(output.bad, 2, "each is told once, however often it is computed: {:?}", output.reports);
+    let skipped = run(&sql(""), &LISTS);
+    assert_eq!((skipped.bad, skipped.records.len()), (2, 7));
+    // Where a record is to end the query, nothing is given away of the batch it is in.
+    let failed = run(&sql("on_error='fail', "), &LISTS);
+    assert_eq!((failed.records.len(), failed.first.map(|report| report.offset)), (0, Some(11)));
+}
+
+#[test]
+fn a_result_without_a_time_makes_its_record_a_dead_letter_with_all_its_rows() {
+    let sql = "CREATE STREAM s (k VARCHAR KEY, a ARRAY<BIGINT>) WITH (kafka_topic='t', value_format='JSON');
+        CREATE STREAM o WITH (on_error='dead_letter', dead_letter_topic='dead', timestamp='ts') AS
+        SELECT k, EXPLODE(a) AS ts FROM s;";
+    let output = run(sql, &[(Some("a"), Some(r#"{"a":[7,-1,8]}"#)), (Some("b"), Some(r#"{"a":[9]}"#))]);
+    assert_eq!(output.records.timestamps, [9]);
+    assert_eq!(texts(&output.dead.keys), [Some("a".to_string())]);
+    assert_eq!((output.bad, output.reports[0].stage), (1, Stage::Time));
+}
+
+#[test]
+fn the_first_bad_record_is_known_among_any_number_of_others() {
+    let sql = format!("{EVENTS} CREATE STREAM c WITH (on_error='fail') AS SELECT k, 10 / id AS q FROM s;");
+    let mut rows = vec![(Some("a"), Some(r#"{"id":1}"#)), (Some("b"), Some(r#"{"id":0}"#))];
+    rows.extend([(Some("x"), Some("no json")); 100]);
+    let output = run(&sql, &rows);
+    assert_eq!((output.bad, output.reports.len()), (101, 64));
+    let first = output.first.expect("one is bad");
+    assert_eq!((first.offset, first.stage, first.message.as_str()), (11, Stage::Compute, "Q: division by zero"));
+    assert!(output.records.is_empty());
 }

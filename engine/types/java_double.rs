@@ -59,7 +59,12 @@ impl Buffer {
 
     fn finite(&mut self, value: f64) {
         let mut ryu = ryu::Buffer::new();
-        let mut digits = Digits::of(ryu.format_finite(value));
+        let text = ryu.format_finite(value);
+        // In these bounds Ryu and Java lay numbers out alike.
+        if (1e-3..1e7).contains(&value) {
+            return self.extend(text.as_bytes());
+        }
+        let mut digits = Digits::of(text);
         if digits.len == 1 && value < 1e-320 {
             // So close to zero that even two digits say more than the number holds. Java wants two, and the
             // nearest: 4.9E-324, where one digit would do as 5E-324.

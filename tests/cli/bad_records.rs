@@ -118,3 +118,112 @@ fn the_properties_are_checked() {
     .unwrap();
     case.run(&["run", "a.sql", "--until-end"]).expect(1).says("ON_ERROR and DEAD_LETTER_TOPIC belong to the query");
 }
+
+#[test]
+fn dead_letters_and_results_come_once_across_restarts() {
+    let declare = "CREATE STREAM lines (line VARCHAR) WITH (kafka_topic='t', value_format='KAFKA', partitions=1);\n\
+         CREATE STREAM s (id INT, d INT) WITH (kafka_topic='t', value_format='JSON');\n";
+    let with = "WITH (on_error='dead_letter', dead_letter_topic='dead')";
+    let case = Case::new().file("a.sql", &format!("{declare}{}", query(with)));
+    for round in 1..4 {
+        let insert = format!(
+            "CREATE STREAM IF NOT EXISTS lines (line VARCHAR) WITH (kafka_topic='t', value_format='KAFKA', partitions=1);\n\
+             INSERT INTO lines VALUES ('{{\"id\":{round},\"d\":1}}');\nINSERT INTO lines VALUES ('bad {round}');\n"
+        );
+        std::fs::write(case.path("b.sql"), insert).unwrap();
+        case.run(&["run", "b.sql", "--until-end", "--data", "d"]).expect(0);
+        case.run(&["run", "a.sql", "--until-end", "--data", "d"]).expect(0);
+    }
+    let read = "CREATE STREAM o (id INT, q INT) WITH (kafka_topic='OUT', value_format='JSON');\n\
+         CREATE STREAM dead (line VARCHAR, why BYTES HEADER('__alcedo.errors.offset')) WITH (kafka_topic='dead', value_format='KAFKA');\n\
+         SELECT id AS kept FROM o EMIT CHANGES;\nSELECT line, FROM_BYTES(why, 'utf8') AS place FROM dead EMIT CHANGES;\n";
+    let ran =
+        case.file("c.sql", read).run(&["run", "c.sql", "--until-end", "--data", "d", "--output", "json"]).expect(0);
+    let mut rows: Vec<String> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["row"].to_string())
+        .collect();
+    rows.sort();
+    let dead = |round: i32| format!(r#"{{"LINE":"bad {round}","PLACE":"{}"}}"#, round * 2 - 1);
+    let kept = |round: i32| format!(r#"{{"KEPT":{round}}}"#);
+    assert_eq!(rows, [kept(1), kept(2), kept(3), dead(1), dead(2), dead(3)]);
+}
+
+#[test]
+fn a_dead_letter_topic_may_have_other_partitions_than_the_source_and_is_made_where_it_is_missing() {
+    let source = "CREATE STREAM lines (k VARCHAR KEY, line VARCHAR) WITH (kafka_topic='t', value_format='KAFKA', partitions=3);\n\
+         CREATE STREAM s (k VARCHAR KEY, id INT) WITH (kafka_topic='t', value_format='JSON');\n";
+    let insert: String = (0..9).map(|i| format!("INSERT INTO lines VALUES ('k{i}', 'bad {i}');\n")).collect();
+    let query = "CREATE STREAM out WITH (on_error='dead_letter', dead_letter_topic='dead') AS SELECT * FROM s;\n";
+    let read =
+        "CREATE STREAM dead (k VARCHAR KEY, line VARCHAR) WITH (kafka_topic='dead', value_format='KAFKA', partitions=";
+    let select = "SELECT k, line FROM dead EMIT CHANGES;\n";
+    for (partitions, before, after) in [(1, true, ""), (3, false, "SHOW TOPICS;\n")] {
+        let read = format!("{read}{partitions});\n");
+        let (first, last) = if before { (read.as_str(), "") } else { ("", read.as_str()) };
+        let text = format!("{source}{insert}{first}{query}{last}{select}{after}");
+        let ran = Case::new().file("a.sql", &text).run(&["run", "a.sql", "--until-end", "--output", "csv"]).expect(0);
+        let mut lines: Vec<&str> = ran.out.lines().filter(|line| line.starts_with('k')).collect();
+        lines.sort_unstable();
+        assert_eq!(lines, (0..9).map(|i| format!("k{i},bad {i}")).collect::<Vec<_>>(), "{}", ran.out);
+        assert!(before || ran.out.contains("dead,3,1"), "{}", ran.out);
+    }
+}
+
+#[test]
+fn what_is_made_of_the_log_does_not_feed_it_either() {
+    let text = format!(
+        "{LINES}{}CREATE STREAM copy AS SELECT sourceOffset AS o FROM ksql_processing_log;\n\
+         CREATE STREAM again AS SELECT o, 1 / (o - o) AS x FROM copy;\n\
+         SELECT sourceOffset AS o, queryId AS q FROM ksql_processing_log EMIT CHANGES;\n",
+        query("")
+    );
+    let ran = Case::new().file("a.sql", &text).run(&TO_END).expect(0);
+    let of = |o: i32| format!("{{\"O\":{o},\"Q\":\"CSAS_OUT\"}}\n");
+    assert_eq!(ran.out, format!("{}{}{}", of(1), of(2), of(3)));
+}
+
+#[test]
+fn what_the_log_leaves_out_is_counted_in_it() {
+    let insert: String = (0..300).map(|i| format!("INSERT INTO lines VALUES ('bad {i}');\n")).collect();
+    let declare = "CREATE STREAM lines (line VARCHAR) WITH (kafka_topic='t', value_format='KAFKA', partitions=1);\n\
+         CREATE STREAM s (id INT) WITH (kafka_topic='t', value_format='JSON');\n";
+    let case = Case::new().file("a.sql", &format!("{declare}{insert}CREATE STREAM out AS SELECT * FROM s;\n"));
+    case.run(&["run", "a.sql", "--until-end", "--data", "d"]).expect(0);
+    let read = "SELECT leftOut AS n, message->`type` AS t FROM ksql_processing_log EMIT CHANGES;\n";
+    let ran =
+        case.file("b.sql", read).run(&["run", "b.sql", "--until-end", "--data", "d", "--output", "json"]).expect(0);
+    let rows: Vec<serde_json::Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let entries = rows.iter().filter(|row| row["T"] == 0).count() as u64;
+    let left_out: u64 = rows.iter().filter_map(|row| row["N"].as_u64()).sum();
+    assert!((64..300).contains(&entries), "{entries} entries");
+    assert_eq!(entries + left_out, 300, "every bad record is an entry or counted in one: {}", ran.out);
+}
+
+#[test]
+fn entries_say_key_value_time_or_expression_and_a_query_that_ends_is_one_too() {
+    let text = "\
+CREATE STREAM raw (k BYTES KEY, line VARCHAR) WITH (kafka_topic='t', value_format='KAFKA', partitions=1);
+CREATE STREAM s (k INT KEY, id INT, ts BIGINT) WITH (kafka_topic='t', value_format='JSON', timestamp='ts');
+INSERT INTO raw VALUES (TO_BYTES('AAA=', 'base64'), '{\"id\":1,\"ts\":1}');
+INSERT INTO raw VALUES (TO_BYTES('AAAAAA==', 'base64'), 'x');
+INSERT INTO raw VALUES (TO_BYTES('AAAAAA==', 'base64'), '{\"id\":1}');
+INSERT INTO raw VALUES (TO_BYTES('AAAAAA==', 'base64'), '{\"id\":0,\"ts\":1}');
+CREATE STREAM out AS SELECT k, 1 / id AS q FROM s;
+CREATE STREAM stops WITH (on_error='fail') AS SELECT k, 1 / id AS q FROM s;
+";
+    let case = Case::new().file("a.sql", text);
+    case.run(&["run", "a.sql", "--until-end", "--data", "d"]).expect(3);
+    let read = "SELECT queryId AS q, sourceOffset AS o, message->`type` AS t, message->deserializationError->target AS w \
+         FROM ksql_processing_log EMIT CHANGES;\n";
+    let ran =
+        case.file("b.sql", read).run(&["run", "b.sql", "--until-end", "--data", "d", "--output", "csv"]).expect(0);
+    let of = |query: &str| -> Vec<String> {
+        let own = ran.out.lines().filter_map(|line| line.strip_prefix(&format!("{query},")));
+        own.map(ToString::to_string).collect()
+    };
+    assert_eq!(of("CSAS_OUT"), ["0,0,key", "1,0,value", "2,1,", "3,1,"], "{}", ran.out);
+    let ends = of("CSAS_STOPS");
+    assert!(ends.contains(&"0,0,key".to_string()) && ends.contains(&",4,".to_string()), "{}", ran.out);
+}

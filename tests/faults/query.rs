@@ -20,6 +20,8 @@ pub const ENGINE: &str = "alcedo";
 pub struct Bench {
     pub hooks: Hooks,
     pub sent: usize,
+    /// Every so many records are none that the query can read, and become dead letters.
+    pub bad_every: Option<usize>,
     bootstrap: String,
     session: Session,
     engine: Engine,
@@ -55,13 +57,30 @@ impl Bench {
         let mut assignment = TopicPartitionList::new();
         assignment.add_partition_offset("out", 0, Offset::Offset(0)).step("assignment")?;
         follower.assign(&assignment).step("assign")?;
-        Ok(Bench { hooks, sent: 0, bootstrap, session, engine, producer, follower, seen: Vec::new(), _broker: broker })
+        Ok(Bench {
+            hooks,
+            sent: 0,
+            bad_every: None,
+            bootstrap,
+            session,
+            engine,
+            producer,
+            follower,
+            seen: Vec::new(),
+            _broker: broker,
+        })
     }
 
     /// Starts the query. A statement that fails leaves no trace, so it can be tried until it is accepted.
     pub fn query(&mut self) -> Outcome {
-        let sql = "CREATE STREAM doubles WITH (kafka_topic = 'out', partitions = 1) AS \
-                   SELECT id, id * 2 AS twice FROM numbers;";
+        let on_error = match self.bad_every {
+            Some(_) => ", on_error = 'dead_letter', dead_letter_topic = 'dead'",
+            None => "",
+        };
+        let sql = &format!(
+            "CREATE STREAM doubles WITH (kafka_topic = 'out', partitions = 1{on_error}) AS \
+             SELECT id, id * 2 AS twice FROM numbers;"
+        );
         let first = match self.session.execute(sql) {
             Ok(_) => return Ok(()),
             Err(error) => error,
@@ -72,11 +91,21 @@ impl Bench {
     /// Writes some more numbers, without waiting for them.
     pub fn feed(&mut self, count: usize) -> Outcome {
         for id in self.sent..self.sent + count {
-            self.producer.send(out("in", 0, id).payload(format!("{{\"ID\":{id}}}").as_bytes()))?;
+            let value = if self.is_bad(id) { format!("no number {id}") } else { format!("{{\"ID\":{id}}}") };
+            self.producer.send(out("in", 0, id).payload(value.as_bytes()))?;
         }
         self.sent += count;
         self.producer.inner.poll(Duration::ZERO);
         Ok(())
+    }
+
+    fn is_bad(&self, id: usize) -> bool {
+        self.bad_every.is_some_and(|every| id % every == 0)
+    }
+
+    /// The numbers that were sent and have an output.
+    fn good(&self) -> Vec<usize> {
+        (0..self.sent).filter(|id| !self.is_bad(*id)).collect()
     }
 
     /// Reads what has come out, waiting shortly for the first.
@@ -103,7 +132,7 @@ impl Bench {
         let mut deadline = Instant::now() + PATIENCE;
         loop {
             let before = self.seen.len();
-            let missing = missing(&self.seen, self.sent);
+            let missing = missing(&self.seen, &self.good());
             if missing.is_empty() {
                 return Ok(());
             }
@@ -127,13 +156,26 @@ impl Bench {
         self.engine.shutdown(PATIENCE).step("shutdown")?;
         let records = read(&self.bootstrap, "out", 1, Isolation::Committed)?;
         let ids: Vec<usize> = records.iter().map(|got| number(got.value.as_deref())).collect::<Outcome<_>>()?;
-        let missing = missing(&ids, self.sent);
-        ensure!(missing.is_empty(), "{} of {} are lost, first {}", missing.len(), self.sent, missing[0]);
+        let good = self.good();
+        let missing = missing(&ids, &good);
+        ensure!(missing.is_empty(), "{} of {} are lost, first {}", missing.len(), good.len(), missing[0]);
         if exactly_once {
-            let wrong = ids.iter().enumerate().find(|(at, id)| at != *id);
-            ensure!(wrong.is_none(), "output {wrong:?} is out of its place: {} outputs of {}", ids.len(), self.sent);
+            let wrong = ids.iter().zip(&good).find(|(id, expected)| id != expected);
+            ensure!(wrong.is_none(), "output {wrong:?} is out of its place: {} outputs of {}", ids.len(), good.len());
+            ensure!(ids.len() == good.len(), "{} outputs of {}", ids.len(), good.len());
         }
-        Ok(ids.len() - self.sent)
+        if self.bad_every.is_some() {
+            let dead = read(&self.bootstrap, "dead", 1, Isolation::Committed)?;
+            let dead: Vec<String> = dead
+                .iter()
+                .map(|got| String::from_utf8_lossy(got.value.as_deref().unwrap_or_default()).into())
+                .collect();
+            let bad: Vec<String> =
+                (0..self.sent).filter(|id| self.is_bad(*id)).map(|id| format!("no number {id}")).collect();
+            ensure!(!exactly_once || dead == bad, "{} dead letters of {}: {dead:?}", dead.len(), bad.len());
+            ensure!(bad.iter().all(|bad| dead.contains(bad)), "a dead letter is lost: {dead:?}");
+        }
+        Ok(ids.len() - good.len())
     }
 }
 
@@ -144,8 +186,7 @@ fn number(payload: Option<&[u8]>) -> Outcome<usize> {
     Ok(id.unwrap_or_default() as usize)
 }
 
-fn missing(seen: &[usize], sent: usize) -> Vec<usize> {
-    let mut there = vec![false; sent];
-    seen.iter().filter(|id| **id < sent).for_each(|id| there[*id] = true);
-    (0..sent).filter(|id| !there[*id]).collect()
+fn missing(seen: &[usize], good: &[usize]) -> Vec<usize> {
+    let seen: std::collections::HashSet<usize> = seen.iter().copied().collect();
+    good.iter().copied().filter(|id| !seen.contains(id)).collect()
 }

@@ -22,17 +22,24 @@ const AT_ONCE: usize = 12;
 
 #[test]
 fn exactly_once_whatever_fails() {
-    sweep("exactly_once_v2");
+    sweep("exactly_once_v2", 1, None);
 }
 
 #[test]
 fn at_least_once_whatever_fails() {
-    sweep("at_least_once");
+    sweep("at_least_once", 1, None);
 }
 
-fn sweep(guarantee: &str) {
+/// A dead letter is in the transaction of the outputs around it. The requests are those of any query, so some will do.
+#[test]
+fn dead_letters_come_exactly_once_whatever_fails() {
+    sweep("exactly_once_v2", 7, Some(3));
+}
+
+/// Every `step`-th request fails, in runs where every so many records are bad.
+fn sweep(guarantee: &str, step: u64, bad_every: Option<usize>) {
     let only: Option<u64> = std::env::var("ALCEDO_TEST_FAULTS").ok().map(|n| n.parse().expect("a request's number"));
-    let numbers: Vec<u64> = (1..=REQUESTS).filter(|n| only.is_none_or(|only| only == *n)).collect();
+    let numbers: Vec<u64> = (1..=REQUESTS).filter(|n| n % step == 0 && only.is_none_or(|only| only == *n)).collect();
     let runs: Vec<(u64, bool)> = numbers.iter().flat_map(|n| [(*n, false), (*n, true)]).collect();
     let (began, next, repeated) = (Instant::now(), AtomicUsize::new(0), AtomicUsize::new(0));
     let failures = Mutex::new(Vec::new());
@@ -43,7 +50,7 @@ fn sweep(guarantee: &str) {
                 while let Some((nth, after)) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let began = Instant::now();
                     let mut what = format!("request {nth} {}", if *after { "after" } else { "before" });
-                    match run(guarantee, *nth, *after, &mut what) {
+                    match run(guarantee, bad_every, *nth, *after, &mut what) {
                         Ok(twice) => drop(repeated.fetch_add(twice, Ordering::Relaxed)),
                         Err(error) => failures.lock().expect("no holder panics").push(format!("{what}: {error}")),
                     }
@@ -68,8 +75,9 @@ fn sweep(guarantee: &str) {
 }
 
 /// One run: the query's `nth` request fails.
-fn run(guarantee: &str, nth: u64, after: bool, what: &mut String) -> Outcome<usize> {
+fn run(guarantee: &str, bad_every: Option<usize>, nth: u64, after: bool, what: &mut String) -> Outcome<usize> {
     let mut bench = Bench::start(guarantee, 5)?;
+    bench.bad_every = bad_every;
     bench.feed(10)?;
     let refused = nth.is_multiple_of(2) != after;
     let fault = if refused { Fault::fail() } else { Fault::cut() };

@@ -1,11 +1,13 @@
 //! Reading one line of values.
 
+use std::sync::Arc;
+
 use datafusion::arrow::array::ArrayRef;
 use memchr::memchr2;
 
 use crate::error::{Error, Result};
 use crate::formats::Failure;
-use crate::formats::failure::{Parsed, problem, within};
+use crate::formats::failure::{Parsed, Part, problem, within};
 use crate::formats::leaf::LeafColumn;
 use crate::record::BytesColumn;
 use crate::types::Column;
@@ -13,10 +15,11 @@ use crate::types::text::decimal::{self, Rounding};
 use crate::types::text::time::DAY;
 use crate::types::text::{base64, number};
 
-/// Reads the first line of each record. An empty value is null, the number of values must be that of the columns.
+/// Reads the first line of each record. An empty value is null, the number of values must be that of the columns. As in
+/// Java, bytes that are no UTF-8 become U+FFFD.
 #[derive(Debug)]
 pub(in crate::formats) struct DelimitedDecoder {
-    delimiter: u8,
+    delimiter: Delimiter,
     /// All columns of the schema; those that are not wanted have no builder.
     columns: Vec<Target>,
     /// A quoted value without its quotes, when it holds some.
@@ -25,17 +28,46 @@ pub(in crate::formats) struct DelimitedDecoder {
 
 #[derive(Debug)]
 struct Target {
-    name: String,
+    name: Arc<str>,
     column: Option<LeafColumn>,
 }
 
+/// What stands between two values. All but a few are one byte, and only that is fast.
+#[derive(Debug, Clone, Copy)]
+struct Delimiter {
+    first: u8,
+    rest: [u8; 3],
+    /// How many bytes of `rest` there are.
+    more: usize,
+}
+
+impl Delimiter {
+    fn new(delimiter: char) -> Delimiter {
+        let mut bytes = [0; 4];
+        let more = delimiter.encode_utf8(&mut bytes).len() - 1;
+        Delimiter { first: bytes[0], rest: [bytes[1], bytes[2], bytes[3]], more }
+    }
+
+    /// Whether it stands at a byte.
+    #[inline]
+    fn is_at(&self, bytes: &[u8], at: usize) -> bool {
+        bytes.get(at) == Some(&self.first) && (self.more == 0 || bytes[at + 1..].starts_with(&self.rest[..self.more]))
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        1 + self.more
+    }
+}
+
 impl DelimitedDecoder {
-    pub(in crate::formats) fn new(columns: &[Column], projection: &[bool], delimiter: u8) -> Result<Self> {
+    pub(in crate::formats) fn new(columns: &[Column], projection: &[bool], delimiter: char) -> Result<Self> {
         let columns = columns.iter().zip(projection).map(|(column, wanted)| {
             let leaf = LeafColumn::new(&column.ty)
                 .ok_or_else(|| Error::internal("DELIMITED was given a column with parts"))?;
-            Ok(Target { name: column.name.clone(), column: wanted.then_some(leaf) })
+            Ok(Target { name: column.name.as_str().into(), column: wanted.then_some(leaf) })
         });
+        let delimiter = Delimiter::new(delimiter);
         Ok(DelimitedDecoder { delimiter, columns: columns.collect::<Result<_>>()?, scratch: Vec::new() })
     }
 
@@ -47,8 +79,12 @@ impl DelimitedDecoder {
         for column in self.columns.iter_mut().filter_map(|target| target.column.as_mut()) {
             column.begin(rows.len());
         }
+        let texts = std::str::from_utf8(rows.bytes()).ok();
         for (row, bytes) in rows.iter().enumerate() {
-            let read = bytes.map(|bytes| self.record(bytes));
+            let read = bytes.map(|bytes| match rows.is_utf8(row, texts) {
+                true => self.record(bytes),
+                false => self.record(String::from_utf8_lossy(bytes).as_bytes()),
+            });
             if let Some(Ok(())) = read {
                 continue;
             }
@@ -63,12 +99,8 @@ impl DelimitedDecoder {
         self.columns.iter_mut().filter_map(|target| target.column.as_mut()).map(LeafColumn::finish).collect()
     }
 
+    /// Reads a record that is UTF-8.
     fn record(&mut self, bytes: &[u8]) -> Parsed<()> {
-        if !bytes.is_ascii()
-            && let Err(error) = std::str::from_utf8(bytes)
-        {
-            return Err(problem("the record is not UTF-8", error.valid_up_to()));
-        }
         // Empty lines before the first value are skipped.
         let mut at = bytes.iter().position(|b| !matches!(b, b'\r' | b'\n')).unwrap_or(bytes.len());
         if at == bytes.len() {
@@ -80,30 +112,24 @@ impl DelimitedDecoder {
             let start = at;
             let quoted = bytes.get(at) == Some(&b'"');
             let value = if quoted {
-                let (value, end) = unquote(bytes, at, self.delimiter, &mut self.scratch)?;
+                let (value, end) = unquote(bytes, at, &self.delimiter, &mut self.scratch)?;
                 at = end;
                 value
             } else {
-                let rest = &bytes[at..];
-                let length = match rest.len() {
-                    // Most values are short, where a plain loop is faster than setting up a search.
-                    0..=15 => rest.iter().position(|&b| b == self.delimiter || b == b'\n' || b == b'\r'),
-                    _ => first_end(rest, self.delimiter),
-                };
-                at += length.unwrap_or(rest.len());
+                at += unquoted(&bytes[at..], &self.delimiter);
                 &bytes[start..at]
             };
             if let Some(target) = self.columns.get_mut(found)
                 && let Some(column) = &mut target.column
                 && let Err(what) = push(column, value)
             {
-                return Err(within(problem(what, start), format!(".{}", target.name)));
+                return Err(within(problem(what, start), Part::Field(Arc::clone(&target.name))));
             }
             found += 1;
-            if bytes.get(at) != Some(&self.delimiter) {
+            if !self.delimiter.is_at(bytes, at) {
                 break;
             }
-            at += 1;
+            at += self.delimiter.len();
         }
         if found != count {
             return Err(problem(format!("expected {count} values, found {found}"), at));
@@ -112,7 +138,28 @@ impl DelimitedDecoder {
     }
 }
 
-/// Position of the next delimiter or line end.
+/// How long a value without quotes is: up to the next delimiter, line end or the end.
+#[inline]
+fn unquoted(bytes: &[u8], delimiter: &Delimiter) -> usize {
+    let mut at = 0;
+    loop {
+        let rest = &bytes[at..];
+        let length = match rest.len() {
+            // Most values are short, where a plain loop is faster than setting up a search.
+            0..=15 => rest.iter().position(|&b| b == delimiter.first || b == b'\n' || b == b'\r'),
+            _ => first_end(rest, delimiter.first),
+        };
+        let Some(length) = length else { return bytes.len() };
+        at += length;
+        // Characters of several bytes may begin like a delimiter of several.
+        if delimiter.more == 0 || delimiter.is_at(bytes, at) || matches!(bytes[at], b'\n' | b'\r') {
+            return at;
+        }
+        at += 1;
+    }
+}
+
+/// Position of the next byte that may be a delimiter or is a line end.
 #[inline]
 fn first_end(bytes: &[u8], delimiter: u8) -> Option<usize> {
     let end = memchr2(delimiter, b'\n', bytes);
@@ -124,7 +171,12 @@ fn first_end(bytes: &[u8], delimiter: u8) -> Option<usize> {
 }
 
 /// The value whose opening quote is at `start`, and where it ends: at a delimiter, a line end or the end.
-fn unquote<'a>(bytes: &'a [u8], start: usize, delimiter: u8, scratch: &'a mut Vec<u8>) -> Parsed<(&'a [u8], usize)> {
+fn unquote<'a>(
+    bytes: &'a [u8],
+    start: usize,
+    delimiter: &Delimiter,
+    scratch: &'a mut Vec<u8>,
+) -> Parsed<(&'a [u8], usize)> {
     let first = start + 1;
     let mut from = first;
     let mut copied = false;
@@ -148,7 +200,7 @@ fn unquote<'a>(bytes: &'a [u8], start: usize, delimiter: u8, scratch: &'a mut Ve
     let mut end = close + 1;
     while let Some(&byte) = bytes.get(end) {
         match byte {
-            _ if byte == delimiter => break,
+            _ if delimiter.is_at(bytes, end) => break,
             b'\r' | b'\n' => break,
             b' ' | b'\t' | 0x0b | 0x0c | 0x1c..=0x1f => end += 1,
             _ => return Err(problem("expected the delimiter after a quoted value", end)),

@@ -1,21 +1,19 @@
 //! Writing one line of values.
 
-use datafusion::arrow::array::types::{
-    Date32Type, Decimal128Type, Decimal256Type, Float64Type, Int32Type, Int64Type, Time32MillisecondType,
-    TimestampMillisecondType,
-};
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use datafusion::arrow::buffer::NullBuffer;
 
 use crate::error::{Error, Result};
+use crate::formats::cell::Cells;
 use crate::record::BytesColumn;
-use crate::types::text::{base64, decimal};
-use crate::types::{Column, SqlType, java_double};
+use crate::types::{Column, SqlType};
 
 /// Writes one line a row, without a line end.
 #[derive(Debug)]
 pub(in crate::formats) struct DelimitedEncoder {
     types: Vec<SqlType>,
-    delimiter: u8,
+    /// The character between two values.
+    delimiter: Box<[u8]>,
     /// Whether the delimiter may occur in a number, a boolean or Base64.
     delimiter_in_numbers: bool,
     /// A value that turned out to need quotes.
@@ -23,9 +21,10 @@ pub(in crate::formats) struct DelimitedEncoder {
 }
 
 impl DelimitedEncoder {
-    pub(in crate::formats) fn new(columns: &[Column], delimiter: u8) -> Self {
+    pub(in crate::formats) fn new(columns: &[Column], delimiter: char) -> Self {
         let types = columns.iter().map(|column| column.ty.clone()).collect();
-        let delimiter_in_numbers = delimiter.is_ascii_alphanumeric() || b"+-./=".contains(&delimiter);
+        let delimiter_in_numbers = delimiter.is_ascii_alphanumeric() || "+-./=".contains(delimiter);
+        let delimiter = delimiter.encode_utf8(&mut [0; 4]).as_bytes().into();
         DelimitedEncoder { types, delimiter, delimiter_in_numbers, value: Vec::new() }
     }
 
@@ -35,34 +34,40 @@ impl DelimitedEncoder {
         rows: usize,
         out: &mut BytesColumn,
     ) -> Result<()> {
+        let writers =
+            columns.iter().zip(&self.types).map(|(column, ty)| Writer::new(column, ty)).collect::<Result<Vec<_>>>()?;
         for row in 0..rows {
             let line = out.buffer();
-            for (i, (column, ty)) in columns.iter().zip(&self.types).enumerate() {
+            for (i, writer) in writers.iter().enumerate() {
                 if i > 0 {
-                    line.push(self.delimiter);
+                    line.extend_from_slice(&self.delimiter);
                 }
                 // Null is nothing at all, also where it leaves the line empty.
-                if column.is_null(row) {
+                if writer.nulls.is_some_and(|nulls| nulls.is_null(row)) {
                     continue;
                 }
-                if let SqlType::String = ty {
-                    let value = column.as_string::<i32>().value(row).as_bytes();
-                    if needs_quotes(value, i == 0, self.delimiter) {
-                        quote(value, line);
-                    } else {
-                        line.extend_from_slice(value);
+                match &writer.values {
+                    Values::String(values) => {
+                        let value = values.value(row).as_bytes();
+                        if needs_quotes(value, i == 0, &self.delimiter) {
+                            quote(value, line);
+                        } else {
+                            line.extend_from_slice(value);
+                        }
                     }
-                    continue;
-                }
-                let start = line.len();
-                write(column, ty, row, line)?;
-                // All other texts are of letters, digits and signs: only at the start of a line, or when the delimiter
-                // is one of those, can they need quotes.
-                if (i == 0 || self.delimiter_in_numbers) && needs_quotes(&line[start..], i == 0, self.delimiter) {
-                    self.value.clear();
-                    self.value.extend_from_slice(&line[start..]);
-                    line.truncate(start);
-                    quote(&self.value, line);
+                    Values::Cells(cells) => {
+                        let start = line.len();
+                        cells.write(row, line);
+                        // These are of letters, digits and signs: only at the start of a line, or when the delimiter is one
+                        // of those, can they need quotes.
+                        let may_need = i == 0 || self.delimiter_in_numbers;
+                        if may_need && needs_quotes(&line[start..], i == 0, &self.delimiter) {
+                            self.value.clear();
+                            self.value.extend_from_slice(&line[start..]);
+                            line.truncate(start);
+                            quote(&self.value, line);
+                        }
+                    }
                 }
             }
             out.end_row();
@@ -71,38 +76,45 @@ impl DelimitedEncoder {
     }
 }
 
-fn write(column: &ArrayRef, ty: &SqlType, row: usize, out: &mut Vec<u8>) -> Result<()> {
-    let integer = |value: i64, out: &mut Vec<u8>| out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-    match ty {
-        SqlType::Boolean => out.extend_from_slice(if column.as_boolean().value(row) { b"true" } else { b"false" }),
-        SqlType::Integer => integer(i64::from(column.as_primitive::<Int32Type>().value(row)), out),
-        SqlType::Bigint => integer(column.as_primitive::<Int64Type>().value(row), out),
-        SqlType::Double => java_double::write(column.as_primitive::<Float64Type>().value(row), out),
-        SqlType::Decimal(precision, scale) if *precision <= 38 => {
-            decimal::write(column.as_primitive::<Decimal128Type>().value(row), *scale, out)
-        }
-        SqlType::Decimal(_, scale) => decimal::write(column.as_primitive::<Decimal256Type>().value(row), *scale, out),
-        SqlType::Bytes => base64::encode(column.as_binary::<i32>().value(row), out),
-        SqlType::Time => integer(i64::from(column.as_primitive::<Time32MillisecondType>().value(row)), out),
-        SqlType::Date => integer(i64::from(column.as_primitive::<Date32Type>().value(row)), out),
-        SqlType::Timestamp => integer(column.as_primitive::<TimestampMillisecondType>().value(row), out),
-        // Text has its own way; types with parts were refused when the encoder was made.
-        SqlType::String | SqlType::Array(_) | SqlType::Map(..) | SqlType::Struct(_) => {
-            return Err(Error::internal(format!("DELIMITED was given a column of {ty}")));
-        }
+/// A column with its Arrow type known.
+struct Writer<'a> {
+    nulls: Option<&'a NullBuffer>,
+    values: Values<'a>,
+}
+
+enum Values<'a> {
+    String(&'a StringArray),
+    Cells(Cells<'a>),
+}
+
+impl<'a> Writer<'a> {
+    fn new(column: &'a ArrayRef, ty: &SqlType) -> Result<Writer<'a>> {
+        let values = match (ty, Cells::new(column, ty)) {
+            (SqlType::String, _) => Values::String(column.as_string()),
+            (_, Some(cells)) => Values::Cells(cells),
+            // Types with parts were refused when the encoder was made.
+            (_, None) => return Err(Error::internal(format!("DELIMITED was given a column of {ty}"))),
+        };
+        Ok(Writer { nulls: column.nulls(), values })
     }
-    Ok(())
 }
 
 /// Commons CSV's rule for its minimal mode, which also decides for numbers: the first value of a line must start with
 /// a letter or a digit, any value with something after `#`, and none may end in a space or hold what has a meaning.
-fn needs_quotes(value: &[u8], first: bool, delimiter: u8) -> bool {
+fn needs_quotes(value: &[u8], first: bool, delimiter: &[u8]) -> bool {
     match value {
         // Empty text is quoted where the line would be empty without it.
         [] => first,
         [start, ..] if first && !start.is_ascii_alphanumeric() => true,
         [..=b'#', ..] => true,
-        [.., end] => *end <= b' ' || value.iter().any(|b| matches!(b, b'\n' | b'\r' | b'"') || *b == delimiter),
+        [.., end] => *end <= b' ' || value.iter().any(|b| matches!(b, b'\n' | b'\r' | b'"')) || holds(value, delimiter),
+    }
+}
+
+fn holds(value: &[u8], delimiter: &[u8]) -> bool {
+    match delimiter {
+        [byte] => value.contains(byte),
+        _ => memchr::memmem::find(value, delimiter).is_some(),
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) struct Object {
 /// A field of an object that is wanted.
 #[derive(Debug)]
 pub(super) struct Slot {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     pub(super) column: Column,
     /// The row of the last value; `NO_ROW` where there is none, or where its row has been taken back.
     pub(super) filled: usize,
@@ -71,10 +71,10 @@ impl Object {
         let slots = columns
             .map(|(name, ty)| {
                 let column = Column::new(ty)?;
-                Ok(Slot { name: name.to_string(), column, filled: NO_ROW, exact: false })
+                Ok(Slot { name: name.into(), column, filled: NO_ROW, exact: false })
             })
             .collect::<Result<Vec<_>>>()?;
-        let fields = Fields::new(slots.iter().map(|slot| slot.name.as_str()));
+        let fields = Fields::new(slots.iter().map(|slot| &*slot.name));
         Ok(Object { slots, fields })
     }
 

@@ -1,13 +1,15 @@
 //! From the bytes of records into columns.
 
+use std::sync::Arc;
+
 use datafusion::arrow::array::ArrayRef;
 
 use super::columns::{Column, MapColumn, Object, Slot};
 use super::cursor::{Cursor, Number};
 use super::fields::Route;
-use super::text::render;
+use super::text::{Spans, render};
 use crate::error::Result;
-use crate::formats::failure::{Parsed, Problem, problem, within};
+use crate::formats::failure::{Parsed, Part, Problem, problem, within};
 use crate::formats::leaf::LeafColumn;
 use crate::formats::{Failure, FormatOptions};
 use crate::record::BytesColumn;
@@ -20,6 +22,10 @@ use crate::types::text::{base64, number};
 #[derive(Debug)]
 pub(in crate::formats) struct JsonDecoder {
     root: Root,
+    /// Whether a record that is no object is the value of the only column.
+    takes_bare: bool,
+    /// Rows of the last batch that are the word `null` where an object is expected.
+    nulls: Vec<usize>,
     scratch: Scratch,
 }
 
@@ -42,6 +48,8 @@ struct Scratch {
     hashes: Vec<(u64, usize)>,
     /// Entries of one map that a later one of the same key replaces.
     replaced: Vec<usize>,
+    /// Where the fields of objects that become text stand in it.
+    spans: Spans,
     hasher: ahash::RandomState,
 }
 
@@ -58,7 +66,12 @@ impl JsonDecoder {
         } else {
             object.slots.pop().map_or(Root::Nothing, Root::Bare)
         };
-        Ok(JsonDecoder { root, scratch: Scratch::default() })
+        let takes_bare = options.takes_bare && columns.len() == 1;
+        Ok(JsonDecoder { root, takes_bare, nulls: Vec::new(), scratch: Scratch::default() })
+    }
+
+    pub(in crate::formats) fn null_records(&self) -> &[usize] {
+        &self.nulls
     }
 
     pub(in crate::formats) fn decode(
@@ -66,18 +79,26 @@ impl JsonDecoder {
         rows: &BytesColumn,
         failures: &mut Vec<Failure>,
     ) -> Result<Vec<ArrayRef>> {
+        self.nulls.clear();
+        // All bytes are looked at once.
+        let texts = std::str::from_utf8(rows.bytes()).ok();
         match &mut self.root {
             Root::Object(object) => {
                 object.begin(rows.len());
                 for (row, bytes) in rows.iter().enumerate() {
-                    let read = bytes.map(|bytes| object_record(bytes, object, row, &mut self.scratch));
+                    let read = bytes.map(|bytes| {
+                        let cursor = open(bytes, rows.is_utf8(row, texts))?;
+                        object_record(cursor, object, row, self.takes_bare, &mut self.scratch)
+                    });
                     if let Some(Ok(true)) = read {
                         continue;
                     }
                     object.truncate(row);
                     object.push_null();
-                    if let Some(Err(problem)) = read {
-                        failures.push(problem.into_failure(row));
+                    match read {
+                        Some(Err(problem)) => failures.push(problem.into_failure(row)),
+                        Some(Ok(_)) => self.nulls.push(row),
+                        None => {}
                     }
                 }
                 object.finish()
@@ -85,7 +106,10 @@ impl JsonDecoder {
             Root::Bare(slot) => {
                 slot.column.begin(rows.len());
                 for (row, bytes) in rows.iter().enumerate() {
-                    let read = bytes.map(|bytes| bare_record(bytes, &mut slot.column, &mut self.scratch));
+                    let read = bytes.map(|bytes| {
+                        let mut cursor = open(bytes, rows.is_utf8(row, texts))?;
+                        bare_record(&mut cursor, Some(&mut slot.column), &mut self.scratch)
+                    });
                     if let Some(Ok(())) = read {
                         continue;
                     }
@@ -102,43 +126,57 @@ impl JsonDecoder {
     }
 }
 
-/// A cursor at the first byte of the record that is not white space.
+/// A cursor at the first byte of the record that is neither white space nor part of a byte order mark.
 #[inline]
-fn open(bytes: &[u8]) -> Parsed<Cursor<'_>> {
-    if !bytes.is_ascii()
-        && let Err(error) = std::str::from_utf8(bytes)
-    {
-        return Err(problem("the record is not UTF-8", error.valid_up_to()));
+fn open(bytes: &[u8], is_utf8: bool) -> Parsed<Cursor<'_>> {
+    if !is_utf8 {
+        let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+        return Err(problem("the record is not UTF-8", valid));
     }
     let mut cursor = Cursor::new(bytes);
+    if bytes.first() == Some(&0xef) && bytes.starts_with(b"\xef\xbb\xbf") {
+        cursor.at = 3;
+    }
     cursor.skip_space();
     Ok(cursor)
 }
 
 /// False for a record that is the word `null`. Bytes after the object are not looked at.
 #[inline]
-fn object_record(bytes: &[u8], object: &mut Object, row: usize, scratch: &mut Scratch) -> Parsed<bool> {
-    let mut cursor = open(bytes)?;
+fn object_record(
+    mut cursor: Cursor<'_>,
+    object: &mut Object,
+    row: usize,
+    takes_bare: bool,
+    scratch: &mut Scratch,
+) -> Parsed<bool> {
     match cursor.peek() {
         Some(b'{') => read_object(&mut cursor, object, row, scratch, 0).map(|()| true),
         Some(b'n') => cursor.literal("null").map(|()| false),
         None => Err(problem("the record is empty", 0)),
+        Some(_) if takes_bare => {
+            let column = object.slots.first_mut().map(|slot| &mut slot.column);
+            bare_record(&mut cursor, column, scratch).map(|()| true)
+        }
         Some(_) => Err(mismatch(&cursor, "an object with a field for each column")),
     }
 }
 
-fn bare_record(bytes: &[u8], column: &mut Column, scratch: &mut Scratch) -> Parsed<()> {
-    let mut cursor = open(bytes)?;
+/// Reads a record that is the value of the only column, if that one is wanted.
+fn bare_record(cursor: &mut Cursor<'_>, column: Option<&mut Column>, scratch: &mut Scratch) -> Parsed<()> {
     if cursor.peek().is_none() {
         // Jackson reads no bytes as a missing value, whose text is empty.
-        if let Column::Leaf(LeafColumn::String(text)) = column {
+        if let Some(Column::Leaf(LeafColumn::String(text))) = column {
             text.push(b"");
             return Ok(());
         }
         return Err(problem("the record is empty", 0));
     }
     let number = matches!(cursor.peek(), Some(b'-' | b'0'..=b'9'));
-    read_value(&mut cursor, column, scratch, 0)?;
+    match column {
+        Some(column) => read_value(cursor, column, scratch, 0)?,
+        None => cursor.skip_value(0)?,
+    }
     if number && !matches!(cursor.peek(), None | Some(b' ' | b'\t' | b'\n' | b'\r')) {
         return Err(cursor.unexpected("the end of the number"));
     }
@@ -244,7 +282,7 @@ fn fill(
     slot.filled = row;
     match read_value(cursor, &mut slot.column, scratch, depth) {
         Ok(()) => Ok(!again),
-        Err(problem) => Err(within(problem, format!(".{}", slot.name))),
+        Err(problem) => Err(within(problem, Part::Field(Arc::clone(&slot.name)))),
     }
 }
 
@@ -269,7 +307,7 @@ fn read_nested(cursor: &mut Cursor<'_>, column: &mut Column, scratch: &mut Scrat
                 let mut index = 0usize;
                 loop {
                     read_value(cursor, &mut array.element, scratch, depth)
-                        .map_err(|problem| within(problem, format!("[{index}]")))?;
+                        .map_err(|problem| within(problem, Part::Element(index)))?;
                     index += 1;
                     if !cursor.next_item(b']')? {
                         break;
@@ -332,7 +370,7 @@ fn read_entries(
                 name.unescape(name_at, keys.buffer())?;
                 keys.end_row();
             }
-            read_value(cursor, &mut map.values, scratch, depth).map_err(|problem| within(problem, ".*"))?;
+            read_value(cursor, &mut map.values, scratch, depth).map_err(|problem| within(problem, Part::Entry))?;
         }
         ordinal += 1;
         if !cursor.next_item(b'}')? {
@@ -409,7 +447,7 @@ fn convert_leaf(cursor: &mut Cursor<'_>, leaf: &mut LeafColumn, scratch: &mut Sc
             return Ok(());
         }
         (Some(_), LeafColumn::String(text)) => {
-            render(cursor, depth, text.buffer())?;
+            render(cursor, depth, text.buffer(), &mut scratch.spans)?;
             text.end_row();
             return Ok(());
         }
@@ -487,7 +525,7 @@ fn push_text(leaf: &mut LeafColumn, value: &[u8]) -> Result<(), Unfit> {
             fixed.push(decimal::parse(value, *precision, *scale, Rounding::Exact).map_err(Unfit::Decimal)?)
         }
         LeafColumn::Bytes(bytes) => {
-            if !base64::decode(value, bytes.buffer()) {
+            if !base64::decode_spaced(value, bytes.buffer()) {
                 return Err(Unfit::Text);
             }
             bytes.end_row();

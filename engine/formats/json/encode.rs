@@ -1,18 +1,14 @@
 //! From columns to the bytes of records.
 
-use datafusion::arrow::array::types::{
-    Date32Type, Decimal128Type, Decimal256Type, Float64Type, Int32Type, Int64Type, Time32MillisecondType,
-    TimestampMillisecondType,
-};
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use datafusion::arrow::buffer::NullBuffer;
 
 use super::text::escape;
 use crate::error::{Error, Result};
 use crate::formats::FormatOptions;
+use crate::formats::cell::Cells;
 use crate::record::BytesColumn;
-use crate::types::text::{base64, decimal};
-use crate::types::{Column, SqlType, java_double};
+use crate::types::{Column, SqlType};
 
 /// Writes JSON keys or values: compact, every column under its name, nulls included.
 #[derive(Debug)]
@@ -82,17 +78,8 @@ struct Writer<'a> {
 }
 
 enum Values<'a> {
-    Boolean(&'a BooleanArray),
-    Integer(&'a PrimitiveArray<Int32Type>),
-    Bigint(&'a PrimitiveArray<Int64Type>),
-    Double(&'a PrimitiveArray<Float64Type>),
-    Decimal(&'a PrimitiveArray<Decimal128Type>, u8),
-    WideDecimal(&'a PrimitiveArray<Decimal256Type>, u8),
+    Cells(Cells<'a>),
     String(&'a StringArray),
-    Bytes(&'a BinaryArray),
-    Time(&'a PrimitiveArray<Time32MillisecondType>),
-    Date(&'a PrimitiveArray<Date32Type>),
-    Timestamp(&'a PrimitiveArray<TimestampMillisecondType>),
     Array(&'a [i32], Box<Writer<'a>>),
     Map(&'a [i32], &'a StringArray, Box<Writer<'a>>),
     Struct(Vec<(Vec<u8>, Writer<'a>)>),
@@ -101,17 +88,7 @@ enum Values<'a> {
 impl<'a> Writer<'a> {
     fn new(column: &'a ArrayRef, ty: &SqlType) -> Result<Writer<'a>> {
         let values = match ty {
-            SqlType::Boolean => Values::Boolean(column.as_boolean()),
-            SqlType::Integer => Values::Integer(column.as_primitive()),
-            SqlType::Bigint => Values::Bigint(column.as_primitive()),
-            SqlType::Double => Values::Double(column.as_primitive()),
-            SqlType::Decimal(precision, scale) if *precision <= 38 => Values::Decimal(column.as_primitive(), *scale),
-            SqlType::Decimal(_, scale) => Values::WideDecimal(column.as_primitive(), *scale),
             SqlType::String => Values::String(column.as_string()),
-            SqlType::Bytes => Values::Bytes(column.as_binary()),
-            SqlType::Time => Values::Time(column.as_primitive()),
-            SqlType::Date => Values::Date(column.as_primitive()),
-            SqlType::Timestamp => Values::Timestamp(column.as_primitive()),
             SqlType::Array(element) => {
                 let list = column.as_list::<i32>();
                 Values::Array(list.value_offsets(), Box::new(Writer::new(list.values(), element)?))
@@ -126,6 +103,10 @@ impl<'a> Writer<'a> {
                 let writers = parts.map(|(i, ((name, ty), column))| Ok((prefix(i, name), Writer::new(column, ty)?)));
                 Values::Struct(writers.collect::<Result<_>>()?)
             }
+            flat => match Cells::new(column, flat) {
+                Some(cells) => Values::Cells(cells),
+                None => return Err(Error::internal(format!("a JSON column of {flat}"))),
+            },
         };
         Ok(Writer { nulls: column.nulls(), values })
     }
@@ -142,21 +123,13 @@ impl<'a> Writer<'a> {
             return;
         }
         match &self.values {
-            Values::Boolean(values) => out.extend_from_slice(if values.value(row) { b"true" } else { b"false" }),
-            Values::Integer(values) => integer(i64::from(values.value(row)), out),
-            Values::Bigint(values) => integer(values.value(row), out),
-            Values::Double(values) => double(values.value(row), out),
-            Values::Decimal(values, scale) => decimal::write(values.value(row), *scale, out),
-            Values::WideDecimal(values, scale) => decimal::write(values.value(row), *scale, out),
-            Values::String(values) => string(values.value(row), out),
-            Values::Bytes(values) => {
+            Values::Cells(cells) if cells.is_text_in_json(row) => {
                 out.push(b'"');
-                base64::encode(values.value(row), out);
+                cells.write(row, out);
                 out.push(b'"');
             }
-            Values::Time(values) => integer(i64::from(values.value(row)), out),
-            Values::Date(values) => integer(i64::from(values.value(row)), out),
-            Values::Timestamp(values) => integer(values.value(row), out),
+            Values::Cells(cells) => cells.write(row, out),
+            Values::String(values) => string(values.value(row), out),
             Values::Array(offsets, elements) => {
                 out.push(b'[');
                 for at in offsets[row]..offsets[row + 1] {
@@ -190,21 +163,6 @@ impl<'a> Writer<'a> {
                 out.push(b'}');
             }
         }
-    }
-}
-
-fn integer(value: i64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
-/// JSON has no NaN and no infinities; Jackson writes their names as text.
-fn double(value: f64, out: &mut Vec<u8>) {
-    if value.is_finite() {
-        java_double::write(value, out);
-    } else {
-        out.push(b'"');
-        java_double::write(value, out);
-        out.push(b'"');
     }
 }
 

@@ -16,6 +16,8 @@ mod text;
 
 pub(super) use decode::JsonDecoder;
 pub(super) use encode::JsonEncoder;
+#[cfg(test)]
+pub(super) use text::escape;
 
 /// How deep arrays and objects may be nested in a record.
 const MAX_DEPTH: usize = 256;

@@ -1,14 +1,29 @@
 //! Any JSON value as text, for STRING columns, and text as a JSON string.
 //!
 //! ksqlDB stores an object as its JSON, compact and with numbers as Java prints them, an array as Java prints a list
-//! (`[a, b]`, without quotes), a number as Java prints it, and a boolean as its name.
+//! (`[a, b]`, without quotes), a number as Java prints it, and a boolean as its name. Of fields of one name the last counts,
+//! at the place of the first.
+
+use hashbrown::{HashMap, HashSet};
 
 use super::cursor::{Cursor, plain_length};
 use crate::formats::failure::Parsed;
 use crate::types::text::decimal;
 
+/// Fields of objects that are being written: where each stands in the text. Those of an object inside of another follow
+/// those of the outer one, and go when it is closed.
+pub(super) type Spans = Vec<Span>;
+
+/// A field in the text: its name with the quotes, a colon, its value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    start: usize,
+    colon: usize,
+    end: usize,
+}
+
 /// Appends the text of the next value. `null` inside of an array is the word, as everywhere in Java.
-pub(super) fn render(cursor: &mut Cursor<'_>, depth: usize, out: &mut Vec<u8>) -> Parsed<()> {
+pub(super) fn render(cursor: &mut Cursor<'_>, depth: usize, out: &mut Vec<u8>, spans: &mut Spans) -> Parsed<()> {
     match cursor.peek() {
         Some(b'"') => {
             let at = cursor.at;
@@ -21,7 +36,7 @@ pub(super) fn render(cursor: &mut Cursor<'_>, depth: usize, out: &mut Vec<u8>) -
             cursor.skip_space();
             if !cursor.eat(b']') {
                 loop {
-                    render(cursor, depth, out)?;
+                    render(cursor, depth, out, spans)?;
                     if !cursor.next_item(b']')? {
                         break;
                     }
@@ -31,12 +46,15 @@ pub(super) fn render(cursor: &mut Cursor<'_>, depth: usize, out: &mut Vec<u8>) -
             out.push(b']');
             Ok(())
         }
-        _ => compact(cursor, depth, out),
+        _ => {
+            spans.clear();
+            compact(cursor, depth, out, spans)
+        }
     }
 }
 
 /// Appends the next value as JSON without white space.
-fn compact(cursor: &mut Cursor<'_>, depth: usize, out: &mut Vec<u8>) -> Parsed<()> {
+fn compact(cursor: &mut Cursor<'_>, depth: usize, out: &mut Vec<u8>, spans: &mut Spans) -> Parsed<()> {
     match cursor.peek() {
         Some(b'"') => {
             let at = cursor.at;
@@ -56,17 +74,23 @@ fn compact(cursor: &mut Cursor<'_>, depth: usize, out: &mut Vec<u8>) -> Parsed<(
         Some(open @ (b'{' | b'[')) => {
             let depth = cursor.enter(depth)?;
             let close = if open == b'{' { b'}' } else { b']' };
+            let (opened, outer) = (out.len(), spans.len());
             out.push(open);
             cursor.skip_space();
             if !cursor.eat(close) {
                 loop {
+                    let (start, mut colon) = (out.len(), 0);
                     if open == b'{' {
                         let at = cursor.at;
                         let name = cursor.name()?;
                         string(name, at, out)?;
+                        colon = out.len();
                         out.push(b':');
                     }
-                    compact(cursor, depth, out)?;
+                    compact(cursor, depth, out, spans)?;
+                    if open == b'{' {
+                        spans.push(Span { start, colon, end: out.len() });
+                    }
                     if !cursor.next_item(close)? {
                         break;
                     }
@@ -74,6 +98,10 @@ fn compact(cursor: &mut Cursor<'_>, depth: usize, out: &mut Vec<u8>) -> Parsed<(
                 }
             }
             out.push(close);
+            if has_repeated(out, &spans[outer..]) {
+                merge_repeated(out, opened, &spans[outer..]);
+            }
+            spans.truncate(outer);
             Ok(())
         }
         _ => {
@@ -83,6 +111,45 @@ fn compact(cursor: &mut Cursor<'_>, depth: usize, out: &mut Vec<u8>) -> Parsed<(
             Ok(())
         }
     }
+}
+
+/// Whether two fields of an object have one name.
+fn has_repeated(out: &[u8], fields: &[Span]) -> bool {
+    /// Up to so many names are compared with each other, more are hashed.
+    const FEW: usize = 16;
+    let name = |field: &Span| &out[field.start..field.colon];
+    if fields.len() <= FEW {
+        return fields.iter().enumerate().any(|(i, field)| fields[..i].iter().any(|other| name(other) == name(field)));
+    }
+    let mut names = HashSet::<&[u8], ahash::RandomState>::with_capacity_and_hasher(fields.len(), Default::default());
+    !fields.iter().all(|field| names.insert(name(field)))
+}
+
+/// Writes an object again, from its opening brace on, with each name once.
+#[cold]
+fn merge_repeated(out: &mut Vec<u8>, opened: usize, fields: &[Span]) {
+    let mut places = HashMap::<&[u8], usize, ahash::RandomState>::default();
+    let mut kept: Vec<Span> = Vec::new();
+    for field in fields {
+        match places.get(&out[field.start..field.colon]) {
+            Some(place) => kept[*place] = *field,
+            None => {
+                places.insert(&out[field.start..field.colon], kept.len());
+                kept.push(*field);
+            }
+        }
+    }
+    drop(places);
+    let mut object = vec![b'{'];
+    for (i, field) in kept.iter().enumerate() {
+        if i > 0 {
+            object.push(b',');
+        }
+        object.extend_from_slice(&out[field.start..field.end]);
+    }
+    object.push(b'}');
+    out.truncate(opened);
+    out.extend_from_slice(&object);
 }
 
 fn string(text: super::cursor::Text<'_>, at: usize, out: &mut Vec<u8>) -> Parsed<()> {
@@ -102,7 +169,7 @@ fn string(text: super::cursor::Text<'_>, at: usize, out: &mut Vec<u8>) -> Parsed
 /// Appends text with the escapes Jackson writes: the short ones where there are some, else `\u00XX` in upper case,
 /// for quotes, backslashes and control characters only.
 #[inline]
-pub(super) fn escape(mut text: &[u8], out: &mut Vec<u8>) {
+pub(in crate::formats) fn escape(mut text: &[u8], out: &mut Vec<u8>) {
     loop {
         let length = plain_length(text);
         out.extend_from_slice(&text[..length]);
@@ -132,7 +199,7 @@ mod tests {
 
     fn rendered(json: &str) -> Option<String> {
         let mut out = Vec::new();
-        render(&mut Cursor::new(json.as_bytes()), 0, &mut out).ok()?;
+        render(&mut Cursor::new(json.as_bytes()), 0, &mut out, &mut Spans::new()).ok()?;
         String::from_utf8(out).ok()
     }
 
@@ -147,12 +214,23 @@ mod tests {
             (r#"[ "a", 1 , null,[true ] ,{"x" : "y"}]"#, r#"[a, 1, null, [true], {"x":"y"}]"#),
             (r#"{ "a" : [ 1.0 , "\u00e9\/\u0001" ] , "b\n":{} }"#, "{\"a\":[1.0,\"é/\\u0001\"],\"b\\n\":{}}"),
             ("[]", "[]"),
+            (r#"{"a":1,"b":2,"\u0061":3}"#, r#"{"a":3,"b":2}"#),
+            (
+                r#"[{"a":1,"a":2},{"a":{"x":1,"x":2,"y":3},"b":{"x":4}}]"#,
+                r#"[{"a":2}, {"a":{"x":2,"y":3},"b":{"x":4}}]"#,
+            ),
         ] {
             assert_eq!(rendered(json).as_deref(), Some(text));
         }
         for bad in ["[1", "{\"a\":}", "tru", "{1:2}", r#"["\q"]"#] {
             assert_eq!(rendered(bad), None, "{bad}");
         }
+        let many = |last: usize| -> String {
+            let fields: Vec<String> = (0..50).map(|i| format!("\"k{}\":{i}", i % last)).collect();
+            format!("{{{}}}", fields.join(","))
+        };
+        assert_eq!(rendered(&many(50)), Some(many(50)), "names that differ stay");
+        assert_eq!(rendered(&many(2)).as_deref(), Some(r#"{"k0":48,"k1":49}"#));
         assert_eq!(rendered(&"[".repeat(100_000)), None);
         assert_eq!(rendered(&"{\"a\":".repeat(100_000)), None);
     }

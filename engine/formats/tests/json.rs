@@ -5,11 +5,12 @@ use datafusion::arrow::array::{Array, AsArray};
 
 use super::*;
 
-const WRAPPED: FormatOptions = FormatOptions { wrap_single_value: true, is_key: false };
-const BARE: FormatOptions = FormatOptions { wrap_single_value: false, is_key: false };
+const WRAPPED: FormatOptions = FormatOptions { wrap_single_value: true, is_key: false, takes_bare: false };
+const BARE: FormatOptions = FormatOptions { wrap_single_value: false, is_key: false, takes_bare: false };
+const EITHER: FormatOptions = FormatOptions { wrap_single_value: true, is_key: false, takes_bare: true };
 
 fn bare(ty: SqlType, json: &str) -> Result<String, String> {
-    one(Format::Json, ty, BARE, json).map_err(|failure| failure.message)
+    one(Format::Json, ty, BARE, json).map_err(|failure| failure.message())
 }
 
 fn field(ty: SqlType, json: &str) -> Result<String, Failure> {
@@ -132,20 +133,75 @@ fn two_objects_in_one_record_are_one_row_of_the_first() {
 #[test]
 fn failures_say_what_where_and_never_the_value() {
     let failure = field(SqlType::Integer, r#"{"A":"secret"}"#).expect_err("no integer");
-    assert_eq!(failure.message, "the text is not a valid INTEGER at $.A, byte 5");
-    assert_eq!(failure.path, "$.A");
+    assert_eq!(failure.message(), "the text is not a valid INTEGER at $.A, byte 5");
+    assert_eq!(failure.path(), "$.A");
     let nested = SqlType::Struct(vec![("B".into(), array(map(SqlType::Boolean)))]);
     let failure = field(nested, r#"{"A":{"b":[{},{"secret":1}]}}"#).expect_err("no boolean");
-    assert_eq!(failure.message, "expected BOOLEAN, found a number at $.A.B[1].*, byte 24");
-    assert_eq!(field(SqlType::Integer, "[1]").expect_err("no object").path, "$");
+    assert_eq!(failure.message(), "expected BOOLEAN, found a number at $.A.B[1].*, byte 24");
+    assert_eq!(field(SqlType::Integer, "[1]").expect_err("no object").path(), "$");
 }
 
 #[test]
-fn a_null_record_is_null_without_a_failure() {
+fn the_word_null_where_an_object_is_expected_is_no_record() {
     let schema = columns([("A", SqlType::Integer)]);
-    let (arrays, failures) = decode(Format::Json, &schema, WRAPPED, &rows([None, Some(&b"null"[..]), Some(b" null ")]));
-    assert_eq!(failures, []);
-    assert_eq!(arrays[0].null_count(), 3);
+    let batch = rows([None, Some(&b"null"[..]), Some(b" null "), Some(b"{}"), Some(b"nul")]);
+    let nulls = |options: FormatOptions| {
+        let mut decoder = Decoder::new(Format::Json, &schema, &[true], options).expect("JSON");
+        let mut failures = Vec::new();
+        let arrays = decoder.decode(&batch, &mut failures).expect("a batch");
+        assert_eq!(failures.last().map(|failure| failure.row), Some(4));
+        assert_eq!(arrays[0].null_count(), 5);
+        decoder.null_records().to_vec()
+    };
+    assert_eq!(nulls(WRAPPED), [1, 2]);
+    assert_eq!(nulls(EITHER), [1, 2]);
+    // Where the value is bare, it is the value that is null.
+    assert_eq!(nulls(BARE), [0; 0]);
+}
+
+#[test]
+fn a_single_column_takes_a_bare_value_where_nobody_said_that_it_is_wrapped() {
+    let either = |ty: SqlType, json: &str| one(Format::Json, ty, EITHER, json).map_err(|failure| failure.message());
+    for (ty, json, value) in [
+        (SqlType::Double, "23.5", "23.5"),
+        (SqlType::Double, r#" {"a": 23.5}"#, "23.5"),
+        (SqlType::Double, r#""23.5""#, "23.5"),
+        (SqlType::String, r#""on""#, "on"),
+        (SqlType::Boolean, "true", "true"),
+        (array(SqlType::Integer), "[1,null]", "[1, null]"),
+        // An object is always the record.
+        (map(SqlType::Integer), r#"{"A":{"x":1}}"#, "{x=1}"),
+        (map(SqlType::Integer), r#"{"x":1}"#, "null"),
+    ] {
+        assert_eq!(either(ty, json).as_deref(), Ok(value), "{json}");
+    }
+    assert!(either(SqlType::Double, "23.5x").expect_err("no number").contains("the end of the number"));
+    assert!(either(SqlType::Double, "").expect_err("nothing").contains("empty"));
+    assert!(field(SqlType::Double, "23.5").expect_err("wrapped").message().contains("expected an object"));
+    let schema = columns([("A", SqlType::Double)]);
+    let mut decoder = Decoder::new(Format::Json, &schema, &[false], EITHER).expect("JSON");
+    let mut failures = Vec::new();
+    assert!(decoder.decode(&rows([&b"1"[..], b"2x", b"{}"]), &mut failures).expect("nothing is wanted").is_empty());
+    assert_eq!(failures.iter().map(|failure| failure.row).collect::<Vec<_>>(), [1]);
+    let two = columns([("A", SqlType::Double), ("B", SqlType::Double)]);
+    assert_eq!(decode(Format::Json, &two, EITHER, &rows([&b"1"[..]])).1.len(), 1, "of which column would it be?");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_text() {
+    assert_eq!(field(SqlType::Integer, "\u{feff}{\"A\":1}").as_deref(), Ok("1"));
+    assert_eq!(bare(SqlType::Integer, "\u{feff} 1").as_deref(), Ok("1"));
+    assert!(field(SqlType::Integer, " \u{feff}{\"A\":1}").is_err());
+}
+
+#[test]
+fn halves_of_a_character_in_two_records_are_no_character() {
+    let schema = columns([("A", SqlType::String)]);
+    let batch = rows([&b"\"x\xc3"[..], b"\xa9\"", "\"é\"".as_bytes()]);
+    let (arrays, failures) = decode(Format::Json, &schema, BARE, &batch);
+    assert_eq!(failures.iter().map(|failure| failure.row).collect::<Vec<_>>(), [0, 1]);
+    assert!(failures.iter().all(|failure| failure.message().contains("not UTF-8")));
+    assert_eq!(arrays[0].as_string::<i32>().iter().collect::<Vec<_>>(), [None, None, Some("é")]);
 }
 
 #[test]
@@ -253,6 +309,8 @@ fn bytes_are_base64() {
     // The text of bytes is their Base64.
     assert_eq!(bare(SqlType::Bytes, r#""dmFyaWF0aW9ucw==""#).as_deref(), Ok("dmFyaWF0aW9ucw=="));
     assert_eq!(bare(SqlType::Bytes, r#""\u0064mFyaWF0aW9ucw==""#).as_deref(), Ok("dmFyaWF0aW9ucw=="));
+    assert_eq!(bare(SqlType::Bytes, "\"ew==\\r\\new==\"").as_deref(), Ok("e3s="));
+    assert!(bare(SqlType::Bytes, r#""ew""#).is_err());
     assert!(bare(SqlType::Bytes, r#""*""#).is_err());
     assert!(bare(SqlType::Bytes, "1").is_err());
 }
@@ -370,4 +428,59 @@ fn a_bare_null_is_a_null_record_and_a_wrapped_one_is_not() {
     assert_eq!(encode(Format::Json, &schema, BARE, &arrays), [Some("1".to_string()), None]);
     let wrapped = encode(Format::Json, &schema, WRAPPED, &arrays);
     assert_eq!(wrapped, [Some(r#"{"A":1}"#.to_string()), Some(r#"{"A":null}"#.to_string())]);
+}
+
+/// Records that differ by an edit or two, in one batch: whatever was learnt from one must not show in another.
+#[test]
+fn in_a_flood_of_damaged_records_each_is_read_as_if_it_were_alone() {
+    let schema = columns([
+        ("ID", SqlType::Bigint),
+        ("TEMP", SqlType::Double),
+        ("NOTE", SqlType::String),
+        ("TAGS", map(array(SqlType::Integer))),
+        ("AT", SqlType::Struct(vec![("X".into(), SqlType::Decimal(9, 3)), ("Y".into(), SqlType::Bytes)])),
+    ]);
+    let good = r#"{"id":17,"temp":-2.5e1,"note":"a \"b\" é","x":[1,{"y":null}],"tags":{"k":[1,null]},"at":{"x":1.5,"y":"ew=="}}"#;
+    let mut state = 7u64;
+    let mut random = move |bound: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % bound
+    };
+    let alphabet = b"{}[]\",:\\u0n-e. \xffdtf9\x00\n";
+    let records: Vec<Vec<u8>> = (0..4000)
+        .map(|_| {
+            let mut record = good.as_bytes().to_vec();
+            for _ in 0..random(3) {
+                let at = random(record.len());
+                match random(4) {
+                    0 => record.truncate(at),
+                    1 => drop(record.remove(at)),
+                    2 => record.insert(at, alphabet[random(alphabet.len())]),
+                    _ => record[at] = alphabet[random(alphabet.len())],
+                }
+                if record.is_empty() {
+                    break;
+                }
+            }
+            record
+        })
+        .collect();
+    let (arrays, failures) = decode(Format::Json, &schema, WRAPPED, &rows(records.iter().map(Vec::as_slice)));
+    let mut failures = failures.iter().peekable();
+    let (mut good, mut bad) = (0, 0);
+    for (row, record) in records.iter().enumerate() {
+        let (alone, failed) = decode(Format::Json, &schema, WRAPPED, &rows([record.as_slice()]));
+        let here = failures.next_if(|failure| failure.row == row);
+        assert_eq!(
+            here.map(Failure::message),
+            failed.first().map(Failure::message),
+            "{}",
+            String::from_utf8_lossy(record)
+        );
+        for (array, alone) in arrays.iter().zip(&alone) {
+            assert_eq!(&array.slice(row, 1), alone, "{}", String::from_utf8_lossy(record));
+        }
+        *(if here.is_some() { &mut bad } else { &mut good }) += 1;
+    }
+    assert!(good > 1000 && bad > 1000, "{good} {bad}: both must be there");
 }

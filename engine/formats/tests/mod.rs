@@ -3,6 +3,7 @@
 mod delimited;
 mod json;
 mod kafka;
+mod reference;
 mod roundtrip;
 
 use datafusion::arrow::array::ArrayRef;
@@ -12,7 +13,7 @@ use crate::record::BytesColumn;
 use crate::types::cast::write_text;
 use crate::types::{Column, SqlType};
 
-const CSV: Format = Format::Delimited { delimiter: b',' };
+const CSV: Format = Format::Delimited { delimiter: ',' };
 
 /// Value columns from `(name, type)` pairs.
 fn columns<const N: usize>(columns: [(&str, SqlType); N]) -> Vec<Column> {

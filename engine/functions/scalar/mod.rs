@@ -1,11 +1,12 @@
 //! The scalar functions, one or one small family a file, each with its declaration and its unit tests.
 //!
-//! `plain` makes a function of a declaration and a computation, and builds columns row by row; `decimals`, `strings`
+//! `plain` makes a function of a declaration and a computation, and builds columns row by row; `decimals`, `places`, `strings`
 //! and `values` hold what several functions share. `forms` declares what the binder resolves by itself.
 
 mod decimals;
 mod forms;
 mod json_path;
+mod places;
 mod plain;
 mod strings;
 mod values;
@@ -72,7 +73,7 @@ pub fn all() -> Vec<Arc<dyn ScalarFunction>> {
         Arc::new(ifnull::Ifnull),
         Arc::new(lcase::Lcase),
         Arc::new(len::Len),
-        Arc::new(round::Round),
+        round::function(),
         Arc::new(substring::Substring),
         Arc::new(trim::Trim),
         Arc::new(ucase::Ucase),

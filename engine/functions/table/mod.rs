@@ -1,14 +1,15 @@
 //! Table functions: any number of values for each row. A step of the plan repeats the row for each of them.
 //!
-//! [`TableFunction::named`] finds a function, [`TableFunction::resolve`] types a call; [`TableFunction::expand`] gives an array of values for each row,
-//! whatever the function takes.
+//! [`TableFunction::named`] finds a function, [`TableFunction::resolve`] types a call. A row may have more values than fit
+//! in memory, so they are made for the rows somebody asks for: [`TableFunction::count`] says how many a row has,
+//! [`TableFunction::values`] gives some of them.
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, ListArray, UInt32Array, new_empty_array};
+use datafusion::arrow::array::{Array, ArrayRef, ListArray, UInt32Array, new_null_array};
 use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
-use datafusion::arrow::compute::{is_null, take};
-use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::arrow::compute::take;
+use datafusion::arrow::datatypes::DataType;
 
 use super::declaration::{Category, Declaration, FunctionKind, ParamType, Variation};
 use super::resolve;
@@ -84,94 +85,143 @@ impl TableFunction {
         }
     }
 
-    /// The values of each row, of an argument of one array a row. `failed` is told the rows that have none because of
-    /// what they hold, and why.
-    pub fn expand(self, argument: &ArrayRef, failed: &mut dyn FnMut(usize, String)) -> Result<ListArray> {
-        let list = argument.as_list::<i32>();
+    /// The Arrow type of the values.
+    pub fn value_type(self, argument: &ListArray) -> DataType {
         match self {
-            TableFunction::Explode => Ok(list.clone()),
-            TableFunction::CubeExplode => cube(list, failed),
+            TableFunction::Explode => argument.value_type(),
+            TableFunction::CubeExplode => argument.data_type().clone(),
+        }
+    }
+
+    /// How many values a row has, by its array.
+    ///
+    /// # Errors
+    /// Why a row has none because of what it holds.
+    pub fn count(self, argument: &ListArray, row: usize) -> Result<usize, String> {
+        if argument.is_null(row) {
+            return Ok(0);
+        }
+        match self {
+            TableFunction::Explode => Ok(argument.value_length(row) as usize),
+            TableFunction::CubeExplode => match open(argument, row).count() {
+                0 if argument.value_length(row) == 0 => Ok(0),
+                open @ ..=CUBE_MAX => Ok(1 << open),
+                _ => Err(format!("CUBE_EXPLODE: more than {CUBE_MAX} elements")),
+            },
+        }
+    }
+
+    /// Values by row and number, from 0; null beyond what [`count`](Self::count) says.
+    pub fn values(self, argument: &ListArray, picks: &[(u32, u32)]) -> Result<ArrayRef> {
+        match self {
+            TableFunction::Explode => elements(argument, picks),
+            TableFunction::CubeExplode => cubes(argument, picks),
         }
     }
 }
 
-fn cube(list: &ListArray, failed: &mut dyn FnMut(usize, String)) -> Result<ListArray> {
-    let offsets = list.value_offsets();
-    let nulls = is_null(list.values())?;
-    // Elements of all arrays of the cube: a position, or null.
-    let mut picks: Vec<Option<u32>> = Vec::new();
-    let (mut inner, mut outer) = (Vec::new(), Vec::with_capacity(list.len()));
-    for row in 0..list.len() {
-        let range = offsets[row] as usize..offsets[row + 1] as usize;
-        // An element that is null already stands for both of its choices.
-        let open: Vec<usize> = range.clone().filter(|at| !nulls.value(*at)).collect();
-        if list.is_null(row) || range.is_empty() {
-            outer.push(0);
-            continue;
-        }
-        if open.len() > CUBE_MAX {
-            failed(row, format!("CUBE_EXPLODE: more than {CUBE_MAX} elements"));
-            outer.push(0);
-            continue;
-        }
-        let count = 1_usize << open.len();
-        for choice in 0..count {
-            picks.extend(range.clone().map(|at| {
-                // The first element is the highest bit.
-                let bit = open.iter().position(|open| *open == at)?;
-                (choice >> (open.len() - 1 - bit) & 1 == 1).then_some(at as u32)
-            }));
-            inner.push(range.len());
-        }
-        outer.push(count);
+fn elements(list: &ListArray, picks: &[(u32, u32)]) -> Result<ArrayRef> {
+    if list.values().is_empty() {
+        return Ok(new_null_array(&list.value_type(), picks.len()));
     }
-    let values = if picks.is_empty() {
-        new_empty_array(list.values().data_type())
+    let offsets = list.value_offsets();
+    let at = |&(row, value): &(u32, u32)| {
+        let row = row as usize;
+        let is_there = list.is_valid(row) && value < list.value_length(row) as u32;
+        is_there.then(|| offsets[row] as u32 + value)
+    };
+    Ok(take(list.values(), &picks.iter().map(at).collect::<UInt32Array>(), None)?)
+}
+
+/// The positions of the elements of a row that may be replaced by null: all but those that are, which stand for both of
+/// their choices.
+fn open(list: &ListArray, row: usize) -> impl Iterator<Item = usize> {
+    let offsets = list.value_offsets();
+    let nulls = list.values().logical_nulls();
+    (offsets[row] as usize..offsets[row + 1] as usize)
+        .filter(move |at| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(*at)))
+}
+
+fn cubes(list: &ListArray, picks: &[(u32, u32)]) -> Result<ArrayRef> {
+    let offsets = list.value_offsets();
+    // Elements of all arrays: a position, or null.
+    let mut elements: Vec<Option<u32>> = Vec::new();
+    let (mut lengths, mut valid) = (Vec::with_capacity(picks.len()), Vec::with_capacity(picks.len()));
+    let (mut current, mut free) = (None, Vec::new());
+    for &(row, choice) in picks {
+        if current != Some(row) {
+            current = Some(row);
+            free.clear();
+            free.extend(open(list, row as usize));
+        }
+        let range = offsets[row as usize] as usize..offsets[row as usize + 1] as usize;
+        let is_there = list.is_valid(row as usize) && !range.is_empty() && u64::from(choice) < 1 << free.len();
+        valid.push(is_there);
+        if !is_there {
+            lengths.push(0);
+            continue;
+        }
+        lengths.push(range.len());
+        elements.extend(range.map(|at| {
+            // The first element is the highest bit.
+            let bit = free.binary_search(&at).ok()?;
+            (choice >> (free.len() - 1 - bit) & 1 == 1).then_some(at as u32)
+        }));
+    }
+    let values = if list.values().is_empty() {
+        new_null_array(&list.value_type(), elements.len())
     } else {
-        take(list.values(), &UInt32Array::from(picks), None)?
+        take(list.values(), &UInt32Array::from(elements), None)?
     };
     let DataType::List(item) = list.data_type() else { return Err(Error::internal("an array that is no list")) };
-    let arrays = ListArray::try_new(item.clone(), OffsetBuffer::from_lengths(inner), values, None)?;
-    let field = Arc::new(Field::new("item", list.data_type().clone(), true));
-    let valid: Option<NullBuffer> = None;
-    Ok(ListArray::try_new(field, OffsetBuffer::from_lengths(outer), Arc::new(arrays), valid)?)
+    let nulls = Some(NullBuffer::from(valid)).filter(|nulls| nulls.null_count() > 0);
+    Ok(Arc::new(ListArray::try_new(item.clone(), OffsetBuffer::from_lengths(lengths), values, nulls)?))
 }
 
 #[cfg(test)]
 mod tests {
+    use datafusion::arrow::array::AsArray;
     use datafusion::arrow::datatypes::Int32Type;
 
     use super::*;
 
-    fn lists(rows: Vec<Option<Vec<Option<i32>>>>) -> ArrayRef {
-        Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(rows))
+    fn lists(rows: Vec<Option<Vec<Option<i32>>>>) -> ListArray {
+        ListArray::from_iter_primitive::<Int32Type, _, _>(rows)
     }
 
     #[test]
     fn a_cube_replaces_elements_from_the_right() {
         let argument = lists(vec![Some(vec![Some(1), Some(2)]), None, Some(vec![]), Some(vec![None, Some(3)])]);
-        let cube = TableFunction::CubeExplode.expand(&argument, &mut |_, _| panic!("nothing fails")).expect("arrays");
-        let rows: Vec<Vec<Vec<Option<i32>>>> = cube
+        let cube = TableFunction::CubeExplode;
+        let counts: Vec<usize> = (0..4).map(|row| cube.count(&argument, row).expect("a small array")).collect();
+        assert_eq!(counts, [4, 0, 0, 2]);
+        let picks = [(0, 0), (0, 1), (0, 2), (0, 3), (3, 0), (3, 1), (3, 2), (1, 0)];
+        let arrays = cube.values(&argument, &picks).expect("arrays");
+        let arrays: Vec<Option<Vec<Option<i32>>>> = arrays
+            .as_list::<i32>()
             .iter()
-            .map(|row| {
-                let row = row.expect("no nulls");
-                row.as_list::<i32>()
-                    .iter()
-                    .map(|array| array.expect("no nulls").as_primitive::<Int32Type>().iter().collect())
-                    .collect()
-            })
+            .map(|array| Some(array?.as_primitive::<Int32Type>().iter().collect()))
             .collect();
-        assert_eq!(rows[0], [[None, None], [None, Some(2)], [Some(1), None], [Some(1), Some(2)]]);
-        assert!(rows[1].is_empty() && rows[2].is_empty());
-        assert_eq!(rows[3], [[None, None], [None, Some(3)]]);
+        let first = [[None, None], [None, Some(2)], [Some(1), None], [Some(1), Some(2)]];
+        assert_eq!(arrays[..4], first.map(|array| Some(array.to_vec())));
+        assert_eq!(arrays[4..6], [Some(vec![None, None]), Some(vec![None, Some(3)])]);
+        assert_eq!(arrays[6..], [None, None], "there are no more");
     }
 
     #[test]
     fn a_cube_has_bounds() {
-        let argument = lists(vec![Some(vec![Some(1); 21])]);
-        let mut failed = Vec::new();
-        let cube = TableFunction::CubeExplode.expand(&argument, &mut |row, _| failed.push(row)).expect("arrays");
-        assert_eq!((failed, cube.value_length(0)), (vec![0], 0));
+        let argument = lists(vec![Some(vec![Some(1); 21]), Some(vec![None; 21])]);
+        assert!(TableFunction::CubeExplode.count(&argument, 0).is_err());
+        assert_eq!(TableFunction::CubeExplode.count(&argument, 1), Ok(1));
+    }
+
+    #[test]
+    fn elements_beyond_the_end_are_null() {
+        let argument = lists(vec![Some(vec![Some(5), None]), None, Some(vec![])]);
+        let values =
+            TableFunction::Explode.values(&argument, &[(0, 0), (0, 1), (0, 2), (1, 0), (2, 0)]).expect("values");
+        let values: Vec<Option<i32>> = values.as_primitive::<Int32Type>().iter().collect();
+        assert_eq!(values, [Some(5), None, None, None, None]);
     }
 
     #[test]

@@ -494,9 +494,10 @@ fn delimiter_of(name: &str, value: &Expr) -> Result<Spanned<char>> {
         "TAB" => '\t',
         "SPACE" => ' ',
         _ => match (chars.next(), chars.next()) {
-            (Some(c), None) if !c.is_whitespace() => c,
+            // A quote keeps its own meaning.
+            (Some(c), None) if !c.is_whitespace() && c != '"' => c,
             _ => {
-                return Err(Error::sql(format!("{name} needs one character"))
+                return Err(Error::sql(format!("{name} needs one character, which is not a quote"))
                     .hint("Write 'TAB' or 'SPACE' for these two.")
                     .at(value.span));
             }

@@ -49,7 +49,11 @@ pub(super) fn assemble(query: &BoundQuery, items: &[Item]) -> Result<(SourceScan
                 name: table.field.clone(),
             })
         });
-        steps.push(Step::Explode(calls.collect::<Result<_>>()?));
+        let calls = calls.collect::<Result<_>>()?;
+        let read: HashSet<String> = exprs.iter().flat_map(compile::fields_of).collect();
+        let keep: Vec<usize> = (0..schema.fields().len()).filter(|i| read.contains(schema.field(*i).name())).collect();
+        schema = Arc::new(schema.project(&keep)?);
+        steps.push(Step::Explode { calls, keep });
     }
     let df = with_tables(&schema, tables)?;
     let columns = items

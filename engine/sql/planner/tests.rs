@@ -119,7 +119,7 @@ fn cars(plan: &QueryPlan) -> Batch {
 
 fn run(plan: &QueryPlan) -> (Batch, Vec<RowReport>) {
     let mut reports = Vec::new();
-    let out = Pipeline::new(&plan.steps).run(cars(plan), &mut reports).unwrap();
+    let out = Pipeline::new(&plan.steps).whole(cars(plan), &mut reports).unwrap();
     (out, reports)
 }
 
@@ -218,10 +218,10 @@ fn tombstones_pass_a_projection_and_never_a_filter() {
     let everything = world.plan("SELECT k, note FROM cars EMIT CHANGES;");
     let mut batch = cars(&everything);
     batch.tombstones = Some(vec![false, true, false].into());
-    let out = Pipeline::new(&everything.steps).run(batch.clone(), &mut Vec::new()).unwrap();
+    let out = Pipeline::new(&everything.steps).whole(batch.clone(), &mut Vec::new()).unwrap();
     assert_eq!((0..3).map(|row| out.is_tombstone(row)).collect::<Vec<_>>(), [false, true, false]);
     let filtered = world.plan("SELECT k, note FROM cars WHERE k <> 'zz' EMIT CHANGES;");
-    let out = Pipeline::new(&filtered.steps).run(batch, &mut Vec::new()).unwrap();
+    let out = Pipeline::new(&filtered.steps).whole(batch, &mut Vec::new()).unwrap();
     assert_eq!((out.len(), out.record_of(1)), (2, 2));
     assert!(out.tombstones.is_none());
 }

@@ -25,6 +25,11 @@ pub enum Json {
 const DEPTH_MAX: usize = 200;
 
 impl Json {
+    /// An object of these fields, in this order.
+    pub fn object<'n>(fields: impl IntoIterator<Item = (&'n str, Json)>) -> Json {
+        Json::Object(fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect())
+    }
+
     /// Reads one value and nothing behind it. `//` and `/* */` comments are skipped. The error says what was expected,
     /// and at which byte.
     pub fn parse(text: &[u8]) -> Result<Json, String> {
@@ -79,6 +84,18 @@ impl Json {
             Json::Object(fields) => fields.iter_mut().for_each(|(_, value)| value.replace(from, to)),
             _ => {}
         }
+    }
+}
+
+impl From<&str> for Json {
+    fn from(text: &str) -> Json {
+        Json::String(text.to_string())
+    }
+}
+
+impl From<u64> for Json {
+    fn from(number: u64) -> Json {
+        Json::Number(number.to_string())
     }
 }
 

@@ -10,4 +10,5 @@ pub mod java_time;
 pub mod json;
 pub mod number;
 pub mod time;
+pub mod visible;
 pub mod zone;
