@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr as LogicalExpr, Operator, binary_expr};
 
 use super::coerce::common_type;
 use super::expr::{Binder, Bound};
-use super::{coerce, text};
+use super::{coerce, literal, text};
 use crate::error::{Error, Result, Span};
 use crate::sql::ast::{BinaryOp, Expr, ExprKind};
 use crate::sql::kernels;
@@ -23,7 +23,7 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Bound> {
         let ordered = !matches!(op, BinaryOp::Eq | BinaryOp::NotEq);
-        let (l, r, ty) = self.operands(text::operator(op), left, right, ordered, span)?;
+        let (l, r, ty) = self.operands(op.text(), left, right, ordered, span)?;
         let operator = match op {
             BinaryOp::Eq => Operator::Eq,
             BinaryOp::NotEq => Operator::NotEq,
