@@ -116,6 +116,10 @@ fn halve(
                 }
                 pieces.push(column);
             }
+            (Err(error), _) if len == 1 => {
+                report(start + from, &reason(&error), true);
+                pieces.push(new_null_array(&expr.ty.to_arrow(), 1));
+            }
             (Err(_), _) => halve(expr, &half, start + from, pieces, report),
         }
     }

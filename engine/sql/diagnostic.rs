@@ -18,6 +18,7 @@ use nu_ansi_term::{Color, Style};
 use unicode_width::UnicodeWidthChar;
 
 use crate::error::{Error, Span};
+use crate::types::text::visible::visible_lines;
 
 /// Columns of the source line that are shown at most; a longer line is cut around the place of the error.
 const WIDTH_MAX: usize = 120;
@@ -28,13 +29,14 @@ const TAB: usize = 4;
 /// Renders an error over its source text, with ANSI colours if `coloured`. Ends without a line break.
 ///
 /// `name` is the text's name, a file's path for instance; empty for what was typed in a shell. Without a span, or with
-/// one outside of the text, the place and the source line are left out.
+/// one outside of the text, the place and the source line are left out. Nothing in the error, in its text or in names speaks
+/// to a terminal.
 pub fn render(error: &Error, text: &str, name: &str, coloured: bool) -> String {
     let paint = |style: Style, text: &str| if coloured { style.paint(text).to_string() } else { text.to_string() };
     let frame = Color::Blue.bold();
     let mut out = String::new();
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "{} {}", paint(Color::Red.bold(), "error:"), error.message());
+    let _ = writeln!(out, "{} {}", paint(Color::Red.bold(), "error:"), visible_lines(error.message()));
     if let Some(span) = error.span().filter(|span| span.start <= text.len()) {
         let span = settle(text, span);
         let (line, column) = location(text, span.start);
@@ -44,7 +46,7 @@ pub fn render(error: &Error, text: &str, name: &str, coloured: bool) -> String {
         let bar = paint(frame, "|");
         let place = match name {
             "" => format!("line {line}, column {column}"),
-            name => format!("{name}:{line}:{column}"),
+            name => format!("{}:{line}:{column}", visible_lines(name)),
         };
         let _ = writeln!(out, "{gutter}{} {place}", paint(frame, "-->"));
         let _ = writeln!(out, "{gutter} {bar}");
@@ -53,10 +55,10 @@ pub fn render(error: &Error, text: &str, name: &str, coloured: bool) -> String {
         let _ = writeln!(out, "{gutter} {bar} {}{}", " ".repeat(excerpt.offset), paint(Color::Red.bold(), &carets));
     }
     if let Some(detail) = error.detail_text() {
-        let _ = writeln!(out, "{} {detail}", paint(Style::new().bold(), "detail:"));
+        let _ = writeln!(out, "{} {}", paint(Style::new().bold(), "detail:"), visible_lines(detail));
     }
     if let Some(hint) = error.hint_text() {
-        let _ = writeln!(out, "{} {hint}", paint(Color::Cyan.bold(), "hint:"));
+        let _ = writeln!(out, "{} {}", paint(Color::Cyan.bold(), "hint:"), visible_lines(hint));
     }
     out.truncate(out.trim_end_matches('\n').len());
     out

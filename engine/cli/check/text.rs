@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Counts, one_line};
+use crate::cli::print::visible;
 use crate::cli::style::Paint;
 use crate::error::Error;
 use crate::session::{Checked, Note, SourceText, Verdict};
@@ -21,7 +22,7 @@ pub(super) fn write(
 ) -> io::Result<()> {
     let place = |statement: &Checked| {
         let source = &statement.source;
-        format!("{}:{}", source.name, location(&source.text, statement.span.start).0)
+        format!("{}:{}", visible(&source.name), location(&source.text, statement.span.start).0)
     };
     let widest = checked.iter().map(|statement| place(statement).len()).max().unwrap_or(0);
     for statement in checked {
@@ -39,16 +40,16 @@ pub(super) fn write(
             Verdict::Error(error) | Verdict::Unsupported(error) => {
                 indented(out, &shown(error, &statement.source, paint))?
             }
-            Verdict::NotChecked(names) => writeln!(out, "    depends on {}", names.join(", "))?,
+            Verdict::NotChecked(names) => writeln!(out, "    depends on {}", visible(&names.join(", ")))?,
         }
         for note in &statement.notes {
             match note {
-                Note::Warning(text) => writeln!(out, "    {} {text}", paint.warning("warning:"))?,
-                Note::Differs(text) => writeln!(out, "    {} {text}", paint.strong("differs:"))?,
+                Note::Warning(text) => writeln!(out, "    {} {}", paint.warning("warning:"), visible(text))?,
+                Note::Differs(text) => writeln!(out, "    {} {}", paint.strong("differs:"), visible(text))?,
             }
         }
     }
-    writeln!(out, "{}", paint.strong(&format!("{name}: {counts}")))
+    writeln!(out, "{}", paint.strong(&format!("{}: {counts}", visible(name))))
 }
 
 fn shown(error: &Error, source: &SourceText, paint: Paint) -> String {

@@ -8,6 +8,7 @@
 //! - [`like`]: `LIKE` patterns
 //! - [`lambda`]: lambdas over arrays and maps
 //! - [`access`]: fields, elements and entries; [`construct`]: the way back; [`nested`]: equality
+//! - [`ordered`]: comparisons of doubles and bytes
 
 pub mod access;
 pub mod cast;
@@ -16,6 +17,7 @@ pub mod divide;
 pub mod lambda;
 pub mod like;
 pub mod nested;
+pub mod ordered;
 #[cfg(test)]
 mod tests;
 
