@@ -84,8 +84,8 @@ impl<'a> Layout<'a> {
             texts,
         };
         let ends_line = |comment: &Comment| !comment.is_inline();
-        for at in 0..tokens.len() {
-            let is_hard = outline.hard[at] || comments[at].iter().any(ends_line);
+        for (at, before) in comments.iter().enumerate().take(tokens.len()) {
+            let is_hard = outline.hard[at] || before.iter().any(ends_line);
             layout.hard[at + 1] = layout.hard[at] + usize::from(is_hard);
             let token = layout.texts[at].chars().count();
             layout.columns[at + 1] = layout.columns[at] + layout.gap_columns(at) + token;

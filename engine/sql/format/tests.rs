@@ -70,7 +70,7 @@ fn a_list_that_does_not_fit_gets_a_line_for_each_item() {
         "SELECT a\nFROM s\nWHERE first_column_of_many = 1\n  AND second_column_of_many = 1\n  \
          AND third_column_of_many = 1\n  AND fourth_column_of_many = 1;\n",
     );
-    let numbers = vec!["100000000"; 12].join(", ");
+    let numbers = ["100000000"; 12].join(", ");
     check(
         &format!("select a from s where a in ({numbers});"),
         "SELECT a\nFROM s\nWHERE a IN (\n  100000000, 100000000, 100000000, 100000000, 100000000, 100000000, 100000000, \
