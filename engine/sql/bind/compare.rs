@@ -6,9 +6,9 @@
 use datafusion::logical_expr::expr::{InList, Like};
 use datafusion::logical_expr::{Expr as LogicalExpr, Operator, binary_expr};
 
+use super::coerce;
 use super::coerce::common_type;
 use super::expr::{Binder, Bound};
-use super::coerce;
 use crate::error::{Error, Result, Span};
 use crate::sql::ast::{BinaryOp, Expr, ExprKind};
 use crate::sql::kernels;
