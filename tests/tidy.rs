@@ -143,7 +143,11 @@ fn unsafe_stays_where_it_is_explained() {
 
 /// Code without unit tests and comments, by line. Modules of tests stand at the end of a file.
 fn code_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let tests = text.find("#[cfg(test)]\nmod tests").unwrap_or(text.len());
+    let is_module = |at: &usize| {
+        let item = text[*at..].lines().nth(1).unwrap_or_default();
+        item.contains("mod ") && (item.ends_with('{') || item == "mod tests;")
+    };
+    let tests = text.match_indices("#[cfg(test)]\n").map(|(at, _)| at).find(is_module).unwrap_or(text.len());
     let code = text[..tests].lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
     code.filter(|(_, line)| !line.starts_with("//"))
 }

@@ -59,5 +59,6 @@ pub fn main() -> ExitCode {
 
 /// Shows an error on standard error, over its text when it has a place in one.
 fn complain(error: &Error, text: &str, name: &str) {
-    eprintln!("{}", diagnostic::render(error, text, name, Paint::stderr().has_colours()));
+    let coloured = Paint::stderr().has_colours();
+    eprintln!("{}", diagnostic::render_within(error, text, name, coloured, bottom::stderr_columns()));
 }

@@ -6,6 +6,7 @@
 
 pub mod base64;
 pub mod decimal;
+pub mod java_date;
 pub mod java_time;
 pub mod json;
 pub mod number;
