@@ -19,13 +19,14 @@ pub mod lexemes;
 pub mod parser;
 pub mod planner;
 pub mod prepare;
-#[cfg(test)]
-mod properties;
 pub mod print;
 mod regions;
 pub mod split;
 pub mod tokens;
 pub mod variables;
+
+#[cfg(test)]
+mod tests;
 
 pub use parser::{parse_expression, parse_statement, parse_statements};
 pub use print::strip_spans;

@@ -217,6 +217,9 @@ impl Builder<'_> {
     }
 
     fn window(&mut self, window: &Window) {
+        // A window may have a name, which nothing refers to and the tree leaves out.
+        let first = self.at(window.span.start);
+        self.out.names[first] |= self.symbol(first + 1) != "(";
         let mut items = match &window.kind {
             WindowKind::Tumbling(size) => vec![self.at(size.span.start) - 1],
             WindowKind::Hopping(size, advance) => {

@@ -124,6 +124,10 @@ fn variables_stay_as_they_were_typed() {
         "CREATE STREAM ${name}_x (a ${type})\n  WITH (kafka_topic = '${t}', partitions = ${n}, value_format = ${Fmt});\n\
          SELECT ${col}, -${n} FROM ${env:SOURCE} WINDOW TUMBLING (SIZE ${n} ${unit}) LIMIT ${n};\nPRINT ${topic};\n",
     );
+    check(
+        "select a from s window My tumbling(size 1 day) group by a;",
+        "SELECT a FROM s WINDOW My TUMBLING (SIZE 1 DAY) GROUP BY a;\n",
+    );
     // The grammar has a word of its own there.
     check("select   a from s emit ${how};", "select   a from s emit ${how};\n");
 }

@@ -217,6 +217,11 @@ impl<'a> Parser<'a> {
         self.tokens[self.at].span
     }
 
+    /// The place of the last token taken.
+    fn taken(&self) -> Span {
+        self.tokens[self.at.saturating_sub(1)].span
+    }
+
     /// The place from `start` up to the last token taken.
     fn since(&self, start: Span) -> Span {
         match self.at.checked_sub(1).map(|last| self.tokens[last].span) {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::super::super::format::format;
 use super::super::super::print::generate;
-use super::super::super::properties::check;
+use super::super::super::tests::properties::check;
 use super::super::{OPERATORS_MAX, parse_statements};
 
 #[test]

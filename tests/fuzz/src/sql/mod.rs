@@ -14,7 +14,7 @@ pub mod lexemes;
 pub mod parser;
 #[path = "../../../../engine/sql/print/mod.rs"]
 pub mod print;
-#[path = "../../../../engine/sql/properties.rs"]
+#[path = "../../../../engine/sql/tests/properties.rs"]
 pub mod properties;
 #[path = "../../../../engine/sql/regions.rs"]
 mod regions;

@@ -1,5 +1,7 @@
 //! SQL types as the parser knows them: what Arrow makes of them is no matter of the front end.
 
+pub mod text;
+
 use std::fmt;
 
 /// A SQL type; see `engine/types/mod.rs`.

@@ -1,15 +1,15 @@
 //! What holds of any text whatever, for the property tests and for the fuzz target in `tests/fuzz/`, which compiles this
 //! file too.
 
-use super::diagnostic::render;
-use super::format::format;
-use super::lexemes::lexemes;
-use super::parser::{next, parse_statements};
-use super::print::strip_spans;
-use super::split::{Ending, split};
-use super::tokens::{TokenKind, tokenize};
-use super::variables::{Variables, placeholders, substitute};
-use crate::error::Error;
+use crate::error::{Error, Span};
+use crate::sql::diagnostic::render;
+use crate::sql::format::format;
+use crate::sql::lexemes::lexemes;
+use crate::sql::parser::{next, parse_statements};
+use crate::sql::print::strip_spans;
+use crate::sql::split::{Ending, split};
+use crate::sql::tokens::{TokenKind, tokenize};
+use crate::sql::variables::{Variables, placeholders, substitute};
 
 /// Panics unless all of it holds of `text`. Whether its statements could be read.
 pub fn check(text: &str) -> bool {
@@ -57,7 +57,7 @@ fn check_variables(text: &str) {
     variables.define("n", "12").expect("a good name");
     match substitute(text, &variables, |name| (name == "E").then(|| "secret".to_string())) {
         Ok(filled) => {
-            let end = filled.original(crate::error::Span::new(0, filled.text.len())).end;
+            let end = filled.original(Span::new(0, filled.text.len())).end;
             assert!(end <= text.len());
         }
         Err(error) => check_error(&error, text),
