@@ -285,7 +285,7 @@ impl Settings {
     ///
     /// Panics when there is no such setting: names in code come from [`SETTINGS`].
     pub fn get(&self, name: &str) -> &str {
-        let setting = find(name).unwrap_or_else(|| panic!("no setting is called {name}"));
+        let setting = find(name).expect("only names of settings are asked for");
         let origin = self.origin(setting.name);
         self.values.get(&(setting.name, origin)).map_or(setting.default, String::as_str)
     }
@@ -394,14 +394,18 @@ impl Settings {
             .map(|setting| (setting.name.to_string(), self.get(setting.name).to_string(), self.origin(setting.name)))
             .map(|(name, value, origin)| (name, value, origin.label()));
         let kafka = self.kafka.iter().map(|(name, value)| {
-            let value = if is_secret(name) { "********".to_string() } else { value.clone() };
+            let value = if is_secret(name) { MASK.to_string() } else { value.clone() };
             (name.clone(), value, Origin::ConfigFile.label())
         });
         ours.chain(kafka).collect()
     }
 }
 
-/// Whether the value of a property of this name is nobody's business: passwords, tokens, private keys.
+/// What a secret is shown as.
+pub const MASK: &str = "********";
+
+/// Whether the value of a property of this name, of a client's, a connector's or ours, is nobody's business: passwords,
+/// tokens, private keys.
 pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["password", "passwd", "passphrase", "secret", "token", "credential", "pem", "jaas", "api.key", "apikey", "api_key"]

@@ -24,6 +24,11 @@ impl Span {
         Span { start, end }
     }
 
+    /// The part of `text` in this range, which must lie on its characters.
+    pub fn text(self, text: &str) -> &str {
+        &text[self.start..self.end]
+    }
+
     /// The smallest range that holds both.
     pub fn to(self, other: Span) -> Span {
         Span { start: self.start.min(other.start), end: self.end.max(other.end) }

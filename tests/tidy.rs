@@ -27,8 +27,8 @@ const SIBLINGS: &[(&str, &str)] = &[
     ("runtime", "topology"),
 ];
 
-/// Folders that may hold `unsafe`: librdkafka's interface, that of functions in libraries, and benches' counters.
-const UNSAFE: &[&str] = &["engine/kafka/", "engine/functions/plugin/", "engine/benches/"];
+/// Folders that may hold `unsafe`: librdkafka's interface, both sides of that of functions in libraries, and benches' counters.
+const UNSAFE: &[&str] = &["engine/kafka/", "engine/functions/plugin/", "engine/functions/sdk/", "engine/benches/"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -137,6 +137,73 @@ fn unsafe_stays_where_it_is_explained() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Code without unit tests and comments, by line. Modules of tests stand at the end of a file.
+fn code_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let is_module = |at: &usize| {
+        let item = text[*at..].lines().nth(1).unwrap_or_default();
+        item.contains("mod ") && (item.ends_with('{') || item == "mod tests;")
+    };
+    let tests = text.match_indices("#[cfg(test)]\n").map(|(at, _)| at).find(is_module).unwrap_or(text.len());
+    let code = text[..tests].lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
+    code.filter(|(_, line)| !line.starts_with("//"))
+}
+
+fn is_test(file: &str) -> bool {
+    ["/tests/", "/tests.rs", "_tests.rs", "/benches/"].iter().any(|part| file.contains(part))
+}
+
+#[test]
+fn nothing_outside_of_tests_panics_without_its_reason() {
+    let mut wrong = Vec::new();
+    for (file, text) in sources("engine").into_iter().filter(|(file, _)| !is_test(file)) {
+        for (number, line) in code_of(&text) {
+            let banned = [".unwrap()", ".unwrap_err()", "panic!(", "todo!(", "unimplemented!(", "unreachable!()"];
+            let found = banned.iter().find(|call| line.contains(**call));
+            // The parser's method of that name gives an error.
+            let bare = line.split(".expect(").skip(1).zip(line.split(".expect(")).any(|(argument, before)| {
+                !before.ends_with("self")
+                    && !argument.is_empty()
+                    && (!argument.starts_with('"') || !argument.contains(' '))
+            });
+            match found {
+                Some(call) => wrong.push(format!("{file}:{number}: {call}")),
+                None if bare => wrong.push(format!("{file}:{number}: an `expect` that does not say what always holds")),
+                None => {}
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "what data or the outside can reach is an error:\n{}", wrong.join("\n"));
+}
+
+/// Cargo leaves out of a package what its manifest excludes, and every folder with a manifest of its own.
+#[test]
+fn what_the_binary_includes_is_in_the_published_package() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("a manifest");
+    let excluded = manifest.lines().find_map(|line| line.strip_prefix("exclude = [")).expect("it excludes folders");
+    let excluded: Vec<&str> = excluded.trim_end_matches(']').split(", ").map(|name| name.trim_matches('"')).collect();
+    let (mut wrong, mut found) = (Vec::new(), 0);
+    for (file, text) in sources("engine").into_iter().filter(|(file, _)| !is_test(file)) {
+        for (number, line) in code_of(&text) {
+            for include in ["include_str!(\"", "include_bytes!(\""] {
+                let Some((path, _)) = line.split_once(include).and_then(|(_, rest)| rest.split_once('"')) else {
+                    continue;
+                };
+                found += 1;
+                let path = root().join(&file).parent().expect("a folder").join(path);
+                let path = path.canonicalize().unwrap_or_else(|error| panic!("{file}:{number}: {error}"));
+                let inside = path.strip_prefix(root().canonicalize().expect("a folder")).expect("below the root");
+                let is_excluded = excluded.iter().any(|name| inside.starts_with(name));
+                let folders = inside.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+                if is_excluded || folders.into_iter().any(|folder| root().join(folder).join("Cargo.toml").exists()) {
+                    wrong.push(format!("{file}:{number}: {}", inside.display()));
+                }
+            }
+        }
+    }
+    assert!(found > 10, "{found}");
+    assert!(wrong.is_empty(), "not in the package of a registry:\n{}", wrong.join("\n"));
 }
 
 #[test]

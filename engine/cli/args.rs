@@ -38,6 +38,8 @@ pub enum Command {
     Test(TestArgs),
     /// Check SQL files without running anything: what is wrong, what differs from ksqlDB, what is not supported yet
     Check(CheckArgs),
+    /// Lay out SQL files: one clause a line where they are long, keywords in upper case, comments kept
+    Fmt(FmtArgs),
     /// Write a script that completes this program's arguments in a shell
     Completions(CompletionsArgs),
 }
@@ -86,9 +88,9 @@ pub struct RunArgs {
     /// Process what the topics hold, commit and exit
     #[arg(long)]
     pub until_end: bool,
-    /// How rows are written
-    #[arg(long, value_enum, ignore_case = true, default_value_t = OutputFormat::Table, value_name = "FORMAT")]
-    pub output: OutputFormat,
+    /// How rows are written.
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// Write counts of every query at the end, to standard error
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub stats: Option<StatsFormat>,
@@ -103,9 +105,30 @@ pub struct ReplArgs {
     /// Where topics live, and settings.
     #[command(flatten)]
     pub session: SessionArgs,
+    /// How rows are written.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, Default, Args)]
+pub struct OutputArgs {
     /// How rows are written
-    #[arg(long, value_enum, ignore_case = true, default_value_t = OutputFormat::Table, value_name = "FORMAT")]
-    pub output: OutputFormat,
+    #[arg(long = "output", value_enum, ignore_case = true, default_value_t = OutputFormat::Table, value_name = "FORMAT")]
+    pub format: OutputFormat,
+    /// What a chart shows, where `--output chart` does not choose well: value=COLUMN,key=COLUMN,threshold=NUMBER,window=COUNT
+    #[arg(long, value_name = "OPTIONS", conflicts_with = "format", value_parser = chart)]
+    pub chart: Option<ChartOptions>,
+}
+
+impl OutputArgs {
+    /// The mode with its options.
+    pub fn display(&self) -> Display {
+        match &self.chart {
+            Some(chart) => Display { mode: OutputFormat::Chart, chart: chart.clone() },
+            None => self.format.into(),
+        }
+    }
 }
 
 /// `alcedo demo`.
@@ -179,8 +202,22 @@ pub struct CheckArgs {
     #[arg(long, visible_alias = "config-file", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// How the findings are written
-    #[arg(long, value_enum, ignore_case = true, default_value_t = CheckFormat::Text)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = CheckFormat::Text, value_name = "FORMAT")]
     pub output: CheckFormat,
+}
+
+/// `alcedo fmt`.
+#[derive(Debug, Args)]
+pub struct FmtArgs {
+    /// SQL files; standard input when there is none, or for `-`
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Rewrite the files in place instead of printing them
+    #[arg(short = 'w', long)]
+    pub write: bool,
+    /// Write nothing but the names of the files that would change, and exit with 1 if there is one
+    #[arg(long, conflicts_with = "write")]
+    pub check: bool,
 }
 
 /// How the findings of a check are written.
@@ -215,6 +252,7 @@ pub enum CompletedShell {
 pub const MEMORY_TOPICS_BYTES: u64 = 512 << 20;
 
 pub use super::print::OutputMode as OutputFormat;
+use super::print::{ChartOptions, Display};
 
 /// Statements on the command line, in the order in which they were given.
 #[derive(Debug, Clone, Default)]
@@ -278,6 +316,13 @@ pub enum StatsFormat {
     Json,
 }
 
+fn chart(text: &str) -> Result<ChartOptions, String> {
+    ChartOptions::parse(text).map_err(|error| match error.hint_text() {
+        Some(hint) => format!("{}. {hint}", error.message()),
+        None => error.message().to_string(),
+    })
+}
+
 fn size(text: &str) -> Result<u64, String> {
     crate::config::parse_bytes(text).ok_or_else(|| "expected a size such as 512MB".to_string())
 }
@@ -307,12 +352,23 @@ mod tests {
         let arguments = parsed.expect("all of them are flags");
         let expected = [Given::Statements("a;".into()), Given::File("b.sql".into()), Given::Statements("c;".into())];
         assert_eq!(arguments.repl.given.0, expected);
-        assert_eq!(arguments.repl.output, OutputFormat::Table);
+        assert_eq!(arguments.repl.output.format, OutputFormat::Table);
         let parsed = Arguments::try_parse_from(["alcedo", "repl", "--config-file", "c", "--output", "Vertical"]);
         let Some(Command::Repl(repl)) = parsed.expect("ksqlDB's spelling").command else { panic!("repl was typed") };
-        assert_eq!((repl.session.config, repl.output), (Some("c".into()), OutputFormat::Vertical));
+        assert_eq!((repl.session.config, repl.output.format), (Some("c".into()), OutputFormat::Vertical));
         // Flags before a command would be lost.
         assert!(Arguments::try_parse_from(["alcedo", "--data", "d", "repl"]).is_err());
+    }
+
+    #[test]
+    fn a_chart_is_said_with_what_it_shows_and_not_beside_another_mode() {
+        let parsed = Arguments::try_parse_from(["alcedo", "run", "a.sql", "--chart", "value=temp,threshold=3"]);
+        let Some(Command::Run(run)) = parsed.expect("it is a flag").command else { panic!("run was typed") };
+        let chart = ChartOptions { value: Some("temp".into()), threshold: Some(3.0), ..ChartOptions::default() };
+        assert_eq!(run.output.display(), Display { mode: OutputFormat::Chart, chart });
+        let error = |arguments: &[&str]| Arguments::try_parse_from(arguments).expect_err("it is wrong").to_string();
+        assert!(error(&["alcedo", "--chart", "colour=red"]).contains("`colour=red` is no option of a chart"));
+        assert!(error(&["alcedo", "--chart", "key=a", "--output", "json"]).contains("cannot be used with"));
     }
 
     #[test]

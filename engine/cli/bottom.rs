@@ -3,16 +3,33 @@
 //! The terminal does the scrolling: a scroll region (DECSTBM) ends above the lines, so that rows, and what other threads
 //! say on standard error, pass by without a redraw. Every update is one write between a saved and a restored cursor.
 //! The cursor must stand at the start of a line whenever lines are first shown or become more.
+//!
+//! A process that is stopped (Ctrl-Z) gives the rows back before and takes them again when it goes on in the foreground.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::print::cut;
 use super::style::is_dumb;
 
-/// Whether a scroll region is in force, for an end that runs no destructor.
-static IN_FORCE: AtomicBool = AtomicBool::new(false);
+/// What the thread of the signals has to know. It is locked while something is written that it must not come between.
+static TERMINAL: Mutex<Terminal> = Mutex::new(Terminal { in_force: false, suspended: false, anew: false });
+
+/// The terminal, of which a process has one.
+struct Terminal {
+    /// Whether a scroll region is in force.
+    in_force: bool,
+    /// Whether the process is about to be stopped; then nothing is shown.
+    suspended: bool,
+    /// Whether others had the terminal, so that nothing that stood there can be relied on.
+    anew: bool,
+}
+
+/// How long an end that runs no destructor waits for a writer that a terminal holds up.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Width and height when the terminal does not say.
 const UNKNOWN: (usize, usize) = (80, 24);
@@ -22,9 +39,17 @@ pub fn stdout_columns() -> Option<usize> {
     io::stdout().is_terminal().then(|| size().0)
 }
 
+/// Columns of the terminal that standard error is; `None` for a pipe or a file.
+pub fn stderr_columns() -> Option<usize> {
+    io::stderr().is_terminal().then(|| size_of(terminal_size::terminal_size_of(io::stderr())).0)
+}
+
 /// Columns and rows of the terminal that standard output is.
 fn size() -> (usize, usize) {
-    let known = terminal_size::terminal_size_of(io::stdout());
+    size_of(terminal_size::terminal_size_of(io::stdout()))
+}
+
+fn size_of(known: Option<(terminal_size::Width, terminal_size::Height)>) -> (usize, usize) {
     let known = known.map(|(width, height)| (usize::from(width.0), usize::from(height.0)));
     known.filter(|(columns, rows)| *columns > 0 && *rows > 0).unwrap_or(UNKNOWN)
 }
@@ -57,13 +82,25 @@ impl Bottom {
 
     /// Shows these lines, each cut at the terminal's width, below everything else; writes nothing when they stand there.
     ///
-    /// Rows once taken stay taken until [`clear`](Self::clear). A terminal of fewer than four rows shows none.
+    /// Rows once taken stay taken until [`clear`](Self::clear). A terminal of fewer than four rows shows none, and in the
+    /// background nothing is shown.
     pub fn show(&mut self, out: &mut impl Write, lines: &[String]) -> io::Result<()> {
-        let text = self.update(size(), lines);
+        let mut terminal = TERMINAL.lock();
+        if terminal.suspended || !in_foreground() {
+            return Ok(());
+        }
+        let mut text = String::new();
+        if std::mem::take(&mut terminal.anew) {
+            if terminal.in_force {
+                text.push_str(RELEASE);
+            }
+            self.lines.clear();
+        }
+        text.push_str(&self.update(size(), lines));
         if text.is_empty() {
             return Ok(());
         }
-        IN_FORCE.store(true, Ordering::Relaxed);
+        terminal.in_force = !self.lines.is_empty();
         out.write_all(text.as_bytes())?;
         out.flush()
     }
@@ -74,7 +111,11 @@ impl Bottom {
             return Ok(());
         }
         self.lines.clear();
-        IN_FORCE.store(false, Ordering::Relaxed);
+        let mut terminal = TERMINAL.lock();
+        // Whoever stopped the process gave them back already.
+        if !std::mem::take(&mut terminal.in_force) {
+            return Ok(());
+        }
         out.write_all(RELEASE.as_bytes())?;
         out.flush()
     }
@@ -127,11 +168,48 @@ impl Drop for Bottom {
 /// whole, so that what stands on the cursor's row is the terminal's echo of `^C`.
 const RELEASE: &str = "\x1b7\x1b[r\x1b8\r\x1b[J";
 
+/// Whether the terminal is ours; the shell that started us has it while we run in the background.
+fn in_foreground() -> bool {
+    // Where nothing says so, nobody else has it.
+    std::fs::read_to_string("/proc/self/stat").ok().and_then(|stat| has_terminal(&stat)).unwrap_or(true)
+}
+
+/// Whether Linux's `/proc/PID/stat` tells of a process of the terminal's foreground group; `None` without a terminal.
+fn has_terminal(stat: &str) -> Option<bool> {
+    // Behind the name, which may hold anything: state, parent, group, session, terminal, the terminal's foreground group.
+    let fields: Vec<i64> = stat.rsplit(')').next()?.split_whitespace().skip(1).flat_map(str::parse).take(5).collect();
+    match fields[..] {
+        [_, group, _, _, foreground] if foreground > 0 => Some(group == foreground),
+        _ => None,
+    }
+}
+
 /// Leaves the terminal as it was found, for an end that runs no destructor.
 pub fn release_now() {
-    if IN_FORCE.swap(false, Ordering::Relaxed) {
-        let mut out = io::stdout();
-        let _ = out.write_all(RELEASE.as_bytes()).and_then(|()| out.flush());
+    if let Some(mut terminal) = TERMINAL.try_lock_for(PATIENCE) {
+        terminal.release();
+    }
+}
+
+/// Leaves the terminal as it was found, and alone until [`resume`]: the process is about to be stopped.
+pub fn suspend() {
+    let mut terminal = TERMINAL.lock();
+    terminal.suspended = true;
+    terminal.release();
+}
+
+/// Lets lines be shown again, from scratch.
+pub fn resume() {
+    let mut terminal = TERMINAL.lock();
+    (terminal.suspended, terminal.anew) = (false, true);
+}
+
+impl Terminal {
+    fn release(&mut self) {
+        if std::mem::take(&mut self.in_force) {
+            let mut out = io::stdout();
+            let _ = out.write_all(RELEASE.as_bytes()).and_then(|()| out.flush());
+        }
     }
 }
 
@@ -160,6 +238,14 @@ mod tests {
         assert!(bottom.update((10, 8), &["0123456789abc".to_string()]).contains("\x1b[2K012345678…\x1b8"));
         bottom.lines.clear();
         assert_eq!(bottom.update((10, 3), &["a".to_string()]), "");
+    }
+
+    #[test]
+    fn linux_says_who_has_the_terminal() {
+        assert_eq!(has_terminal("7 (a) b) S 1 7 5 34816 7 4194304 1"), Some(true));
+        assert_eq!(has_terminal("7 (a) S 1 7 5 34816 5 4194304 1"), Some(false));
+        assert_eq!(has_terminal("7 (a) S 1 7 7 0 -1 4194304 1"), None);
+        assert_eq!(has_terminal(""), None);
     }
 
     #[test]

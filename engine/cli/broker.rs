@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::{BrokerArgs, MEMORY_TOPICS_BYTES};
+use super::print::visible;
 use super::signals::Interrupts;
 use crate::broker::{Broker, Config, Storage};
 use crate::error::Result;
@@ -20,7 +21,7 @@ pub fn command(args: &BrokerArgs) -> Result<u8> {
         listen: args.listen,
         storage,
         allow_non_loopback: args.allow_remote,
-        warn: Some(Arc::new(|text: &str| eprintln!("warning: {text}"))),
+        warn: Some(Arc::new(|text: &str| eprintln!("warning: {}", visible(text)))),
         ..Config::default()
     };
     let broker = Broker::start_blocking(config)?;

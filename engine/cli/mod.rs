@@ -10,6 +10,7 @@ mod broker;
 mod check;
 mod completions;
 mod demo;
+mod fmt;
 mod notices;
 pub mod print;
 mod repl;
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
         Some(Command::Broker(args)) => broker::command(&args),
         Some(Command::Test(args)) => test::command(&args),
         Some(Command::Check(args)) => check::command(&args),
+        Some(Command::Fmt(args)) => fmt::command(&args),
         Some(Command::Completions(args)) => completions::command(&args),
     };
     match done {
@@ -57,5 +59,6 @@ pub fn main() -> ExitCode {
 
 /// Shows an error on standard error, over its text when it has a place in one.
 fn complain(error: &Error, text: &str, name: &str) {
-    eprintln!("{}", diagnostic::render(error, text, name, Paint::stderr().has_colours()));
+    let coloured = Paint::stderr().has_colours();
+    eprintln!("{}", diagnostic::render_within(error, text, name, coloured, bottom::stderr_columns()));
 }

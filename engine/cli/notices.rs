@@ -6,6 +6,7 @@ use std::sync::mpsc::SyncSender;
 
 use parking_lot::Mutex;
 
+use super::print::visible;
 use super::style::Paint;
 use crate::notice::{Level, Notice, Notices};
 
@@ -49,8 +50,8 @@ fn line(notice: &Notice, paint: Paint) -> String {
         Level::Warning => paint.warning("warning: "),
         Level::Error => paint.error("error: "),
     };
-    let subject = if notice.subject.is_empty() { String::new() } else { format!("{}: ", notice.subject) };
-    format!("{word}{}{}", paint.faint(&subject), super::print::visible(&notice.text))
+    let subject = if notice.subject.is_empty() { String::new() } else { format!("{}: ", visible(&notice.subject)) };
+    format!("{word}{}{}", paint.faint(&subject), visible(&notice.text))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! `alcedo run FILE…`: SQL files as one deployment.
 
-use std::io::Write;
 use std::time::Duration;
 
 use super::args::{RunArgs, StatsFormat};
@@ -8,9 +7,10 @@ use super::repl::write_outcome;
 use super::rows::{self, End};
 use super::signals::Interrupts;
 use super::style::Paint;
-use super::{SHUTDOWN_PATIENCE, complain, setup};
+use super::{SHUTDOWN_PATIENCE, complain, print, setup};
 use crate::error::{Error, Result};
 use crate::session::{Engine, Outcome, RowStream, SourceText};
+use crate::types::text::json::Json;
 
 /// Runs the files until their rows end, what the topics hold is processed, or the user interrupts.
 pub fn command(args: &RunArgs) -> Result<u8> {
@@ -26,14 +26,14 @@ pub fn command(args: &RunArgs) -> Result<u8> {
             streams.push(stream);
             Ok(())
         }
-        other => write_outcome(other, args.output),
+        other => write_outcome(other, args.output.format),
     });
     if let Err(failure) = ran {
         complain(&failure.error, &failure.source.text, &failure.source.name);
         drop(streams);
         if failure.started {
             for statement in &failure.not_reached {
-                eprintln!("not reached: {statement}");
+                eprintln!("not reached: {}", print::visible(statement));
             }
             engine.shutdown(SHUTDOWN_PATIENCE)?;
             eprintln!("stopped what was started before, with a commit");
@@ -70,7 +70,7 @@ fn live(engine: &Engine, streams: Vec<RowStream>, args: &RunArgs, interrupts: &I
     });
     let healthy = || engine.failure().map_or(Ok(()), Err);
     if !streams.is_empty() {
-        match rows::drive(streams, std::io::stdout(), args.output, Paint::stdout(), interrupts, &healthy)? {
+        match rows::drive(streams, std::io::stdout(), args.output.display(), Paint::stdout(), interrupts, &healthy)? {
             End::Done => {}
             End::Interrupted | End::OutputClosed => return Ok(0),
         }
@@ -82,9 +82,8 @@ fn live(engine: &Engine, streams: Vec<RowStream>, args: &RunArgs, interrupts: &I
     let queries = engine.running_queries();
     // Connectors alone are worth staying for while they may bring records; queries are in any case.
     let alive = || !queries.is_empty() || !engine.running_connectors().is_empty();
-    if alive() {
-        let what = if queries.is_empty() { "connectors".to_string() } else { queries.join(", ") };
-        eprintln!("{}", Paint::stderr().faint(&format!("running: {what}; Ctrl-C stops with a commit")));
+    if let Some(running) = setup::what_runs(engine) {
+        eprintln!("{}", Paint::stderr().faint(&format!("running: {running}; Ctrl-C stops with a commit")));
     }
     while alive() {
         if interrupts.wait(Duration::from_millis(200)) {
@@ -98,14 +97,15 @@ fn live(engine: &Engine, streams: Vec<RowStream>, args: &RunArgs, interrupts: &I
 /// One JSON object a query, on standard error.
 fn stats(engine: &Engine) {
     for query in engine.stats() {
-        let line = serde_json::json!({
-            "query": query.id,
-            "state": query.state,
-            "records_in": query.records_in,
-            "records_out": query.records_out,
-            "bad": query.bad,
-            "commits": query.commits,
-        });
-        let _ = writeln!(std::io::stderr(), "{line}");
+        let counts = [
+            ("query", query.id.as_str().into()),
+            ("state", query.state.as_str().into()),
+            ("records_in", query.records_in.into()),
+            ("records_out", query.records_out.into()),
+            ("bad", query.bad.into()),
+            ("commits", query.commits.into()),
+        ];
+        // Nobody reading standard error is no reason to fail.
+        let _ = print::write_json(&mut std::io::stderr(), &Json::object(counts));
     }
 }

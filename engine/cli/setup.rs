@@ -2,6 +2,7 @@
 
 use crate::cli::args::{MEMORY_TOPICS_BYTES, SessionArgs};
 use crate::cli::notices;
+use crate::cli::print::visible;
 use crate::cli::style::Paint;
 use crate::config::{Origin, Settings};
 use crate::error::{Error, Result};
@@ -16,7 +17,7 @@ pub fn settings(args: &SessionArgs) -> Result<Settings> {
             Error::usage(format!("configuration file {} cannot be read", path.display())).detail(error.to_string())
         })?;
         for note in settings.read_properties(&path.display().to_string(), &text)? {
-            eprintln!("{}{note}", Paint::stderr().warning("warning: "));
+            eprintln!("{}{}", Paint::stderr().warning("warning: "), visible(&note));
         }
     }
     settings.read_environment(std::env::vars())?;
@@ -89,4 +90,15 @@ pub fn where_topics_live(engine: &Engine) -> String {
         Storage::Memory(_) => format!("topics in memory, gone at the end (--data DIR keeps them); broker on {address}"),
         Storage::Folder(folder) => format!("topics in {}; broker on {address}", folder.display()),
     }
+}
+
+/// The persistent queries and connectors that run, by name, as they are told in one line; `None` when there is none.
+pub fn what_runs(engine: &Engine) -> Option<String> {
+    let connectors = engine.running_connectors();
+    let mut parts = engine.running_queries();
+    if !connectors.is_empty() {
+        let plural = if connectors.len() == 1 { "" } else { "s" };
+        parts.push(format!("connector{plural} {}", connectors.join(", ")));
+    }
+    (!parts.is_empty()).then(|| visible(&parts.join(", ")).into_owned())
 }

@@ -1,10 +1,14 @@
-//! Interrupts: the first asks for a clean end, the second ends the process at once with exit code 130.
+//! Interrupts: the first asks for a clean end, the second ends the process at once with exit code 130. Ctrl-Z stops the
+//! process after the terminal is as it was found.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+use signal_hook::consts::{SIGCONT, SIGTSTP, SIGTTOU};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::bottom;
 use crate::error::{Error, Result};
 
 /// How often the user asked to stop (SIGINT, SIGTERM, or SIGHUP from a closed terminal).
@@ -30,17 +34,21 @@ impl Interrupts {
         let interrupts = Interrupts::default();
         let inner = Arc::clone(&interrupts.0);
         let failed = |error: std::io::Error| Error::external("signals cannot be listened for").with_source(error);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(failed)?;
         let (ready, listening) = std::sync::mpsc::channel();
         let body = move || {
             runtime.block_on(async move {
-                use tokio::signal::unix::{SignalKind, signal};
                 let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
                 let listeners: Result<Vec<_>, _> = kinds.iter().copied().map(signal).collect();
                 let mut listeners = match listeners {
                     Ok(listeners) => listeners,
                     Err(error) => return drop(ready.send(Err(error))),
                 };
+                match (signal(SignalKind::from_raw(SIGTSTP)), signal(SignalKind::from_raw(SIGCONT))) {
+                    (Ok(stops), Ok(continues)) => drop(tokio::spawn(stop_and_continue(stops, continues))),
+                    (Err(error), _) | (_, Err(error)) => return drop(ready.send(Err(error))),
+                }
                 let _ = ready.send(Ok(()));
                 loop {
                     let each = listeners.iter_mut().map(|listener| Box::pin(listener.recv()));
@@ -63,7 +71,7 @@ impl Interrupts {
                         continue;
                     }
                     if before >= 1 {
-                        super::bottom::release_now();
+                        bottom::release_now();
                         second();
                     }
                 }
@@ -97,5 +105,26 @@ impl Interrupts {
     /// Takes the request back, for a shell in which an interrupt ends a query and not the process.
     pub fn take(&self) -> bool {
         std::mem::take(&mut *self.0.count.lock()) > 0
+    }
+}
+
+/// How long a stopped process waits for the signal that it goes on, once it goes on.
+const CONTINUED: Duration = Duration::from_millis(200);
+
+/// Stops the process when it is asked to and gives the terminal back before; takes it again when the process goes on.
+async fn stop_and_continue(mut stops: Signal, mut continues: Signal) {
+    loop {
+        tokio::select! {
+            _ = stops.recv() => {
+                bottom::suspend();
+                // The system stops by this signal under the rule of the one that came: not where no shell could ever
+                // continue us. It is not listened for, so that nothing comes in between.
+                let _ = signal_hook::low_level::raise(SIGTTOU);
+                let _ = tokio::time::timeout(CONTINUED, continues.recv()).await;
+            }
+            // Stopped by a signal that cannot be listened for.
+            _ = continues.recv() => {}
+        }
+        bottom::resume();
     }
 }

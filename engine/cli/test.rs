@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::args::{TestArgs, TestMode};
+use super::print::visible_lines;
 use crate::error::{Error, Result};
 use crate::testing::case::find_files;
 use crate::testing::{Mode, Outcome, read_file, report, run};
@@ -33,7 +34,7 @@ pub fn command(args: &TestArgs) -> Result<u8> {
             if args.report.is_some() {
                 written(writeln!(out, "{}", report::json_line(&case, &verdict)))?;
             } else if fails {
-                written(writeln!(out, "{}", report::failure(&case, &verdict)))?;
+                written(writeln!(out, "{}", visible_lines(&report::failure(&case, &verdict))))?;
             }
             if fails && args.fail_fast {
                 break 'files;

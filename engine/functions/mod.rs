@@ -40,4 +40,4 @@ mod tests;
 pub use declaration::{Category, Declaration, Example, FunctionKind, Param, ParamType, Returns, Variation};
 pub use kernel::{Call, ScalarFunction};
 pub use registry::{Door, FunctionRegistry, FunctionSummary, ResolvedScalar, SharedFunctions};
-pub use scalar::value_key;
+pub use scalar::{map_keys, signed_order, value_key};

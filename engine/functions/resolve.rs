@@ -2,8 +2,10 @@
 //!
 //! ksqlDB's order of precedence: a form that fits the arguments as they are comes before one that needs them widened; a
 //! form with a fixed number of parameters before one that repeats its last; more parameters before fewer; fewer generic
-//! parameters before more. A NULL literal fits any parameter. Two forms left equal make the call ambiguous, except that
-//! among forms that need widening the one that widens least is taken.
+//! parameters before more. A NULL literal fits any parameter. Two forms left equal make the call ambiguous, however far
+//! each of them would have to widen its arguments: `GREATEST(integer, bigint)` could be one of BIGINT, DECIMAL or DOUBLE.
+//!
+//! Wider than ksqlDB in one thing: where a form says the same letter twice, the two types may meet in a wider one.
 
 use std::fmt::Write;
 
@@ -29,12 +31,11 @@ pub fn resolve(declaration: &Declaration, args: &[Option<SqlType>]) -> Result<Re
     for widening in [false, true] {
         let mut best: Vec<(Rank, &Variation, Bindings)> = Vec::new();
         for variation in &declaration.variations {
-            let Some((cost, bindings)) = fit(variation, args, widening) else { continue };
+            let Some(bindings) = fit(variation, args, widening) else { continue };
             let rank = Rank {
                 variadic: variation.variadic,
                 missing: usize::MAX - variation.params.len(),
                 generics: variation.params.iter().filter(|param| param.ty.is_generic()).count(),
-                cost,
             };
             match best.first().map(|(leader, ..)| rank.cmp(leader)) {
                 None | Some(std::cmp::Ordering::Equal) => best.push((rank, variation, bindings)),
@@ -52,7 +53,7 @@ pub fn resolve(declaration: &Declaration, args: &[Option<SqlType>]) -> Result<Re
                     shown(args)
                 ))
                 .detail(forms(declaration))
-                .hint("CAST the NULL to the type that is meant."));
+                .hint("CAST the arguments to the types of the form that is meant."));
             }
         }
     }
@@ -67,53 +68,55 @@ struct Rank {
     variadic: bool,
     missing: usize,
     generics: usize,
-    cost: u32,
 }
 
 /// What the letters of a form stand for.
 type Bindings = Vec<(&'static str, SqlType)>;
 
-/// Whether a form takes the arguments; how far they must be widened, and its letters' types.
-fn fit(variation: &Variation, args: &[Option<SqlType>], widening: bool) -> Option<(u32, Bindings)> {
+/// The types that the letters of a form stand for when it takes the arguments; `None` when it does not.
+fn fit(variation: &Variation, args: &[Option<SqlType>], widening: bool) -> Option<Bindings> {
     let fixed = variation.params.len() - usize::from(variation.variadic && !variation.params.is_empty());
     if args.len() < fixed || (!variation.variadic && args.len() != fixed) {
         return None;
     }
-    let (mut cost, mut bindings) = (0, Bindings::new());
+    let mut bindings = Bindings::new();
     for (index, arg) in args.iter().enumerate() {
         let param = variation.param_for(index)?;
-        if let Some(arg) = arg {
-            cost += accept(&param.ty, arg, &mut bindings, widening)?;
+        if let Some(arg) = arg
+            && !accepts(&param.ty, arg, &mut bindings, widening)
+        {
+            return None;
         }
     }
-    Some((cost, bindings))
+    Some(bindings)
 }
 
-/// The cost of giving an argument to a parameter, 0 when it fits as it is.
-fn accept(param: &ParamType, arg: &SqlType, bindings: &mut Bindings, widening: bool) -> Option<u32> {
+/// Whether a parameter takes an argument.
+fn accepts(param: &ParamType, arg: &SqlType, bindings: &mut Bindings, widening: bool) -> bool {
     match (param, arg) {
-        (ParamType::Exact(ty), arg) if ty == arg => Some(0),
-        (ParamType::Exact(ty), arg) if widening => distance(arg, ty),
-        (ParamType::Decimal, SqlType::Decimal(..)) => Some(0),
-        (ParamType::Decimal, SqlType::Integer) if widening => Some(2),
-        (ParamType::Decimal, SqlType::Bigint) if widening => Some(1),
-        (ParamType::Array(element), SqlType::Array(arg)) => accept(element, arg, bindings, widening),
+        (ParamType::Exact(ty), arg) => ty == arg || (widening && converts(arg, ty)),
+        (ParamType::Decimal, SqlType::Decimal(..)) => true,
+        (ParamType::Decimal, SqlType::Integer | SqlType::Bigint) => widening,
+        (ParamType::Array(element), SqlType::Array(arg)) => accepts(element, arg, bindings, widening),
         (ParamType::Map(key, value), SqlType::Map(arg_key, arg_value)) => {
-            Some(accept(key, arg_key, bindings, widening)? + accept(value, arg_value, bindings, widening)?)
+            accepts(key, arg_key, bindings, widening) && accepts(value, arg_value, bindings, widening)
         }
         (ParamType::Generic(letter), arg) => match bindings.iter_mut().find(|(bound, _)| bound == letter) {
             None => {
                 bindings.push((letter, arg.clone()));
-                Some(0)
+                true
             }
-            Some((_, bound)) if bound == arg => Some(0),
-            Some((_, bound)) if widening => {
-                *bound = widen(bound, arg)?;
-                Some(1)
-            }
-            Some(_) => None,
+            Some((_, bound)) if bound == arg => true,
+            Some((_, bound)) if widening => match widen(bound, arg) {
+                Some(wider) => {
+                    *bound = wider;
+                    true
+                }
+                None => false,
+            },
+            Some(_) => false,
         },
-        _ => None,
+        _ => false,
     }
 }
 
@@ -135,8 +138,10 @@ fn settle(
             let param = variation.param_for(index).map(|param| &param.ty);
             // A NULL among decimals has the digits of another.
             let is_decimal = |arg: &&SqlType| matches!(arg, SqlType::Decimal(..));
-            let arg = arg.as_ref().or_else(|| args.iter().flatten().find(is_decimal));
-            param.and_then(|param| instance(param, bindings, arg)).ok_or_else(unknown)
+            let known = arg.as_ref().or_else(|| args.iter().flatten().find(is_decimal));
+            // A NULL whose letter nothing binds can be of any type.
+            let any = arg.is_none().then_some(SqlType::String);
+            param.and_then(|param| instance(param, bindings, known)).or(any).ok_or_else(unknown)
         })
         .collect::<Result<Vec<_>>>()?;
     let return_type = match &variation.returns {
@@ -174,25 +179,10 @@ fn instance(param: &ParamType, bindings: &Bindings, arg: Option<&SqlType>) -> Op
     })
 }
 
-/// How far a type is from one that takes it without a CAST, or `None` when that does not take it.
-fn distance(from: &SqlType, to: &SqlType) -> Option<u32> {
-    fn rank(ty: &SqlType) -> Option<u32> {
-        Some(match ty {
-            SqlType::Integer => 0,
-            SqlType::Bigint => 1,
-            SqlType::Decimal(..) => 2,
-            SqlType::Double => 3,
-            _ => return None,
-        })
-    }
-    if !fits_implicitly(from, to) {
-        return None;
-    }
-    match (rank(from), rank(to)) {
-        (Some(from), Some(to)) => Some(to.saturating_sub(from).max(1)),
-        // Text read as a time, which is further than any number from another.
-        _ => Some(8),
-    }
+/// Whether a value of one type is handed to a parameter of another without a CAST: as elsewhere, and a text where bytes
+/// are asked for, which it writes in Base64.
+fn converts(from: &SqlType, to: &SqlType) -> bool {
+    matches!((from, to), (SqlType::String, SqlType::Bytes)) || fits_implicitly(from, to)
 }
 
 fn shown(args: &[Option<SqlType>]) -> String {
@@ -255,8 +245,20 @@ mod tests {
     }
 
     #[test]
-    fn of_several_widenings_the_least_is_taken() {
-        assert_eq!(types(&numeric(), &[Some(Bigint)]), (vec![Decimal(19, 0)], Decimal(19, 0)));
+    fn several_widenings_are_ambiguous_however_far_they_go() {
+        let error = resolve(&numeric(), &[Some(Bigint)]).expect_err("a DECIMAL or a DOUBLE");
+        assert_eq!(error.message(), "F of (BIGINT) could mean more than one form of the function");
+        assert_eq!(types(&numeric(), &[Some(Bigint), Some(Integer)]).0, [Double, Integer]);
+    }
+
+    #[test]
+    fn a_text_stands_for_bytes_and_times() {
+        for ty in [SqlType::Bytes, SqlType::Date, SqlType::Time, SqlType::Timestamp] {
+            let declaration = declare(vec![Variation::new(Integer, "").param("a", ty.clone(), "")]);
+            assert_eq!(types(&declaration, &[Some(Varchar)]).0, [ty]);
+        }
+        let declaration = declare(vec![Variation::new(Integer, "").param("a", SqlType::Boolean, "")]);
+        assert!(resolve(&declaration, &[Some(Varchar)]).is_err());
     }
 
     #[test]

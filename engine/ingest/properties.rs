@@ -7,16 +7,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use crate::config::{MASK, is_secret};
 use crate::error::{Error, Result, Span};
 
 /// Properties that say nothing about what a connector does, and that every class takes.
 const COMMON: [&str; 3] = ["connector.class", "name", "tasks.max"];
-
-/// Parts of a property's name that make its value a secret.
-const SECRET_WORDS: [&str; 6] = ["password", "passwd", "secret", "token", "credential", "sasl.jaas.config"];
-
-/// What a secret is shown as.
-pub const MASK: &str = "********";
 
 /// One property: its value and its places.
 #[derive(Clone)]
@@ -34,12 +29,6 @@ pub struct Properties {
     entries: BTreeMap<String, Entry>,
     /// The place of the connector's name, for what is missing.
     at: Span,
-}
-
-/// Whether the value of a property of this name must not be shown.
-pub fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
 impl fmt::Debug for Properties {

@@ -1,10 +1,13 @@
 //! One row never harms its batch.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch, UInt32Array};
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Field, Int64Type, Schema};
-use datafusion::logical_expr::Operator;
+use datafusion::common::{Column as NamedColumn, DFSchema};
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::{ColumnarValue, Expr as LogicalExpr, Operator, Volatility, create_udf};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
 use datafusion::scalar::ScalarValue;
@@ -12,20 +15,21 @@ use datafusion::scalar::ScalarValue;
 use super::*;
 use crate::plan::{CompiledExpr, Step};
 use crate::record::Batch;
+use crate::sql::bind::compile::physical;
 use crate::types::SqlType;
 
 /// `V op V`, with a kernel of DataFusion that fails as a whole when one row does.
 fn compiled(op: Operator, ty: SqlType) -> CompiledExpr {
     let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new("V", 0));
     let physical: Arc<dyn PhysicalExpr> = Arc::new(BinaryExpr::new(column.clone(), op, column));
-    CompiledExpr { physical, sql: String::new(), ty, lazy: false }
+    CompiledExpr { physical, sql: String::new(), ty, lazy: false, absorbs: false }
 }
 
 /// `100 / V`.
 fn hundredth() -> CompiledExpr {
     let hundred = Arc::new(Literal::new(ScalarValue::Int64(Some(100))));
     let physical = Arc::new(BinaryExpr::new(hundred, Operator::Divide, Arc::new(Column::new("V", 0))));
-    CompiledExpr { physical, sql: String::new(), ty: SqlType::Bigint, lazy: false }
+    CompiledExpr { physical, sql: String::new(), ty: SqlType::Bigint, lazy: false, absorbs: false }
 }
 
 fn batch(column: ArrayRef) -> Batch {
@@ -92,4 +96,47 @@ fn filters_in_a_row_keep_the_records_their_rows_came_from() {
     assert!((0..25).all(|row| out.record_of(row) == row * 4 + 3));
     let values = out.columns.column(0).as_primitive::<Int64Type>();
     assert!((0..25).all(|row| values.value(row) == out.record_of(row) as i64));
+}
+
+/// A kernel that fails as a whole when one of its values is odd, and how often it was called with how many rows.
+fn counted() -> (CompiledExpr, Arc<[AtomicUsize; 2]>) {
+    let counts = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+    let counting = counts.clone();
+    let kernel = move |args: &[ColumnarValue]| {
+        let column = args[0].to_array(1)?;
+        counting[0].fetch_add(1, Ordering::Relaxed);
+        counting[1].fetch_add(column.len(), Ordering::Relaxed);
+        match column.as_primitive::<Int64Type>().values().iter().any(|value| value % 2 == 1) {
+            true => Err(DataFusionError::Execution("odd".into())),
+            false => Ok(ColumnarValue::Array(column)),
+        }
+    };
+    let int = DataType::Int64;
+    let udf = create_udf("counted", vec![int.clone()], int.clone(), Volatility::Volatile, Arc::new(kernel));
+    let call = udf.call(vec![LogicalExpr::Column(NamedColumn::new_unqualified("V"))]);
+    let schema = DFSchema::try_from(Schema::new(vec![Field::new("V", int, true)])).unwrap();
+    (physical(&call, &schema, &SqlType::Bigint, String::new()).unwrap(), counts)
+}
+
+#[test]
+fn the_rows_that_fail_are_found_in_few_calls() {
+    const ROWS: usize = 8192;
+    // Halves of halves: 13 of them.
+    let depth = ROWS.ilog2() as usize;
+    let calls_for = |bad: &dyn Fn(usize) -> bool| {
+        let (expr, counts) = counted();
+        let values = (0..ROWS).map(|row| i64::from(bad(row)));
+        let batch = batch(Arc::new(Int64Array::from_iter_values(values)));
+        let (mut reports, mut failed) = (Vec::new(), Vec::new());
+        eval::evaluate(&expr, &batch, "X", &mut reports, &mut failed).unwrap();
+        assert!(failed.iter().copied().eq((0..ROWS).filter(|row| bad(*row))));
+        (counts[0].load(Ordering::Relaxed), counts[1].load(Ordering::Relaxed))
+    };
+    assert_eq!(calls_for(&|_| false), (1, ROWS));
+    // Two halves a level.
+    let (calls, rows) = calls_for(&|row| row == 5000);
+    assert!(calls <= 2 * depth + 1 && rows <= 3 * ROWS, "{calls} calls with {rows} rows");
+    // When all fail the calls are linear, and no level has more rows than the batch.
+    let (calls, rows) = calls_for(&|_| true);
+    assert!(calls <= 2 * ROWS && rows <= (depth + 1) * ROWS, "{calls} calls with {rows} rows");
 }

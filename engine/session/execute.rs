@@ -12,6 +12,7 @@ use crate::config::{Applied, Origin};
 use crate::error::{Error, Result};
 use crate::plan::explain;
 use crate::runtime::start::check_for_group;
+use crate::sql::format::statement_text;
 use crate::types::quote_identifier;
 
 impl Session {
@@ -176,7 +177,9 @@ impl Session {
             Action::ExplainQuery(id) => {
                 let queries = shared.queries.lock();
                 let handle = queries.get(&id).ok_or_else(|| Error::sql(format!("query {id} does not run")).at(span))?;
-                Outcome::Text(explain::explain(&handle.spec().plan))
+                let plan = explain::explain(&handle.spec().plan);
+                let statement = shared.catalog.snapshot().query(&id, span)?.statement.clone();
+                Outcome::Text(format!("{}\n\n{plan}", statement_text(&statement)))
             }
         })
     }

@@ -47,6 +47,30 @@ fn a_file_ends_a_run_until_end_and_comes_once_however_often_it_is_run() {
 }
 
 #[test]
+fn bad_lines_are_told_by_their_number_five_of_them_and_then_counted() {
+    let case = Case::new().file("r.csv", &format!("sensor,celsius\n{}a,1\n", "broken\n".repeat(8)));
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let sink = std::sync::Arc::clone(&told);
+    let notices = alcedo::notice::Notices::new(move |notice| sink.lock().expect("no teller panics").push(notice.text));
+    let engine = Engine::builder().notices(notices).start().expect("it starts");
+    let mut session = engine.session();
+    let file = case.path("r.csv").display().to_string();
+    let create = format!("CREATE SOURCE CONNECTOR f WITH ('connector.class'='file', 'file'='{file}', 'topic'='r');");
+    session.execute(&create).expect("it is created");
+    wait_state(&mut session, "FINISHED");
+    let outcomes = session.execute("DESCRIBE CONNECTOR f;").expect("it is there");
+    let Some(Outcome::Listing(listing)) = outcomes.into_iter().next() else { panic!("a listing") };
+    assert!(listing.rows.iter().any(|row| row == &["bad lines", "8"]), "{listing:?}");
+    let told = told.lock().expect("no teller panics");
+    let told: Vec<&str> =
+        told.iter().filter_map(|text| text.split_once("r.csv, line ")).map(|(_, told)| told).collect();
+    let numbers: Vec<&str> = told.iter().filter_map(|text| text.split_once(':')).map(|(number, _)| number).collect();
+    assert_eq!(numbers, ["2", "3", "4", "5", "6"]);
+    assert!(told[4].contains("others are counted: DESCRIBE CONNECTOR F;"), "{told:?}");
+    engine.shutdown(Duration::from_secs(10)).expect("it ends");
+}
+
+#[test]
 fn no_line_is_lost_or_repeated_when_the_process_is_killed() {
     const LINES: usize = 400_000;
     let mut text = "n,pad\n".to_string();

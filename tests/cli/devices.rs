@@ -142,6 +142,89 @@ SELECT device, noise FROM rest EMIT CHANGES LIMIT 1;
 }
 
 #[test]
+fn what_a_message_says_about_itself_and_the_levels_of_its_topic_are_columns() {
+    if !has_mosquitto_pub() {
+        return;
+    }
+    let text = "CREATE SOURCE CONNECTOR plant WITH ('connector.class'='mqtt-listener', 'listeners'='127.0.0.1:0', \
+                'topic.filter.list'='readings:plant/+/+', 'key'='level:2', 'headers'='kind=level:3, place=at {level:2}');
+CREATE STREAM readings (device VARCHAR KEY, value DOUBLE, kind BYTES HEADER('kind'), place BYTES HEADER('place'),
+    unit BYTES HEADER('unit'), said BYTES HEADER('mqtt.content.type'))
+  WITH (kafka_topic='readings', value_format='DELIMITED');
+CREATE STREAM again (device VARCHAR KEY, value DOUBLE, headers ARRAY<STRUCT<key VARCHAR, value BYTES>> HEADERS)
+  WITH (kafka_topic='readings', value_format='DELIMITED');
+SELECT device, FROM_BYTES(kind, 'utf8') AS kind, FROM_BYTES(place, 'utf8') AS place, FROM_BYTES(unit, 'utf8') AS unit,
+  FROM_BYTES(said, 'utf8') AS said, value FROM readings EMIT CHANGES LIMIT 2;
+SELECT value, TRANSFORM(headers, h => h->key) AS names FROM again EMIT CHANGES LIMIT 2;
+";
+    let case = Case::new().file("a.sql", text);
+    let live = case.spawn(&["run", "a.sql", "--output", "json"]);
+    let address: std::net::SocketAddr = live.address("listens for MQTT devices on ").parse().unwrap();
+    let property = |more: &[&'static str]| [&["-V", "mqttv5", "-D", "publish"][..], more].concat();
+    let told = [property(&["user-property", "unit", "C"]), property(&["content-type", "text/plain"])].concat();
+    assert!(publish(address.port(), &told, "plant/a/temp", "1.5").status.success());
+    // An older version cannot say anything.
+    assert!(publish(address.port(), &["-V", "mqttv311"], "plant/b/noise", "2.5").status.success());
+    live.wait_out("\"SAID\":\"text/plain\"").wait_out("\"SAID\":null");
+    live.wait_out("{\"VALUE\":1.5,\"NAMES\":").wait_out("{\"VALUE\":2.5,\"NAMES\":");
+    live.signal("INT");
+    let ran = live.finish().expect(0);
+    let mut rows: Vec<&str> = ran.out.lines().map(|line| line.split_once("\"row\":").expect("a row").1).collect();
+    rows.sort_unstable();
+    let expected = [
+        r#"{"DEVICE":"a","KIND":"temp","PLACE":"at a","UNIT":"C","SAID":"text/plain","VALUE":1.5}}"#,
+        r#"{"DEVICE":"b","KIND":"noise","PLACE":"at b","UNIT":null,"SAID":null,"VALUE":2.5}}"#,
+    ];
+    assert_eq!(rows[..2], expected);
+    let named = |row: &str| -> Vec<String> {
+        let row: serde_json::Value = serde_json::from_str(&row[..row.len() - 1]).expect("it is JSON");
+        row["NAMES"].as_array().expect("an array").iter().map(|name| name.as_str().expect("a text").into()).collect()
+    };
+    let own = ["mqtt.topic", "mqtt.qos", "mqtt.retained", "mqtt.client", "kind", "place"];
+    for (row, more) in rows[2..].iter().zip([&["unit", "mqtt.content.type"][..], &[]]) {
+        let (mut names, mut all) = (named(row), [&own[..], more].concat());
+        names.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(names, all, "{row}");
+    }
+}
+
+/// A device of MQTT 3.1.1 whose will is `gone` on `plant/9/status`, until its connection is dropped.
+fn device_with_will(address: std::net::SocketAddr) -> std::net::TcpStream {
+    use std::io::{Read, Write};
+    let string = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
+    // A clean session, and the will at QoS 1.
+    let body = [&string("MQTT")[..], &[4, 0x0E, 0, 0], &string("car-9"), &string("plant/9/status"), &string("gone")];
+    let body = body.concat();
+    let mut device = std::net::TcpStream::connect(address).expect("the listener accepts");
+    device.write_all(&[&[0x10, body.len() as u8][..], &body].concat()).expect("it reads");
+    let mut answer = [0; 4];
+    device.read_exact(&mut answer).expect("it answers");
+    assert_eq!(answer, [0x20, 2, 0, 0]);
+    device
+}
+
+#[test]
+fn the_will_of_a_device_that_is_cut_or_replaced_reaches_its_topic() {
+    let text = "CREATE SOURCE CONNECTOR plant WITH ('connector.class'='mqtt-listener', 'listeners'='127.0.0.1:0', \
+                'topic.filter.list'='status:plant/+/status', 'key'='level:2');
+CREATE STREAM status (device VARCHAR KEY, text VARCHAR) WITH (kafka_topic='status', value_format='DELIMITED');
+SELECT device, text, ROWOFFSET AS n FROM status EMIT CHANGES LIMIT 2;
+";
+    let case = Case::new().file("a.sql", text);
+    let live = case.spawn(&["run", "a.sql", "--output", "json"]);
+    let address: std::net::SocketAddr = live.address("listens for MQTT devices on ").parse().unwrap();
+    drop(device_with_will(address));
+    live.wait_out("{\"DEVICE\":\"9\",\"TEXT\":\"gone\",\"N\":0}");
+    let replaced = device_with_will(address);
+    let successor = device_with_will(address);
+    live.wait_out("{\"DEVICE\":\"9\",\"TEXT\":\"gone\",\"N\":1}");
+    drop((replaced, successor));
+    live.signal("INT");
+    live.finish().expect(0);
+}
+
+#[test]
 fn devices_come_over_tls_with_a_password_and_no_others() {
     if !has_mosquitto_pub() {
         return;

@@ -58,6 +58,24 @@ SELECT TWICE(x) AS y, twice(x + 1) AS z FROM s EMIT CHANGES;
     ran.says("Created function TWICE(x DOUBLE) -> DOUBLE.");
 }
 
+/// A path is relative to the file that says it, however that file is run; what is typed is relative to the working folder.
+#[test]
+fn a_relative_path_starts_from_the_folder_of_the_file_that_says_it() {
+    let case = case();
+    std::fs::create_dir(case.path("sql")).expect("a folder");
+    let case = case.file("sql/twice.rs", TWICE).file("sql/f.sql", "CREATE FUNCTION twice FROM 'twice.rs';\n");
+    let case = case.file("outer.sql", "RUN SCRIPT 'sql/f.sql';\n");
+    let made = "Created function TWICE(x DOUBLE) -> DOUBLE.";
+    case.run(&["-f", "sql/f.sql"]).expect(0).says(made);
+    case.run(&["-f", "outer.sql"]).expect(0).says(made);
+    case.run(&["run", "outer.sql", "--until-end"]).expect(0).says(made);
+    for typed in ["\\i sql/f.sql\n", "run script sql/f.sql\n", "RUN SCRIPT 'sql/f.sql';\n", "\\i outer.sql\n"] {
+        case.pipe(&["repl"], typed).expect(0).says(made);
+    }
+    let after = "\\i sql/f.sql\nCREATE OR REPLACE FUNCTION twice FROM 'twice.rs';\n";
+    case.pipe(&["repl"], after).expect(1).says(made).says("twice.rs does not exist");
+}
+
 #[test]
 fn a_source_that_does_not_compile_starts_nothing_and_says_why_where() {
     let broken = never_built(&TWICE.replace("x * 2.0", "x * two"));

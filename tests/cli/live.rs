@@ -20,7 +20,7 @@ fn a_signal_ends_everything_with_a_commit() {
         live.wait_out("{\"ID\":2}").signal(signal);
         let ran = live.finish().expect(0);
         assert_eq!(ran.out, "{\"ID\":2}\n");
-        ran.says("\"query\":\"CSAS_BIG\",\"records_in\":3,\"records_out\":2");
+        ran.says("{\"query\":\"CSAS_BIG\",\"state\":\"").says("\"records_in\":3,\"records_out\":2,\"bad\":0,");
     }
 }
 

@@ -61,6 +61,30 @@ fn a_terminal_that_changes_its_size_gets_the_last_row_and_the_columns_anew() {
 }
 
 #[test]
+fn a_stopped_process_leaves_the_terminal_whole_and_takes_its_last_row_again_when_it_goes_on() {
+    let text = format!("{SENSORS}{}SELECT n FROM s EMIT CHANGES;\n", inserts(3));
+    let binary = env!("CARGO_BIN_EXE_alcedo");
+    // A shell with job control; it goes on behind the job when that is stopped, and continues it after a line is typed.
+    let script = format!("set -m\n{binary} run a.sql --from earliest\necho stopped\nread line\nfg\necho ended $?\n");
+    let case = Case::new().file("a.sql", &text).file("jobs.sh", &script);
+    let mut terminal = Terminal::start_program("sh", &case, &["jobs.sh"], false);
+    let is_live = |screen: &Screen| screen.has_region() && screen.line(-1).starts_with("3 rows");
+    terminal.wait("three rows", is_live);
+    terminal.send("\x1a");
+    terminal.wait("the shell behind the job", shows("stopped"));
+    assert!(!terminal.screen.has_region());
+    assert!(!terminal.screen.text().contains("rows/s"), "{}", terminal.screen.text());
+    // Another size while it sleeps, too.
+    terminal.resize(70, 20);
+    terminal.send("\n");
+    terminal.wait("the last row again", is_live);
+    terminal.send("\x03");
+    terminal.wait("the end", shows("ended 0"));
+    assert!(!terminal.screen.has_region());
+    terminal.wait_end();
+}
+
+#[test]
 fn a_wide_table_folds_and_nothing_of_a_record_speaks_to_the_terminal() {
     let long = "word ".repeat(40);
     let text = format!(
@@ -75,6 +99,30 @@ SELECT sensor, n, temp, note, note AS again FROM s EMIT CHANGES;
     let table: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("SENSOR")).collect();
     insta::assert_snapshot!(table.join("\n"));
     assert!(table.iter().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn nothing_in_a_name_speaks_to_the_terminal_and_long_lines_of_texts_fold() {
+    let columns: Vec<String> = (0..12).map(|n| format!("`column \x1b[2J{n}` INTEGER")).collect();
+    let text = format!(
+        "CREATE STREAM `a\x1b]0;b\x07` ({}) WITH (kafka_topic='s', value_format='JSON');
+CREATE STREAM c AS SELECT * FROM `a\x1b]0;b\x07`;
+EXPLAIN CSAS_C; DESCRIBE `a\x1b]0;b\x07`; SHOW QUERIES; DESCRIBE FUNCTION SUBSTRING;
+SELECT `\x1b[2J` FROM c EMIT CHANGES;\n",
+        columns.join(", ")
+    );
+    let case = Case::new().file("a.sql", &text);
+    // The screen fails the test when it gets anything but what the front end sends.
+    let mut terminal = Terminal::start(&case, &["-f", "a.sql"], false);
+    terminal.wait_end();
+    let text = terminal.screen.text();
+    for shown in
+        ["Created stream `a\\u{1b}]0;b\\u{7}`.", "`column \\u{1b}[2J11` INTEGER", "unknown column `\\u{1b}[2J`"]
+    {
+        assert!(text.contains(shown), "no {shown}\n{text}");
+    }
+    let columns: Vec<&str> = text.lines().skip_while(|line| !line.contains("columns: ")).take(4).collect();
+    assert!(columns[1].starts_with("    ") && columns[1].contains("column"), "{columns:?}");
 }
 
 #[test]

@@ -33,6 +33,30 @@ INSERT INTO s (id) VALUES (1);\n";
 }
 
 #[test]
+fn what_stops_with_the_shell_is_named_connectors_too() {
+    let text = "CREATE SOURCE CONNECTOR sensors WITH ('connector.class'='datagen', 'kafka.topic'='r', 'rate'='10');\n";
+    Case::new().pipe(&["repl"], text).expect(0).says("stopping connector SENSORS; ");
+    let query = "CREATE STREAM r (id INTEGER) WITH (kafka_topic='r', value_format='JSON');
+CREATE STREAM t AS SELECT id FROM r;\n";
+    let ran = Case::new().pipe(&["repl"], &format!("{text}{query}")).expect(0);
+    ran.says("stopping CSAS_T, connector SENSORS; ");
+}
+
+#[test]
+fn fields_of_json_stand_in_the_order_of_the_select_and_of_the_declaration() {
+    let text = "CREATE STREAM s (z INTEGER, a STRUCT<y INTEGER, b STRING>) WITH (kafka_topic='s', value_format='JSON');
+INSERT INTO s VALUES (1, STRUCT(y := 2, b := 'x'));
+SELECT z, a, z + 1 AS m, a->b AS c FROM s EMIT CHANGES LIMIT 1;
+PRINT 's' FROM BEGINNING LIMIT 1;
+SHOW QUERIES; SHOW STREAMS;\n";
+    let ran = Case::new().pipe(&["repl", "--output", "json"], text).expect(0);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(lines[0], r#"{"Z":1,"A":{"Y":2,"B":"x"},"M":2,"C":"x"}"#);
+    let topic = r#""Topic":"default_ksql_processing_log","Key format":"KAFKA","Value format":"JSON"}"#;
+    assert_eq!(lines[lines.len() - 2], format!("{{\"Stream\":\"KSQL_PROCESSING_LOG\",{topic}"), "{}", ran.out);
+}
+
+#[test]
 fn a_pipe_is_read_statement_by_statement() {
     use std::io::{BufRead, BufReader, Write};
     use std::process::{Command, Stdio};

@@ -25,7 +25,12 @@ pub struct Terminal {
 impl Terminal {
     /// Starts the binary in the folder of a case, with colours only when `colours` says so.
     pub fn start(case: &Case, arguments: &[&str], colours: bool) -> Terminal {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_alcedo"));
+        Terminal::start_program(env!("CARGO_BIN_EXE_alcedo"), case, arguments, colours)
+    }
+
+    /// Starts another program in the place of the binary, such as a shell that starts it.
+    pub fn start_program(program: &str, case: &Case, arguments: &[&str], colours: bool) -> Terminal {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(case.path(".")).env("XDG_DATA_HOME", case.path("home"));
         command.env("TERM", "xterm-256color").env("LC_ALL", "C.UTF-8").env_remove("NO_COLOR");
         command.envs(case.environment.iter().map(|(name, value)| (name, value)));

@@ -1,6 +1,7 @@
 //! What a user does with the client connector, on mosquitto.
 
 use alcedo::{Engine, Outcome, Session};
+use datafusion::arrow::array::AsArray;
 
 use super::{Mosquitto, mosquitto, wait_until};
 
@@ -65,6 +66,36 @@ fn a_pause_leaves_messages_with_the_broker_and_a_drop_ends_the_session_there() {
     publish(broker.port, &[], "plant/7/temp", "5");
     wait_until("the next one is there", || described(&mut session, "plant", "delivered") == "1");
     assert_eq!(described(&mut session, "plant", "sessions resumed"), "0", "nobody kept what came in between");
+    engine.shutdown(std::time::Duration::from_secs(5)).expect("it ends");
+}
+
+#[test]
+fn what_a_message_says_about_itself_comes_through_a_broker_as_columns() {
+    let Some(program) = mosquitto() else { return };
+    let broker = Mosquitto::start(&program, "");
+    let engine = Engine::builder().start().expect("the engine starts");
+    let mut session = engine.session();
+    let create = format!(
+        "CREATE SOURCE CONNECTOR plant WITH ('connector.class'='mqtt', 'mqtt.server.uri'='tcp://localhost:{}', \
+         'mqtt.topics'='plant/+/+', 'kafka.topic'='readings', 'key'='level:2', 'headers'='kind=level:3');
+         CREATE STREAM readings (device VARCHAR KEY, value DOUBLE, kind BYTES HEADER('kind'), unit BYTES HEADER('unit')) \
+         WITH (kafka_topic='readings', value_format='DELIMITED');",
+        broker.port
+    );
+    run(&mut session, &create);
+    wait_until("it is connected", || described(&mut session, "plant", "state") == "RUNNING");
+    let told = ["-V", "mqttv5", "-D", "publish", "user-property", "unit", "C"];
+    publish(broker.port, &told, "plant/a/temp", "1.5");
+    let sql = "SELECT device || '/' || FROM_BYTES(kind, 'utf8') || '/' || FROM_BYTES(unit, 'utf8') AS said FROM readings \
+               EMIT CHANGES LIMIT 1;";
+    let mut found = String::new();
+    for outcome in session.execute(sql).expect("it is right") {
+        let Outcome::Rows(rows) = outcome else { continue };
+        for batch in rows.batches() {
+            found += batch.expect("no failure").column(0).as_string::<i32>().value(0);
+        }
+    }
+    assert_eq!(found, "a/temp/C");
     engine.shutdown(std::time::Duration::from_secs(5)).expect("it ends");
 }
 

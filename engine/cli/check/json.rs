@@ -7,52 +7,60 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Map, Value, json};
-
+use crate::cli::print::write_json;
 use crate::error::Error;
 use crate::session::{Checked, Note, Verdict};
 use crate::sql::diagnostic::location;
+use crate::types::text::json::Json;
+
+/// The fields of an object, in their order.
+type Fields = Vec<(&'static str, Json)>;
 
 /// Writes the findings of one file.
 pub(super) fn write(out: &mut impl Write, checked: &[Checked]) -> io::Result<()> {
     for statement in checked {
         let source = &*statement.source;
-        let (line, column) = location(&source.text, statement.span.start);
-        let mut object = Map::new();
-        object.insert("file".into(), json!(source.name));
-        object.insert("line".into(), json!(line));
-        object.insert("column".into(), json!(column));
-        object.insert("statement".into(), json!(statement.statement));
+        let mut fields: Fields = vec![("file", source.name.as_str().into())];
+        fields.extend(place(&source.text, statement.span.start));
+        fields.push(("statement", statement.statement.as_str().into()));
         match &statement.verdict {
-            Verdict::Ok => drop(object.insert("verdict".into(), json!("ok"))),
-            Verdict::Error(error) => fill(&mut object, "error", error, &source.text),
-            Verdict::Unsupported(error) => fill(&mut object, "unsupported", error, &source.text),
+            Verdict::Ok => fields.push(("verdict", "ok".into())),
+            Verdict::Error(error) => fill(&mut fields, "error", error, &source.text),
+            Verdict::Unsupported(error) => fill(&mut fields, "unsupported", error, &source.text),
             Verdict::NotChecked(names) => {
-                object.insert("verdict".into(), json!("not_checked"));
-                object.insert("depends_on".into(), json!(names));
+                fields.push(("verdict", "not_checked".into()));
+                fields.push(("depends_on", Json::Array(names.iter().map(|name| name.as_str().into()).collect())));
             }
         }
-        let note = |note: &Note| match note {
-            Note::Warning(text) => json!({ "kind": "warning", "text": text }),
-            Note::Differs(text) => json!({ "kind": "differs", "text": text }),
+        let note = |note: &Note| {
+            let (kind, text) = match note {
+                Note::Warning(text) => ("warning", text),
+                Note::Differs(text) => ("differs", text),
+            };
+            Json::object([("kind", kind.into()), ("text", text.as_str().into())])
         };
-        object.insert("notes".into(), statement.notes.iter().map(note).collect());
-        writeln!(out, "{}", Value::Object(object))?;
+        fields.push(("notes", Json::Array(statement.notes.iter().map(note).collect())));
+        write_json(out, &Json::object(fields))?;
     }
     Ok(())
 }
 
-fn fill(object: &mut Map<String, Value>, verdict: &str, error: &Error, text: &str) {
-    object.insert("verdict".into(), json!(verdict));
-    object.insert("message".into(), json!(error.message()));
+fn fill(fields: &mut Fields, verdict: &str, error: &Error, text: &str) {
+    fields.push(("verdict", verdict.into()));
+    fields.push(("message", error.message().into()));
     if let Some(detail) = error.detail_text() {
-        object.insert("detail".into(), json!(detail));
+        fields.push(("detail", detail.into()));
     }
     if let Some(hint) = error.hint_text() {
-        object.insert("hint".into(), json!(hint));
+        fields.push(("hint", hint.into()));
     }
     if let Some(span) = error.span() {
-        let (line, column) = location(text, span.start);
-        object.insert("at".into(), json!({ "line": line, "column": column }));
+        fields.push(("at", Json::object(place(text, span.start))));
     }
+}
+
+/// Line and column of a byte of a text.
+fn place(text: &str, at: usize) -> [(&'static str, Json); 2] {
+    let (line, column) = location(text, at);
+    [("line", (line as u64).into()), ("column", (column as u64).into())]
 }

@@ -3,10 +3,12 @@
 use std::io::{self, Write};
 
 use super::{Counts, one_line};
+use crate::cli::bottom::stdout_columns;
+use crate::cli::print::visible;
 use crate::cli::style::Paint;
 use crate::error::Error;
 use crate::session::{Checked, Note, SourceText, Verdict};
-use crate::sql::diagnostic::{location, render};
+use crate::sql::diagnostic::{location, render_within};
 
 /// Cells of a statement that are shown.
 const STATEMENT: usize = 60;
@@ -21,7 +23,7 @@ pub(super) fn write(
 ) -> io::Result<()> {
     let place = |statement: &Checked| {
         let source = &statement.source;
-        format!("{}:{}", source.name, location(&source.text, statement.span.start).0)
+        format!("{}:{}", visible(&source.name), location(&source.text, statement.span.start).0)
     };
     let widest = checked.iter().map(|statement| place(statement).len()).max().unwrap_or(0);
     for statement in checked {
@@ -39,20 +41,22 @@ pub(super) fn write(
             Verdict::Error(error) | Verdict::Unsupported(error) => {
                 indented(out, &shown(error, &statement.source, paint))?
             }
-            Verdict::NotChecked(names) => writeln!(out, "    depends on {}", names.join(", "))?,
+            Verdict::NotChecked(names) => writeln!(out, "    depends on {}", visible(&names.join(", ")))?,
         }
         for note in &statement.notes {
             match note {
-                Note::Warning(text) => writeln!(out, "    {} {text}", paint.warning("warning:"))?,
-                Note::Differs(text) => writeln!(out, "    {} {text}", paint.strong("differs:"))?,
+                Note::Warning(text) => writeln!(out, "    {} {}", paint.warning("warning:"), visible(text))?,
+                Note::Differs(text) => writeln!(out, "    {} {}", paint.strong("differs:"), visible(text))?,
             }
         }
     }
-    writeln!(out, "{}", paint.strong(&format!("{name}: {counts}")))
+    writeln!(out, "{}", paint.strong(&format!("{}: {counts}", visible(name))))
 }
 
 fn shown(error: &Error, source: &SourceText, paint: Paint) -> String {
-    render(error, &source.text, &source.name, paint.has_colours())
+    // What follows is set in by four columns.
+    let columns = stdout_columns().map(|columns| columns.saturating_sub(4));
+    render_within(error, &source.text, &source.name, paint.has_colours(), columns)
 }
 
 fn indented(out: &mut impl Write, text: &str) -> io::Result<()> {

@@ -20,8 +20,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::args::{DemoArgs, OutputFormat};
+use super::args::DemoArgs;
 use super::notices::Desk;
+use super::print::Display;
 use super::signals::Interrupts;
 use super::style::Paint;
 use super::{SHUTDOWN_PATIENCE, complain, repl};
@@ -215,9 +216,9 @@ fn shell(
     });
     let publisher = Publisher::start(PublisherConfig::new(device, "demo-car-live").rate(2.0), cars)?;
     let code = if std::io::stdin().is_terminal() {
-        repl::run(&mut session, OutputFormat::Table, interrupts, &said.desk).map(|()| 0)
+        repl::run(&mut session, Display::default(), interrupts, &said.desk).map(|()| 0)
     } else {
-        repl::from_pipe(&mut session, OutputFormat::Table, interrupts)
+        repl::from_pipe(&mut session, Display::default(), interrupts)
     };
     publisher.stop();
     let published = publisher.join();

@@ -1,7 +1,7 @@
 //! Rows of a push query as one line a key: its last value, the course of its last values, and for a score a bar against
 //! its threshold.
 //!
-//! What is shown can be named (`\chart value=temp key=id threshold=3`). What is not is chosen: the key column, else a text
+//! What is shown can be named (`\chart value=temp key=id threshold=3 window=40`). What is not is chosen: the key column, else a text
 //! or a whole number; the last number with a fraction, else the last number; the threshold of `WHERE value > 3`.
 
 use std::collections::VecDeque;
@@ -45,16 +45,19 @@ pub struct ChartOptions {
     pub key: Option<String>,
     /// The threshold of the bar.
     pub threshold: Option<f64>,
+    /// How many of the last values the sparkline shows at most; as many as there is room for when not said.
+    pub window: Option<usize>,
 }
 
 impl ChartOptions {
-    /// Reads `value=COLUMN key=COLUMN threshold=NUMBER`, all of them optional.
+    /// Reads `value=COLUMN key=COLUMN threshold=NUMBER window=COUNT`, all of them optional, with blanks or commas between
+    /// them.
     ///
     /// # Errors
-    /// Another word, or a threshold that is no number.
+    /// Another word, a threshold that is no number, or a window that no terminal could show.
     pub fn parse(text: &str) -> Result<ChartOptions> {
         let mut options = ChartOptions::default();
-        for word in text.split_whitespace() {
+        for word in text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()) {
             match word.split_once('=') {
                 Some(("value", name)) if !name.is_empty() => options.value = Some(name.to_string()),
                 Some(("key", name)) if !name.is_empty() => options.key = Some(name.to_string()),
@@ -63,9 +66,15 @@ impl ChartOptions {
                     let wrong = || Error::usage(format!("threshold needs a number, found `{number}`"));
                     options.threshold = Some(finite.ok_or_else(wrong)?);
                 }
+                Some(("window", count)) => {
+                    let fits = count.parse().ok().filter(|count| (2..=VALUES_MAX).contains(count));
+                    let wrong =
+                        || Error::usage(format!("window needs a number from 2 to {VALUES_MAX}, found `{count}`"));
+                    options.window = Some(fits.ok_or_else(wrong)?);
+                }
                 _ => {
                     return Err(Error::usage(format!("`{word}` is no option of a chart")).hint(
-                        "Write \\chart value=COLUMN key=COLUMN threshold=NUMBER, or leave out what may be chosen.",
+                        "Write value=COLUMN key=COLUMN threshold=NUMBER window=COUNT, or leave out what may be chosen.",
                     ));
                 }
             }
@@ -83,6 +92,8 @@ pub struct Chart {
     /// `None` puts all rows in one line; the outer `None` is not chosen yet.
     key: Option<Option<usize>>,
     threshold: Option<f64>,
+    /// The most values a sparkline shows.
+    window: usize,
     /// The query, for its threshold.
     query: Option<Box<Query>>,
     series: Vec<Series>,
@@ -144,6 +155,7 @@ impl Chart {
             value,
             key,
             threshold: options.threshold,
+            window: options.window.unwrap_or(VALUES_MAX),
             query,
             series: Vec::new(),
             by_key: HashMap::new(),
@@ -255,7 +267,7 @@ impl Chart {
         let fixed = key_cells + 2 + last_cells + 2;
         let with_bar = self.threshold.filter(|_| columns >= fixed + 8 + 2 + BAR + 2 + ABOVE.len());
         let bar_cells = if with_bar.is_some() { 2 + BAR + 2 + ABOVE.len() } else { 0 };
-        let spark_cells = columns.saturating_sub(fixed + bar_cells).min(VALUES_MAX);
+        let spark_cells = columns.saturating_sub(fixed + bar_cells).min(self.window);
 
         let mut lines = Vec::with_capacity(shown_keys + 2);
         let mut header = format!("{} {} ", left(&name, key_cells), right(&title, last_cells + 1));

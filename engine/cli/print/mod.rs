@@ -29,12 +29,13 @@ pub use cell::text_of;
 pub use chart::ChartOptions;
 pub use mode::{Display, OutputMode};
 pub use spark::bar;
-pub use text::{cut, visible, width};
+pub use text::{cut, folded, visible, visible_lines, width};
 
 use super::bottom::stdout_columns;
 use super::style::Paint;
 use crate::error::Result;
 use crate::session::{Listing, RowColumn, RowStream};
+use crate::types::text::json::Json;
 use chart::Chart;
 use table::Table;
 use text::fold;
@@ -73,9 +74,10 @@ impl<W: Write> RowPrinter<W> {
     /// A chart of columns that the rows do not have, or that are no numbers.
     pub fn new(out: W, display: &Display, paint: Paint, streams: &[RowStream]) -> Result<Self> {
         let single = streams.len() == 1;
-        let widest = streams.iter().map(|stream| width(&stream.label)).max().unwrap_or(0);
+        let widest = streams.iter().map(|stream| width(&visible(&stream.label))).max().unwrap_or(0);
         let kept = streams.iter().map(|stream| {
-            let label = if single { String::new() } else { format!("{:<widest$}", stream.label) };
+            let label = if single { String::new() } else { visible(&stream.label).into_owned() };
+            let label = if single { label } else { format!("{label}{}", " ".repeat(widest - width(&label))) };
             let columns = stream.columns.clone();
             let shape = match display.mode {
                 // Lines of a PRINT have no columns.
@@ -132,11 +134,9 @@ impl<W: Write> RowPrinter<W> {
         let on_terminal = stdout_columns();
         for line in lines {
             if self.mode == OutputMode::Json {
-                let object = match label {
-                    "" => serde_json::json!({ "line": line }),
-                    label => serde_json::json!({ "query": label, "line": line }),
-                };
-                writeln!(self.out, "{}", json::escaped(&object))?;
+                let query = (!label.is_empty()).then_some(("query", label.into()));
+                let object = Json::object(query.into_iter().chain([("line", line.as_str().into())]));
+                write_json(&mut self.out, &object)?;
                 continue;
             }
             let lead = if label.is_empty() { String::new() } else { format!("{} ", self.streams[stream].label) };
@@ -226,6 +226,14 @@ pub fn listing(out: &mut impl Write, listing: &Listing, mode: OutputMode, paint:
         OutputMode::Csv => csv::listing(out, listing, columns.is_some())?,
     }
     out.flush()
+}
+
+/// Writes a document in one line, in which nothing can speak to a terminal.
+pub fn write_json(out: &mut impl Write, document: &Json) -> io::Result<()> {
+    let mut line = String::new();
+    json::document(document, &mut line);
+    line.push('\n');
+    out.write_all(line.as_bytes())
 }
 
 fn write_line(out: &mut impl Write, line: &str, columns: Option<usize>) -> io::Result<()> {

@@ -59,10 +59,10 @@ pub struct Display {
 }
 
 impl Display {
-    /// What `\chart value=COLUMN key=COLUMN threshold=NUMBER` asks for; the argument may be empty.
+    /// What `\chart value=COLUMN key=COLUMN threshold=NUMBER window=COUNT` asks for; the argument may be empty.
     ///
     /// # Errors
-    /// An option that is none, or a threshold that is no number.
+    /// An option that is none, or a number that is none.
     pub fn chart(argument: &str) -> crate::error::Result<Display> {
         Ok(Display { mode: OutputMode::Chart, chart: ChartOptions::parse(argument)? })
     }
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn the_argument_of_a_chart_is_read() {
         let display = Display::chart(" value=temp  threshold=3 ").unwrap();
-        let chart = ChartOptions { value: Some("temp".to_string()), key: None, threshold: Some(3.0) };
+        let chart = ChartOptions { value: Some("temp".to_string()), key: None, threshold: Some(3.0), window: None };
         assert_eq!(display, Display { mode: OutputMode::Chart, chart });
         assert!(Display::chart("").is_ok() && Display::chart("temp").is_err());
     }

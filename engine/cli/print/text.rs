@@ -1,38 +1,12 @@
-//! Text in cells of a terminal: how wide it is, where it is cut or folded, and what must not reach a terminal as it is.
-
-use std::borrow::Cow;
+//! Text in cells of a terminal: how wide it is, and where it is cut or folded.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+pub use crate::types::text::visible::{is_hidden, visible, visible_lines};
 
 /// How many cells of a terminal a text takes. The text has no control characters; see [`visible`].
 pub fn width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
-}
-
-/// A text with the characters that would break a line, speak to a terminal or turn its direction made visible.
-///
-/// Line feed, carriage return and tab become `\n`, `\r` and `\t`, others `\u{1b}`.
-pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_hidden) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        match c {
-            '\n' => shown.push_str("\\n"),
-            '\r' => shown.push_str("\\r"),
-            '\t' => shown.push_str("\\t"),
-            c if is_hidden(c) => shown.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
-            c => shown.push(c),
-        }
-    }
-    Cow::Owned(shown)
-}
-
-/// Control characters, line and paragraph separators, marks and overrides of direction, the byte order mark.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The first part of `text` that is at most `limit` cells wide, and the rest. Takes at least one character.
@@ -72,6 +46,36 @@ pub fn fold(text: &str, limit: usize) -> Vec<&str> {
         };
         pieces.push(&rest[..end]);
         rest = &rest[end..];
+    }
+}
+
+/// A text as lines of at most `columns` cells without control characters. What goes on in the next line is set in by a
+/// little more than its line is, or below what stands behind its first colon: `Name        : text`.
+pub fn paragraphs(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for line in visible_lines(text).lines() {
+        let line = line.trim_end();
+        if width(line) <= columns {
+            lines.push(line.to_string());
+            continue;
+        }
+        let blanks = line.len() - line.trim_start_matches(' ').len();
+        let behind_colon = line.find(": ").filter(|at| line[..*at].ends_with("  ")).map(|at| width(&line[..at + 2]));
+        let indent = behind_colon.unwrap_or(blanks + 2).min(columns / 2);
+        // The first piece has all the room, so that the others are folded by themselves.
+        let first = fold(line, columns)[0];
+        lines.push(first.trim_end().to_string());
+        let rest = fold(line[first.len()..].trim_start(), columns.saturating_sub(indent));
+        lines.extend(rest.iter().map(|piece| format!("{:indent$}{}", "", piece.trim_end())));
+    }
+    lines
+}
+
+/// A text of which nothing speaks to a terminal, as [`paragraphs`] of one that has so many columns.
+pub fn folded(text: &str, columns: Option<usize>) -> String {
+    match columns {
+        Some(columns) => paragraphs(text, columns).join("\n"),
+        None => visible_lines(text).into_owned(),
     }
 }
 
@@ -131,13 +135,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_cannot_break_a_line_or_speak_to_a_terminal() {
-        assert_eq!(visible("a\nb\t\r\u{1b}[0m"), "a\\nb\\t\\r\\u{1b}[0m");
-        assert_eq!(visible("\u{9b}2J\u{202e}x\u{7f}"), "\\u{9b}2J\\u{202e}x\\u{7f}");
-        assert!(matches!(visible("Zürich 温度 👩‍🚀"), Cow::Borrowed(_)));
-    }
-
-    #[test]
     fn text_folds_behind_blanks_where_it_can_and_anywhere_where_it_must() {
         assert_eq!(fold("", 4), [""]);
         assert_eq!(fold("abc", 4), ["abc"]);
@@ -145,6 +142,15 @@ mod tests {
         assert_eq!(fold("one two three", 10), ["one two ", "three"]);
         assert_eq!(fold("温度計測", 5), ["温度", "計測"]);
         assert_eq!(fold("温", 1), ["温"]);
+    }
+
+    #[test]
+    fn lines_of_a_text_fold_below_themselves_and_keep_what_is_short() {
+        assert_eq!(paragraphs("short\n  indented", 20), ["short", "  indented"]);
+        assert_eq!(paragraphs("  one two three four", 14), ["  one two", "    three four"]);
+        let columns = "Name   : one two three\nEscape : \x1b[2J";
+        assert_eq!(paragraphs(columns, 18), ["Name   : one two", "         three", "Escape : \\u{1b}[2J"]);
+        assert_eq!(paragraphs("", 10), [""; 0]);
     }
 
     #[test]
@@ -163,6 +169,12 @@ mod tests {
             let pieces = fold(&text, limit);
             prop_assert_eq!(pieces.concat(), text.as_str());
             prop_assert!(pieces.iter().all(|piece| width(piece) <= limit || piece.chars().count() == 1));
+        }
+
+        #[test]
+        fn lines_of_a_text_are_never_too_wide(text in "\\PC{0,60}", limit in 8usize..30) {
+            let lines = paragraphs(&text, limit);
+            prop_assert!(lines.iter().all(|line| width(line) <= limit), "{:?}", lines);
         }
 
         #[test]

@@ -94,7 +94,7 @@ impl Shell<'_> {
             let lines = entry.replace('\n', &format!("\n{:width$}  ", ""));
             text += &format!("{:>width$}  {lines}\n", n + 1);
         }
-        self.console.print(&text)
+        self.console.print_unfolded(&text)
     }
 
     fn output(&mut self, argument: &str) -> Result<()> {

@@ -128,9 +128,9 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         names: &["\\chart"],
-        argument: "[value=COLUMN] [key=COLUMN] [threshold=NUMBER]",
-        takes: Takes::Words(&["value=", "key=", "threshold=", "off"]),
-        about: "rows as a line a key, redrawn in place: last value, its course, a bar against the threshold; off goes back",
+        argument: "[NAME=VALUE ...|off]",
+        takes: Takes::Words(&["value=", "key=", "threshold=", "window=", "off"]),
+        about: "rows as a line a key, redrawn in place: last value, its course, a bar; what it does not choose well is said as value=COLUMN key=COLUMN threshold=NUMBER window=COUNT",
         act: Act::Chart,
     },
     Command {

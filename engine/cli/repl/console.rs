@@ -4,6 +4,8 @@
 use std::fs::File;
 use std::io::{self, Write};
 
+use crate::cli::bottom::{stderr_columns, stdout_columns};
+use crate::cli::print;
 use crate::cli::style::Paint;
 use crate::error::{Error, Result};
 use crate::sql::diagnostic;
@@ -20,9 +22,25 @@ impl Console {
         Out { spool: self.spool.as_mut() }
     }
 
-    /// Lines on standard output. A reader that went away is no error.
+    /// Lines on standard output; on a terminal folded to its width, and nothing in them speaks to it. A reader that went away
+    /// is no error.
     pub fn print(&mut self, text: &str) -> Result<()> {
-        match writeln!(self.out(), "{}", text.trim_end()) {
+        match stdout_columns() {
+            None => self.write(text.trim_end()),
+            columns => self.write(&print::folded(text.trim_end(), columns)),
+        }
+    }
+
+    /// Lines on standard output as they are, such as statements, which may be taken up again.
+    pub fn print_unfolded(&mut self, text: &str) -> Result<()> {
+        match stdout_columns() {
+            Some(_) => self.write(&print::visible_lines(text.trim_end())),
+            None => self.write(text.trim_end()),
+        }
+    }
+
+    fn write(&mut self, text: &str) -> Result<()> {
+        match writeln!(self.out(), "{text}") {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(Error::external("the output cannot be written").detail(error.to_string()))
             }
@@ -32,6 +50,10 @@ impl Console {
 
     /// A line on standard error about what was done.
     pub fn say(&mut self, text: &str) {
+        self.tell(&print::folded(text, stderr_columns()));
+    }
+
+    fn tell(&mut self, text: &str) {
         // Nobody reading standard error is no reason to stop.
         let _ = writeln!(io::stderr(), "{text}");
         self.copy(text);
@@ -39,13 +61,14 @@ impl Console {
 
     /// A line on standard error that is not part of the results.
     pub fn whisper(&mut self, text: &str) {
-        let _ = writeln!(io::stderr(), "{}", Paint::stderr().faint(text));
+        let _ = writeln!(io::stderr(), "{}", Paint::stderr().faint(&print::folded(text, stderr_columns())));
     }
 
     /// An error over its text.
     pub fn complain(&mut self, error: &Error, text: &str, name: &str) {
-        let shown = diagnostic::render(error, text, name, Paint::stderr().has_colours());
-        self.say(&shown);
+        let shown = diagnostic::render_within(error, text, name, Paint::stderr().has_colours(), stderr_columns());
+        // Its colours are ours.
+        self.tell(&shown);
     }
 
     /// A statement as it was typed, for the spool alone.

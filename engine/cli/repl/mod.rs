@@ -32,8 +32,9 @@ use std::io::{IsTerminal, Write};
 
 use reedline::{EditCommand, ExternalPrinter, Signal};
 
-use super::args::{OutputFormat, ReplArgs};
+use super::args::ReplArgs;
 use super::notices::Desk;
+use super::print::Display;
 use super::signals::Interrupts;
 use super::style::Paint;
 use super::{SHUTDOWN_PATIENCE, setup};
@@ -58,24 +59,23 @@ pub fn command(args: &ReplArgs) -> Result<u8> {
     if restored > 0 {
         eprintln!("{}", paint.faint(&format!("{restored} statements of earlier sessions are back")));
     }
-    let given = &args.given.0;
+    let (given, display) = (&args.given.0, args.output.display());
     let code = if !given.is_empty() {
-        batch::given(&mut Shell::new(&mut session, args.output, &interrupts), given)?
+        batch::given(&mut Shell::new(&mut session, display, &interrupts), given)?
     } else if std::io::stdin().is_terminal() {
         eprintln!("{}", paint.faint("statements end with `;`, `help` lists what can be typed, Tab completes"));
-        run(&mut session, args.output, &interrupts, &desk)?;
+        run(&mut session, display, &interrupts, &desk)?;
         0
     } else {
-        from_pipe(&mut session, args.output, &interrupts)?
+        from_pipe(&mut session, display, &interrupts)?
     };
     leave(&engine)?;
     Ok(code)
 }
 
-/// Says which persistent queries stop with the shell, and stops them with a commit.
+/// Says which persistent queries and connectors stop with the shell, and stops them with a commit.
 pub fn leave(engine: &Engine) -> Result<()> {
-    let running = engine.running_queries();
-    if !running.is_empty() {
+    if let Some(running) = setup::what_runs(engine) {
         let keeps = match engine.storage() {
             Storage::Cluster(address) => {
                 format!("`alcedo run FILE -b {address}` with their statements keeps them running")
@@ -84,18 +84,18 @@ pub fn leave(engine: &Engine) -> Result<()> {
             Storage::Memory(_) => "`alcedo run FILE` with their statements keeps them running".to_string(),
         };
         // The terminal may be gone.
-        let _ = writeln!(std::io::stderr(), "stopping {}; {keeps}", running.join(", "));
+        let _ = writeln!(std::io::stderr(), "stopping {running}; {keeps}");
     }
     engine.shutdown(SHUTDOWN_PATIENCE)
 }
 
 /// Statements from a pipe: no prompt, and the first error ends it.
-pub fn from_pipe(session: &mut Session, format: OutputFormat, interrupts: &Interrupts) -> Result<u8> {
-    batch::pipe(&mut Shell::new(session, format, interrupts))
+pub fn from_pipe(session: &mut Session, display: Display, interrupts: &Interrupts) -> Result<u8> {
+    batch::pipe(&mut Shell::new(session, display, interrupts))
 }
 
 /// Reads statements from the terminal until the user leaves; what `desk` is told meanwhile stands above the line.
-pub fn run(session: &mut Session, format: OutputFormat, interrupts: &Interrupts, desk: &Desk) -> Result<()> {
+pub fn run(session: &mut Session, display: Display, interrupts: &Interrupts, desk: &Desk) -> Result<()> {
     let names = SessionNames::new(session);
     let typed = Typed::default();
     let (history, warning) = ShellHistory::open();
@@ -109,7 +109,7 @@ pub fn run(session: &mut Session, format: OutputFormat, interrupts: &Interrupts,
         let _ = leave(&engine);
         std::process::exit(128 + signal);
     });
-    let mut shell = Shell::new(session, format, interrupts);
+    let mut shell = Shell::new(session, display, interrupts);
     shell.interactive = true;
     if let Some(warning) = warning {
         shell.console.say(&format!("warning: {warning}"));

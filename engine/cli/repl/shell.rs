@@ -53,13 +53,13 @@ pub struct Shell<'a> {
 
 impl<'a> Shell<'a> {
     /// A shell in which nobody types.
-    pub fn new(session: &'a mut Session, format: OutputFormat, interrupts: &'a Interrupts) -> Shell<'a> {
+    pub fn new(session: &'a mut Session, display: Display, interrupts: &'a Interrupts) -> Shell<'a> {
         Shell {
             session,
             interrupts,
             console: Console::default(),
-            format,
-            chart: ChartOptions::default(),
+            format: display.mode,
+            chart: display.chart,
             timing: false,
             interactive: false,
             last: None,

@@ -3,6 +3,9 @@
 //! Dependencies stand in the source as Arroyo's users write them, in one block comment that begins with
 //! `[dependencies]`. The kit for vectorized functions is inside this binary and written beside the package, so an
 //! installed engine builds them without a network; the lock file is the one the kit is tested with.
+//!
+//! The kit's manifests have other names in `sdk/` than where it is written: cargo leaves a folder with a manifest out of the
+//! package around it, and an engine from a registry would not compile without the kit.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,18 +14,18 @@ use crate::error::{Error, Result};
 use crate::functions::plugin::{ADDITION, Abi, sha256};
 
 /// The lock file that the examples and the kit are tested with.
-pub const LOCK: &str = include_str!("../../../udfs/Cargo.lock");
+pub const LOCK: &str = include_str!("../sdk/functions.lock");
 
 /// The kit, file by file.
 const KIT: &[(&str, &str)] = &[
-    ("Cargo.toml", include_str!("../../../udfs/sdk/Cargo.toml")),
-    ("src/lib.rs", include_str!("../../../udfs/sdk/src/lib.rs")),
-    ("src/abi.rs", include_str!("../../../udfs/sdk/src/abi.rs")),
-    ("src/array.rs", include_str!("../../../udfs/sdk/src/array.rs")),
-    ("src/error.rs", include_str!("../../../udfs/sdk/src/error.rs")),
-    ("src/glue.rs", include_str!("../../../udfs/sdk/src/glue.rs")),
-    ("macros/Cargo.toml", include_str!("../../../udfs/sdk/macros/Cargo.toml")),
-    ("macros/src/lib.rs", include_str!("../../../udfs/sdk/macros/src/lib.rs")),
+    ("Cargo.toml", include_str!("../sdk/alcedo-udf.toml")),
+    ("src/lib.rs", include_str!("../sdk/src/lib.rs")),
+    ("src/abi.rs", include_str!("../sdk/src/abi.rs")),
+    ("src/array.rs", include_str!("../sdk/src/array.rs")),
+    ("src/error.rs", include_str!("../sdk/src/error.rs")),
+    ("src/glue.rs", include_str!("../sdk/src/glue.rs")),
+    ("macros/Cargo.toml", include_str!("../sdk/macros/alcedo-udf-macros.toml")),
+    ("macros/src/lib.rs", include_str!("../sdk/macros/src/lib.rs")),
 ];
 
 /// The version of Arroyo's crate that the host was written for.
@@ -188,18 +191,40 @@ mod tests {
                 if path.is_dir() { list(&path, into) } else { into.push(path) }
             }
         }
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("udfs/sdk");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("engine/functions/sdk");
         let mut files = Vec::new();
         list(&root, &mut files);
         let mut there: Vec<String> =
             files.iter().map(|path| path.strip_prefix(&root).expect("below").display().to_string()).collect();
-        there.retain(|path| path != "README.md" && !path.starts_with("tests/") && path != "Cargo.lock");
+        there.retain(|path| path != "functions.lock");
+        for path in &mut there {
+            *path = path.replace("alcedo-udf.toml", "Cargo.toml").replace("alcedo-udf-macros.toml", "Cargo.toml");
+        }
         let mut known: Vec<&str> = KIT.iter().map(|(path, _)| *path).collect();
         there.sort();
         known.sort_unstable();
         assert_eq!(there, known);
         // Written elsewhere, it has no workspace to inherit from.
         assert!(KIT.iter().all(|(_, text)| !text.contains(".workspace = true") && !text.contains("{ workspace =")));
+    }
+
+    #[test]
+    fn the_kit_is_what_the_examples_are_built_with() {
+        let udfs = Path::new(env!("CARGO_MANIFEST_DIR")).join("udfs");
+        let read = |path: &str| fs::read_to_string(udfs.join(path)).expect("a file of the repository");
+        assert!(read("Cargo.lock") == LOCK, "copy udfs/Cargo.lock to engine/functions/sdk/functions.lock");
+        let value = |manifest: &str, key: &str| {
+            let line = manifest.lines().find(|line| line.starts_with(&format!("{key} = ")));
+            line.unwrap_or_else(|| panic!("{key} is not said")).to_string()
+        };
+        let workspace = read("Cargo.toml");
+        for (ours, theirs) in [("Cargo.toml", "sdk/Cargo.toml"), ("macros/Cargo.toml", "sdk/macros/Cargo.toml")] {
+            let kit = KIT.iter().find(|(path, _)| *path == ours).expect("a manifest").1;
+            assert_eq!(value(kit, "name"), value(&read(theirs), "name"));
+            for key in ["version", "edition", "rust-version", "license"] {
+                assert_eq!(value(kit, key), value(&workspace, key), "{ours}");
+            }
+        }
     }
 
     #[test]

@@ -41,6 +41,7 @@ impl ScalarFunction for Anomaly {
             ParamType::array(SqlType::Double),
             "210 numbers; NULL among them counts as NaN, and NaN makes the score NaN.",
         ))
+        .example("ROUND(CAST(ANOMALY(LPAD('0', 419, '0#')) AS DOUBLE), 6)", "26.976309")
     }
 
     fn prepare(&self) -> Result<()> {

@@ -30,7 +30,9 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
     let join_form =
         |what: &'static str| Variation::new(SqlType::String, what).param("array", ParamType::array(T), "The array.");
     let join = Declaration::scalar(Category::Array, "ARRAY_JOIN", "The elements of an array as one text.")
-        .form(join_form("The texts of the elements with commas between them; NULL for NULL."))
+        .form(join_form(
+            "The texts of the elements, which are texts, numbers or booleans, with commas between them; NULL for NULL.",
+        ))
         .form(join_form("The texts of the elements with a delimiter between them; NULL for NULL.").param(
             "delimiter",
             SqlType::String,
@@ -41,7 +43,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
         .form(
             Variation::new(
                 ParamType::array(T),
-                "The elements between two positions; NULL when there are no such ones.",
+                "The elements between two positions; NULL when one is outside of the array.",
             )
             .param("in", ParamType::array(T), "The array.")
             .param("from", SqlType::Integer, "The first position, from 1; the start when it is NULL.")
@@ -79,8 +81,11 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 }
                 let length = i64::from(list.value_length(row));
                 let (from, to) = (bound(1, row).map_or(0, |from| from - 1), bound(2, row).unwrap_or(length));
-                if from < 0 || to > length || from > to {
+                if from < 0 || to > length {
                     return Ok(None);
+                }
+                if from > to {
+                    return fail("the last position is before the first");
                 }
                 let start = span(list, row).start as i64;
                 picks.extend((start + from..start + to).map(|at| at as u32));
@@ -104,7 +109,8 @@ fn array_join(call: &Call) -> DfResult<ArrayRef> {
         if list.is_null(row) {
             return Ok(None);
         }
-        if matches!(element, SqlType::Array(_) | SqlType::Map(..) | SqlType::Struct(_) | SqlType::Bytes) {
+        let joins = matches!(element, SqlType::Boolean | SqlType::String) || element.is_numeric();
+        if !joins && span(list, row).any(|at| values.is_valid(at)) {
             return fail("the elements are no texts, numbers or booleans");
         }
         let delimiter = match delimiters {
@@ -186,7 +192,11 @@ mod tests {
             ("ARRAY_JOIN(ARRAY['a', '', 'b'], CAST(NULL AS STRING))", "ab"),
             ("ARRAY_JOIN(ARRAY[TRUE, NULL], '|')", "true|null"),
         ]);
-        sql_fails(&[("ARRAY_JOIN(ARRAY[ARRAY[1]])", "no texts")]);
+        sql(&[("ARRAY_JOIN(ARRAY[CAST(NULL AS DATE), NULL])", "null,null")]);
+        sql_fails(&[
+            ("ARRAY_JOIN(ARRAY[ARRAY[1]])", "no texts"),
+            ("ARRAY_JOIN(ARRAY[CAST('2020-01-01' AS DATE)])", "no texts"),
+        ]);
     }
 
     #[test]
@@ -198,7 +208,9 @@ mod tests {
             ("SLICE(ARRAY[1, 2, 3], 0, 2)", "null"),
             ("SLICE(ARRAY[1, 2, 3], 1, 4)", "null"),
             ("SLICE(CAST(NULL AS ARRAY<INT>), 1, 2)", "null"),
+            ("SLICE(ARRAY[1, 2, 3], 3, 2)", "[]"),
         ]);
+        sql_fails(&[("SLICE(ARRAY[1, 2, 3], 3, 1)", "before the first")]);
     }
 
     #[test]

@@ -19,11 +19,13 @@ pub fn function() -> Arc<dyn ScalarFunction> {
             SqlType::Integer,
             "The code point.",
         ))
-        .form(Variation::new(SqlType::String, "The character of one or two UTF-16 units written as '\\uXXXX'.").param(
-            "utf16Code",
-            SqlType::String,
-            "The units, four hexadecimal digits each.",
-        ))
+        .form(
+            Variation::new(
+                SqlType::String,
+                "The text of UTF-16 units written as '\\uXXXX'; NULL for a text that does not begin so.",
+            )
+            .param("utf16Code", SqlType::String, "The units, four hexadecimal digits each."),
+        )
         .example("CHR(75)", "K")
         .example("CHR('\\u004b')", "K");
     Plain::function(declaration, |call| match call.args[0].data_type() {
@@ -40,30 +42,70 @@ pub fn function() -> Arc<dyn ScalarFunction> {
                 if call.null_at(row) {
                     return Ok(None);
                 }
-                Ok(units(codes.value(row)).and_then(|units| String::from_utf16(&units).ok()).map(|c| out.push_str(&c)))
+                let code = codes.value(row);
+                if code.len() < 6 || !code.starts_with("\\u") {
+                    return Ok(None);
+                }
+                let units = unescaped(code).ok_or("an escape is not \\u and four hexadecimal digits")?;
+                Ok(String::from_utf16(&units).ok().map(|text| out.push_str(&text)))
             })
         }
     })
 }
 
-/// One or two units, each as `\u` and four hexadecimal digits.
-fn units(text: &str) -> Option<Vec<u16>> {
+/// The UTF-16 units of a text with Java's escapes; `None` for one that is cut short.
+fn unescaped(text: &str) -> Option<Vec<u16>> {
     let mut units = Vec::new();
     let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.strip_prefix("\\u").or_else(|| rest.strip_prefix("\\U"))?.get(..4)?;
-        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return None;
+    while let Some(c) = rest.chars().next() {
+        rest = &rest[c.len_utf8()..];
+        if c != '\\' {
+            units.extend_from_slice(c.encode_utf16(&mut [0; 2]));
+            continue;
         }
-        units.push(u16::from_str_radix(digits, 16).ok()?);
-        rest = &rest[6..];
+        let Some(escape) = rest.chars().next() else { break };
+        let behind = &rest[escape.len_utf8()..];
+        let octal = rest.bytes().take_while(|b| (b'0'..=b'7').contains(b)).count();
+        // The highest one is \377.
+        let octal = octal.min(if rest.starts_with(['0', '1', '2', '3']) { 3 } else { 2 });
+        match escape {
+            'u' => {
+                let digits = behind.trim_start_matches('u');
+                let digits = digits.strip_prefix('+').unwrap_or(digits);
+                let four = digits.get(..4).filter(|four| four.bytes().all(|b| b.is_ascii_hexdigit()))?;
+                units.push(u16::from_str_radix(four, 16).ok()?);
+                rest = &digits[4..];
+            }
+            _ if octal > 0 => {
+                units.push(u16::from_str_radix(&rest[..octal], 8).ok()?);
+                rest = &rest[octal..];
+            }
+            _ => {
+                let control = match escape {
+                    'b' => Some(8),
+                    't' => Some(9),
+                    'n' => Some(10),
+                    'f' => Some(12),
+                    'r' => Some(13),
+                    '"' => Some(34),
+                    '\'' => Some(39),
+                    '\\' => Some(92),
+                    _ => None,
+                };
+                // A backslash before anything else stands for nothing.
+                if let Some(control) = control {
+                    units.push(control);
+                    rest = behind;
+                }
+            }
+        }
     }
-    (1..=2).contains(&units.len()).then_some(units)
+    Some(units)
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::functions::scalar::testing::sql;
+    use crate::functions::scalar::testing::{sql, sql_fails};
 
     #[test]
     fn characters_have_numbers() {
@@ -76,7 +118,10 @@ mod tests {
             ("CHR('\\ud83d\\ude00')", "😀"),
             ("CHR('\\ud83d')", "null"),
             ("CHR('75')", "null"),
+            ("CHR('\\U004b')", "null"),
+            ("CHR('\\u004bilo\\101\\n\\q')", "KiloA\nq"),
             ("CHR('')", "null"),
         ]);
+        sql_fails(&[("CHR('\\u004g')", "hexadecimal")]);
     }
 }

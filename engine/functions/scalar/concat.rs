@@ -19,9 +19,7 @@ impl ScalarFunction for Concat {
     fn declare(&self) -> Declaration {
         let form = |ty: SqlType, what: &'static str| {
             Variation::new(ty.clone(), "All of them one after another, without those that are NULL.")
-                .param("first", ty.clone(), what)
-                .param("second", ty.clone(), what)
-                .param("others", ty, what)
+                .param("input", ty, what)
                 .repeated()
         };
         Declaration::scalar(Category::String, "CONCAT", "Joins texts, or bytes, skipping NULLs.")
@@ -93,9 +91,12 @@ mod tests {
     }
 
     #[test]
-    fn one_text_is_nothing_to_join() {
+    fn any_number_of_texts_or_of_bytes_but_not_both() {
         let registry = FunctionRegistry::builtin();
-        assert!(registry.resolve("CONCAT", &[Some(SqlType::String)], Span::default()).is_err());
-        assert!(registry.resolve("CONCAT", &[Some(SqlType::Bytes), None], Span::default()).is_ok());
+        let types = |types: &[Option<SqlType>]| registry.resolve("CONCAT", types, Span::default());
+        assert!(types(&[Some(SqlType::String)]).is_ok());
+        assert!(types(&[Some(SqlType::Bytes), None]).is_ok());
+        assert!(types(&[Some(SqlType::String), Some(SqlType::Integer)]).is_err());
+        assert!(types(&[]).is_err(), "texts or bytes");
     }
 }

@@ -1,5 +1,6 @@
 //! `ENCODE`, `TO_BYTES` and `FROM_BYTES`: texts that stand for bytes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use datafusion::arrow::array::AsArray;
@@ -30,7 +31,7 @@ impl Encoding {
             .map(|(_, encoding)| encoding)
     }
 
-    fn named(name: &str) -> Result<Encoding, std::borrow::Cow<'static, str>> {
+    fn named(name: &str) -> Result<Encoding, Cow<'static, str>> {
         Encoding::parse(name).ok_or_else(|| format!("an encoding is {ENCODINGS}").into())
     }
 
@@ -45,15 +46,11 @@ impl Encoding {
                 }
             }
             Encoding::Hex => {
-                let digits = hex_digits(text);
-                // A digit is missing at the front, as in a number.
-                let mut digits = if digits.len() % 2 == 1 { format!("0{digits}") } else { digits.to_string() };
-                digits.make_ascii_lowercase();
-                for pair in digits.as_bytes().chunks(2) {
+                for pair in text.as_bytes().chunks(2) {
                     let byte = std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
-                    match byte.filter(|_| pair.iter().all(u8::is_ascii_hexdigit)) {
+                    match byte.filter(|_| pair.len() == 2 && pair.iter().all(u8::is_ascii_hexdigit)) {
                         Some(byte) => out.push(byte),
-                        None => return fail("the text is not hexadecimal"),
+                        None => return fail("the text is not hexadecimal, two digits a byte"),
                     }
                 }
             }
@@ -82,13 +79,27 @@ impl Encoding {
     }
 }
 
-/// The digits of a text that may say that it is hexadecimal: `0x1f`, `X'1f'`.
-fn hex_digits(text: &str) -> &str {
+/// The digits of a text that may say that it is hexadecimal, `0x1f` or `X'1f'`. Behind `0x` a zero may be missing.
+fn hex_digits(text: &str) -> Cow<'_, str> {
     if let Some(digits) = text.strip_prefix("0x") {
-        return digits;
+        return if digits.len() % 2 == 1 { format!("0{digits}").into() } else { digits.into() };
     }
     let quoted = text.strip_prefix("X'").or_else(|| text.strip_prefix("x'")).and_then(|rest| rest.strip_suffix('\''));
-    quoted.unwrap_or(text)
+    quoted.unwrap_or(text).into()
+}
+
+/// The letters of Base64 in a text, as the decoder behind `ENCODE` takes them: of either alphabet, and what is no letter
+/// is passed over. The text ends at a `=`.
+fn base64_letters(text: &str) -> String {
+    let letters = text.chars().take_while(|c| *c != '=').filter_map(|c| match c {
+        '-' => Some('+'),
+        '_' => Some('/'),
+        c => (c.is_ascii_alphanumeric() || c == '+' || c == '/').then_some(c),
+    });
+    let mut letters: String = letters.collect();
+    // A letter alone is less than a byte.
+    letters.truncate(letters.len() - usize::from(letters.len() % 4 == 1));
+    letters
 }
 
 /// All three functions.
@@ -97,7 +108,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
     const ENCODING: &str = "One of hex, utf8, ascii and base64.";
     let encode = Declaration::scalar(Category::String, "ENCODE", "Rewrites a text from one encoding to another.")
         .form(
-            Variation::new(S, "The same bytes in another encoding; NULL when any argument is.")
+            Variation::new(S, "The same bytes in another encoding, which must differ; NULL when any argument is.")
                 .param("str", S, "The text.")
                 .param("inputEncoding", S, ENCODING)
                 .param("outputEncoding", S, ENCODING),
@@ -126,8 +137,16 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                     return Ok(None);
                 }
                 let (from, to) = (Encoding::named(from.value(row))?, Encoding::named(to.value(row))?);
+                if from == to {
+                    return fail("both encodings are the same");
+                }
+                let input = inputs.value(row);
                 buffer.clear();
-                from.decode(inputs.value(row), &mut buffer)?;
+                match from {
+                    Encoding::Hex => from.decode(&hex_digits(input), &mut buffer)?,
+                    Encoding::Base64 => from.decode(&base64_letters(input), &mut buffer)?,
+                    _ => from.decode(input, &mut buffer)?,
+                };
                 to.encode(&buffer, false, out);
                 Ok(Some(()))
             })
@@ -164,7 +183,9 @@ mod tests {
             ("ENCODE('RXhhbXBsZSE=', 'base64', 'utf8')", "Example!"),
             ("ENCODE('0x4578616d', 'hex', 'ascii')", "Exam"),
             ("ENCODE('X''4578616d''', 'hex', 'ascii')", "Exam"),
-            ("ENCODE('f', 'hex', 'hex')", "0f"),
+            ("ENCODE('0xf', 'hex', 'base64')", "Dw=="),
+            ("ENCODE('RXhh-_ ~', 'BASE64', 'Hex')", "457861fb"),
+            ("ENCODE('', 'utf8', 'hex')", ""),
             ("ENCODE('Ελ', 'ascii', 'utf8')", "??"),
             ("ENCODE('Ελ', 'utf8', 'hex')", "ce95cebb"),
             ("ENCODE(CAST(NULL AS STRING), 'utf8', 'hex')", "null"),
@@ -172,7 +193,8 @@ mod tests {
         sql_fails(&[
             ("ENCODE('a', 'null', 'hex')", "an encoding is"),
             ("ENCODE('xyz', 'hex', 'utf8')", "not hexadecimal"),
-            ("ENCODE('!', 'base64', 'utf8')", "not Base64"),
+            ("ENCODE('f', 'hex', 'utf8')", "two digits"),
+            ("ENCODE('a', 'utf8', 'UTF8')", "the same"),
         ]);
     }
 
@@ -187,6 +209,8 @@ mod tests {
         ]);
         sql_fails(&[
             ("TO_BYTES('a', 'latin1')", "an encoding is"),
+            ("TO_BYTES('!', 'base64')", "not Base64"),
+            ("TO_BYTES('0xff', 'hex')", "not hexadecimal"),
             ("FROM_BYTES(TO_BYTES('a', 'utf8'), '')", "encoding"),
         ]);
     }

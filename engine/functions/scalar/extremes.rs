@@ -4,11 +4,12 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use datafusion::arrow::array::new_null_array;
-use datafusion::arrow::array::{Array, ArrayRef, make_comparator};
-use datafusion::arrow::compute::{SortOptions, cast, interleave};
-use datafusion::common::Result as DfResult;
+use datafusion::arrow::array::{Array, ArrayRef};
+use datafusion::arrow::compute::{cast, interleave};
+use datafusion::common::{DataFusionError, Result as DfResult};
 
 use super::plain::Plain;
+use super::values;
 use crate::functions::declaration::{Category, Declaration, ParamType, Returns, Variation};
 use crate::functions::kernel::{Call, ScalarFunction};
 use crate::types::SqlType;
@@ -71,7 +72,8 @@ fn better(left: &ArrayRef, right: &ArrayRef, wanted: Ordering) -> DfResult<Array
     if left.is_empty() {
         return Ok(new_null_array(left.data_type(), 0));
     }
-    let order = make_comparator(left, right, SortOptions::default())?;
+    let order =
+        values::order(left, right)?.ok_or_else(|| DataFusionError::Internal("values without an order".into()))?;
     let picks: Vec<(usize, usize)> = (0..left.len())
         .map(|row| {
             let right_wins = right.is_valid(row) && (left.is_null(row) || order(row, row) == wanted.reverse());
@@ -102,6 +104,9 @@ mod tests {
             ("LEAST(CAST('2020-01-02' AS DATE), '2020-01-01')", "2020-01-01"),
             ("GREATEST('apple', 'banana', 'aardvark')", "banana"),
             ("LEAST(-1, 5, 3)", "-1"),
+            ("GREATEST(SQRT(-1), 5, 1e300)", "NaN"),
+            ("LEAST(0e0, -0e0)", "-0.0"),
+            ("GREATEST(TO_BYTES('ff', 'hex'), TO_BYTES('7f', 'hex'))", "fw=="),
         ]);
     }
 
@@ -109,6 +114,9 @@ mod tests {
     fn types_that_do_not_meet_are_refused() {
         assert!(sql_error("GREATEST('a', 1)").contains("does not take"));
         assert!(sql_error("LEAST(ARRAY[1], ARRAY[2])").contains("does not take"));
+        assert!(sql_error("GREATEST(1, 5000000000)").contains("more than one form"));
+        assert!(sql_error("LEAST(1, 2.5)").contains("more than one form"));
+        assert!(sql_error("GREATEST(NULL, NULL)").contains("more than one form"));
         assert!(sql_error("LEAST()").contains("does not take"));
     }
 }

@@ -49,16 +49,22 @@ pub fn declarations() -> Vec<Declaration> {
             .example("TRANSFORM(ARRAY[1, 5], x => x * 2)", "[2, 10]"),
         Declaration::scalar(Category::Lambda, "REDUCE", "One value out of all elements or entries.")
             .form(
-                Variation::new(S, "The last state; the first one for NULL and for an array without elements.")
-                    .param("array", array(), "The array.")
-                    .param("state", S, "The first state.")
-                    .param("lambda", lambda(&[S, T], S), "The next state, of state and element."),
+                Variation::new(
+                    S,
+                    "The last state; the first one for NULL and for an array without elements, NULL when that is.",
+                )
+                .param("array", array(), "The array.")
+                .param("state", S, "The first state.")
+                .param("lambda", lambda(&[S, T], S), "The next state, of state and element."),
             )
             .form(
-                Variation::new(S, "The last state; the first one for NULL and for a map without entries.")
-                    .param("map", map(), "The map.")
-                    .param("state", S, "The first state.")
-                    .param("lambda", lambda(&[S, K, V], S), "The next state, of state, key and value."),
+                Variation::new(
+                    S,
+                    "The last state; the first one for NULL and for a map without entries, NULL when that is.",
+                )
+                .param("map", map(), "The map.")
+                .param("state", S, "The first state.")
+                .param("lambda", lambda(&[S, K, V], S), "The next state, of state, key and value."),
             )
             .example("REDUCE(ARRAY[1, 2, 3], 0, (s, x) => s + x)", "6"),
     ]

@@ -36,22 +36,25 @@ pub fn function() -> Arc<dyn ScalarFunction> {
             if call.args[..4].iter().any(|arg| arg.is_null(row)) {
                 return Ok(None);
             }
-            let radius = match units.filter(|units| units.is_valid(row)).map(|units| units.value(row)) {
-                None => KILOMETRES,
+            let radius = match units.filter(|units| units.is_valid(row)).map(|units| units.value(row).trim()) {
+                None | Some("") => KILOMETRES,
                 Some(unit) => match unit.to_ascii_uppercase().as_str() {
-                    "KM" | "KILOMETER" | "KILOMETERS" => KILOMETRES,
+                    "KM" | "KILOMETER" | "KILOMETERS" | "KILOMETRE" | "KILOMETRES" => KILOMETRES,
                     "MI" | "MILE" | "MILES" => MILES,
                     _ => return fail("the unit is neither KM nor MILES"),
                 },
             };
             let (lat1, lon1, lat2, lon2) = (degrees(0, row), degrees(1, row), degrees(2, row), degrees(3, row));
-            if !(lat1.abs() <= 90.0 && lat2.abs() <= 90.0 && lon1.abs() <= 180.0 && lon2.abs() <= 180.0) {
+            if [lat1, lat2].iter().any(|lat| lat.abs() > 90.0) || [lon1, lon2].iter().any(|lon| lon.abs() > 180.0) {
                 return fail("a latitude is beyond 90 degrees, or a longitude beyond 180");
             }
-            let (half_lat, half_lon) = ((lat2 - lat1).to_radians() / 2.0, (lon2 - lon1).to_radians() / 2.0);
+            // The order of the operations is ksqlDB's, so that the last digits are.
+            let haversine = |degrees: f64| (degrees.to_radians() / 2.0).sin().powi(2);
             let chord =
-                half_lat.sin().powi(2) + lat1.to_radians().cos() * lat2.to_radians().cos() * half_lon.sin().powi(2);
-            Ok(Some(2.0 * radius * chord.sqrt().min(1.0).asin()))
+                haversine(lat2 - lat1) + haversine(lon2 - lon1) * lat1.to_radians().cos() * lat2.to_radians().cos();
+            // Opposite points may come out a little too far apart.
+            let chord = if chord > 1.0 { 1.0 } else { chord };
+            Ok(Some(2.0 * chord.sqrt().asin() * radius))
         })
     })
 }

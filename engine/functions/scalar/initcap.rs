@@ -8,7 +8,7 @@ use crate::functions::declaration::{Category, Declaration, Variation};
 use crate::functions::kernel::ScalarFunction;
 use crate::types::SqlType;
 
-/// The function. Words end at white space.
+/// The function. Words end at ASCII white space, which is left out in front of the first; a letter beyond U+FFFF is no capital.
 pub fn function() -> Arc<dyn ScalarFunction> {
     let declaration = Declaration::scalar(Category::String, "INITCAP", "Capitalizes each word.")
         .form(
@@ -18,14 +18,16 @@ pub fn function() -> Arc<dyn ScalarFunction> {
         .example("INITCAP('the quick bROWN')", "The Quick Brown");
     Plain::function(declaration, |call| {
         map(call, |text, out| {
+            let is_space = |c: char| matches!(c, ' ' | '\t'..='\r');
+            let text = text.to_lowercase();
             let mut inside = false;
-            for c in text.chars() {
-                if inside {
-                    out.extend(c.to_lowercase());
+            for c in text.trim_start_matches(is_space).chars() {
+                if inside || c.len_utf16() > 1 {
+                    out.push(c);
                 } else {
                     out.extend(c.to_uppercase());
                 }
-                inside = !c.is_whitespace();
+                inside = !is_space(c);
             }
         })
     })
@@ -40,8 +42,9 @@ mod tests {
         sql(&[
             ("INITCAP(CAST(NULL AS STRING))", "null"),
             ("INITCAP('')", ""),
-            ("INITCAP('  hello  wORLD ')", "  Hello  World "),
+            ("INITCAP('  hello  wORLD ')", "Hello  World "),
             ("INITCAP('éa 1b')", "Éa 1b"),
+            ("INITCAP('ΣΑΣ 𐐨x')", "Σας 𐐨x"),
         ]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::AsArray;
+use datafusion::arrow::array::{Array, AsArray};
 use datafusion::arrow::datatypes::Int32Type;
 
 use super::plain::{Plain, primitives};
@@ -21,25 +21,33 @@ pub fn function() -> Arc<dyn ScalarFunction> {
         )
     };
     const POSITION: &str = "Where to begin: 1 is the first character; negative ones count from the end, backwards.";
-    let declaration = Declaration::scalar(Category::String, "INSTR", "The position of a text in another, 0 for none.")
-        .form(form("The position of the first occurrence."))
-        .form(form("The position of the first occurrence from a position on.").param("pos", SqlType::Integer, POSITION))
-        .form(form("The position of an occurrence from a position on.").param("pos", SqlType::Integer, POSITION).param(
-            "occurrence",
-            SqlType::Integer,
-            "Which occurrence, from 1.",
-        ))
-        .example("INSTR('corporate floor', 'or')", "2")
-        .example("INSTR('corporate floor', 'or', 3, 2)", "14")
-        .example("INSTR('corporate floor', 'or', -3)", "5");
+    let declaration = Declaration::scalar(
+        Category::String,
+        "INSTR",
+        "The position of a text in another; 0 for none, and when one of them is NULL.",
+    )
+    .form(form("The position of the first occurrence."))
+    .form(form("The position of the first occurrence from a position on.").param("pos", SqlType::Integer, POSITION))
+    .form(form("The position of an occurrence from a position on.").param("pos", SqlType::Integer, POSITION).param(
+        "occurrence",
+        SqlType::Integer,
+        "Which occurrence, from 1.",
+    ))
+    .example("INSTR('corporate floor', 'or')", "2")
+    .example("INSTR('corporate floor', 'or', 3, 2)", "14")
+    .example("INSTR('corporate floor', 'or', -3)", "5");
     Plain::function(declaration, |call| {
         let (inputs, wanted) = (texts(&call.args[0]), texts(&call.args[1]));
         let number = |index: usize, row: usize| -> i64 {
             call.args.get(index).map_or(1, |array| i64::from(array.as_primitive::<Int32Type>().value(row)))
         };
         primitives::<Int32Type>(call, "INSTR", |row| {
-            if call.null_at(row) {
+            if call.args[2..].iter().any(|arg| arg.is_null(row)) {
                 return Ok(None);
+            }
+            // A text that is NULL is nowhere, and nothing is in it.
+            if inputs.is_null(row) || wanted.is_null(row) {
+                return Ok(Some(0));
             }
             let text: Vec<u16> = inputs.value(row).encode_utf16().collect();
             let sub: Vec<u16> = wanted.value(row).encode_utf16().collect();
@@ -49,18 +57,23 @@ pub fn function() -> Arc<dyn ScalarFunction> {
 }
 
 fn find(text: &[u16], sub: &[u16], position: i64, occurrence: i64) -> i32 {
-    if occurrence < 1 || position == 0 || sub.len() > text.len() {
+    let length = text.len();
+    let start = usize::try_from(position.unsigned_abs()).unwrap_or(usize::MAX);
+    if occurrence < 1 || start == 0 || start > length || sub.len() > length {
         return 0;
     }
-    let last = text.len() - sub.len();
+    if sub.is_empty() {
+        // Nothing is found at once; backwards that is behind the character where the search begins.
+        return (if position > 0 { start } else { length - start + 2 }) as i32;
+    }
     let is_at = |at: &usize| text[*at..].starts_with(sub);
     let nth = usize::try_from(occurrence - 1).unwrap_or(usize::MAX);
     let found = if position > 0 {
-        let start = usize::try_from(position - 1).unwrap_or(usize::MAX);
-        (start..=last).filter(is_at).nth(nth)
+        (start - 1..=length - sub.len()).filter(is_at).nth(nth)
     } else {
-        let Ok(start) = usize::try_from(text.len() as i64 + position) else { return 0 };
-        (0..=start.min(last)).rev().filter(is_at).nth(nth)
+        // All of it stands before or at the character where the search begins.
+        let end = (length - start + 1).checked_sub(sub.len());
+        end.and_then(|last| (0..=last).rev().filter(is_at).nth(nth))
     };
     found.map_or(0, |at| at as i32 + 1)
 }
@@ -81,8 +94,14 @@ mod tests {
             ("INSTR('abc', 'a', 1, 0)", "0"),
             ("INSTR('abc', 'a', 9)", "0"),
             ("INSTR('a😀b', 'b')", "4"),
-            ("INSTR(CAST(NULL AS STRING), 'a')", "null"),
-            ("INSTR('a', CAST(NULL AS STRING))", "null"),
+            ("INSTR(CAST(NULL AS STRING), 'a')", "0"),
+            ("INSTR('a', CAST(NULL AS STRING))", "0"),
+            ("INSTR('a', 'a', CAST(NULL AS INT))", "null"),
+            ("INSTR('abcb', 'cb', -1)", "3"),
+            ("INSTR('abcb', 'cb', -2)", "0"),
+            ("INSTR('aaaa', 'aa', 1, 3)", "3"),
+            ("INSTR('abc', '', 2)", "2"),
+            ("INSTR('', '')", "0"),
         ]);
     }
 }

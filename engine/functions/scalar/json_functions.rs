@@ -1,23 +1,31 @@
 //! Functions over JSON in texts: `EXTRACTJSONFIELD`, `IS_JSON_STRING`, `JSON_ARRAY_CONTAINS` and their kin.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, MapBuilder, StringBuilder};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use datafusion::common::Result as DfResult;
 
 use super::json_path::Path;
 use super::maps::entry_names;
-use super::plain::{Plain, booleans, fail, primitives, string_lists, strings};
+use super::plain::{Cell, Plain, booleans, fail, primitives, string_lists, strings};
 use super::strings::texts;
 use crate::functions::declaration::{Category, Declaration, ParamType, Variation};
 use crate::functions::kernel::{Call, ScalarFunction};
 use crate::functions::row_errors;
 use crate::types::SqlType;
+use crate::types::text::decimal;
 use crate::types::text::json::Json;
 
 const S: SqlType = SqlType::String;
 const NOT_JSON: &str = "the text is not JSON";
+
+/// The first value of a text; none of a text of white space.
+fn parse(text: &str) -> Cell<Json> {
+    Json::parse_first(text.as_bytes()).map_err(|_| Cow::Borrowed(NOT_JSON))
+}
 
 /// All of them but `TO_JSON_STRING`.
 pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
@@ -29,7 +37,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 .form(
                     of_text(
                         S.into(),
-                        "The text of what is at the path, or its JSON when it has parts; NULL for nothing.",
+                        "The text of what is at the path, its JSON when it is no text; NULL for nothing.",
                     )
                     .param("path", S, "Where it is: $.field, $.array[0], $[\"a field\"]."),
                 )
@@ -38,12 +46,12 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
         ),
         Plain::function(
             declare("IS_JSON_STRING", "Whether a text is JSON.")
-                .form(of_text(SqlType::Boolean.into(), "Whether it can be read; false for NULL."))
+                .form(of_text(SqlType::Boolean.into(), "Whether it starts with a JSON value; false for NULL."))
                 .example("IS_JSON_STRING('[1, 2')", "false"),
             |call| {
                 let inputs = texts(&call.args[0]);
                 booleans(call, "IS_JSON_STRING", |row| {
-                    Ok(Some(inputs.is_valid(row) && Json::parse(inputs.value(row).as_bytes()).is_ok()))
+                    Ok(Some(inputs.is_valid(row) && parse(inputs.value(row)).is_ok_and(|value| value.is_some())))
                 })
             },
         ),
@@ -58,10 +66,9 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                     if inputs.is_null(row) {
                         return Ok(None);
                     }
-                    match Json::parse(inputs.value(row).as_bytes()) {
-                        Ok(Json::Array(items)) => Ok(Some(items.len() as i32)),
-                        Ok(_) => Ok(None),
-                        Err(_) => fail(NOT_JSON),
+                    match parse(inputs.value(row))? {
+                        Some(Json::Array(items)) => Ok(Some(items.len() as i32)),
+                        _ => Ok(None),
                     }
                 })
             },
@@ -85,27 +92,34 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                     }
                     let mut values = Vec::with_capacity(call.args.len());
                     for arg in &call.args {
-                        values.push(Json::parse(texts(arg).value(row).as_bytes()).map_err(|_| NOT_JSON)?);
+                        match parse(texts(arg).value(row))? {
+                            Some(value) => values.push(value),
+                            None => return Ok(None),
+                        }
                     }
-                    out.push_str(&joined(values).to_string());
+                    write(joined(values), Numbers::Plain, out);
                     Ok(Some(()))
                 })
             },
         ),
         Plain::function(
             declare("JSON_ITEMS", "The elements of a JSON array.")
-                .form(of_text(ParamType::array(S), "The JSON of each element; NULL for what is no array."))
+                .form(of_text(ParamType::array(S), "The JSON of each element; what is no array fails."))
                 .example("JSON_ITEMS('[1, \"b\", [2]]')", "[1, \"b\", [2]]"),
             |call| {
                 let inputs = texts(&call.args[0]);
+                let mut text = String::new();
                 string_lists(call, "JSON_ITEMS", |row, out| {
                     if inputs.is_null(row) {
                         return Ok(None);
                     }
-                    match Json::parse(inputs.value(row).as_bytes()) {
-                        Ok(Json::Array(items)) => items.iter().for_each(|item| out.append_value(item.to_string())),
-                        Ok(_) => return Ok(None),
-                        Err(_) => return fail(NOT_JSON),
+                    let Some(Json::Array(items)) = parse(inputs.value(row))? else {
+                        return fail("the text is no JSON array");
+                    };
+                    for item in items {
+                        text.clear();
+                        write(item, Numbers::Exponents, &mut text);
+                        out.append_value(&text);
                     }
                     Ok(Some(()))
                 })
@@ -121,20 +135,22 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                     if inputs.is_null(row) {
                         return Ok(None);
                     }
-                    match Json::parse(inputs.value(row).as_bytes()) {
-                        Ok(Json::Object(fields)) => {
+                    match parse(inputs.value(row))? {
+                        Some(Json::Object(fields)) => {
                             last_of_each(fields).iter().for_each(|(name, _)| out.append_value(name));
+                            Ok(Some(()))
                         }
-                        Ok(_) => return Ok(None),
-                        Err(_) => return fail(NOT_JSON),
+                        _ => Ok(None),
                     }
-                    Ok(Some(()))
                 })
             },
         ),
         Plain::function(
             declare("JSON_RECORDS", "The fields of a JSON object as a map.")
-                .form(of_text(ParamType::map(S, S), "Names and the JSON of their values; NULL for what is no object."))
+                .form(of_text(
+                    ParamType::map(S, S),
+                    "Names and values, a text as it is and anything else as JSON; NULL for what is no object.",
+                ))
                 .example("JSON_RECORDS('{\"a\": 1, \"b\": [2]}')", "{a=1, b=[2]}"),
             records,
         ),
@@ -142,39 +158,46 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
 }
 
 fn array_contains() -> Arc<dyn ScalarFunction> {
-    let mut declaration =
-        Declaration::scalar(Category::Json, "JSON_ARRAY_CONTAINS", "Whether a value is in a JSON array.");
-    for ty in [SqlType::Boolean, SqlType::Integer, SqlType::Bigint, SqlType::Double, SqlType::String] {
-        declaration = declaration.form(
-            Variation::new(SqlType::Boolean, "Whether an element is the value; false for what is no array.")
-                .param("json", S, "The text.")
-                .param("val", ty, "The value, which may be NULL."),
-        );
-    }
-    let declaration = declaration.example("JSON_ARRAY_CONTAINS('[1, 2]', 2)", "true");
+    let declaration = Declaration::scalar(Category::Json, "JSON_ARRAY_CONTAINS", "Whether a value is in a JSON array.")
+        .form(
+            Variation::new(
+                SqlType::Boolean,
+                "Whether an element is the value, a whole number for INT and BIGINT; false for what is no array.",
+            )
+            .param("json", S, "The text.")
+            .param("val", ParamType::Generic("T"), "The value, which may be NULL."),
+        )
+        .example("JSON_ARRAY_CONTAINS('[1, 2]', 2)", "true");
     Plain::function(declaration, |call| {
         let (inputs, wanted) = (texts(&call.args[0]), &call.args[1]);
         booleans(call, "JSON_ARRAY_CONTAINS", |row| {
             if inputs.is_null(row) {
                 return Ok(Some(false));
             }
-            let Ok(Json::Array(items)) = Json::parse(inputs.value(row).as_bytes()) else { return Ok(Some(false)) };
-            let number = |items: &[Json], value: f64, whole: bool| {
-                items.iter().any(|item| match item {
-                    Json::Number(text) => text.parse() == Ok(value) && whole != text.contains(['.', 'e', 'E']),
-                    _ => false,
-                })
+            let Ok(Some(Json::Array(items))) = Json::parse_first(inputs.value(row).as_bytes()) else {
+                return Ok(Some(false));
+            };
+            let whole = |text: &str| !text.contains(['.', 'e', 'E']);
+            let integer = |value: i64| {
+                items.iter().any(|item| matches!(item, Json::Number(text) if whole(text) && text.parse() == Ok(value)))
+            };
+            let real = |value: f64| {
+                items.iter().any(|item| matches!(item, Json::Number(text) if !whole(text) && text.parse() == Ok(value)))
             };
             Ok(Some(match wanted.data_type() {
                 _ if wanted.is_null(row) => items.contains(&Json::Null),
                 DataType::Boolean => items.contains(&Json::Bool(wanted.as_boolean().value(row))),
-                DataType::Int32 => number(&items, f64::from(wanted.as_primitive::<Int32Type>().value(row)), true),
-                DataType::Int64 => {
-                    let value = wanted.as_primitive::<Int64Type>().value(row);
-                    items.iter().any(|item| item.as_i64() == Some(value))
+                DataType::Int32 => integer(i64::from(wanted.as_primitive::<Int32Type>().value(row))),
+                DataType::Int64 => integer(wanted.as_primitive::<Int64Type>().value(row)),
+                DataType::Float64 => real(wanted.as_primitive::<Float64Type>().value(row)),
+                DataType::Decimal128(..) | DataType::Decimal256(..) => {
+                    let doubles =
+                        cast(&wanted.slice(row, 1), &DataType::Float64).map_err(|_| "the value is out of range")?;
+                    real(doubles.as_primitive::<Float64Type>().value(0))
                 }
-                DataType::Float64 => number(&items, wanted.as_primitive::<Float64Type>().value(row), false),
-                _ => items.iter().any(|item| item.as_str() == Some(texts(wanted).value(row))),
+                DataType::Utf8 => items.iter().any(|item| item.as_str() == Some(texts(wanted).value(row))),
+                // JSON has no values of the other types.
+                _ => false,
             }))
         })
     })
@@ -192,7 +215,10 @@ fn last_of_each(fields: Vec<(String, Json)>) -> Vec<(String, Json)> {
     kept
 }
 
-fn joined(values: Vec<Json>) -> Json {
+fn joined(mut values: Vec<Json>) -> Json {
+    if values.len() == 1 {
+        return values.remove(0);
+    }
     if values.iter().all(|value| matches!(value, Json::Object(_))) {
         let fields = values.into_iter().flat_map(|value| match value {
             Json::Object(fields) => fields,
@@ -207,6 +233,62 @@ fn joined(values: Vec<Json>) -> Json {
     Json::Array(items.collect())
 }
 
+/// How numbers with a point or an exponent are written.
+#[derive(Clone, Copy, PartialEq)]
+enum Numbers {
+    /// With an exponent where Java's `BigDecimal` has one.
+    Exponents,
+    /// Never with one.
+    Plain,
+}
+
+/// Appends a value as ksqlDB's JSON library writes it: of equal names the last field, numbers as decimals.
+fn write(value: Json, numbers: Numbers, out: &mut String) {
+    out.push_str(&canonical(value, numbers).to_string());
+}
+
+fn canonical(value: Json, numbers: Numbers) -> Json {
+    match value {
+        Json::Number(text) if !text.contains(['.', 'e', 'E']) => {
+            Json::Number(if text == "-0" { "0".to_string() } else { text })
+        }
+        Json::Number(text) => {
+            let mut out = Vec::with_capacity(text.len());
+            decimal::write_as_big_decimal(text.as_bytes(), &mut out);
+            let shown = String::from_utf8(out).unwrap_or(text);
+            Json::Number(if numbers == Numbers::Plain { without_exponent(&shown) } else { shown })
+        }
+        Json::Array(items) => Json::Array(items.into_iter().map(|item| canonical(item, numbers)).collect()),
+        Json::Object(fields) => Json::Object(
+            last_of_each(fields).into_iter().map(|(name, value)| (name, canonical(value, numbers))).collect(),
+        ),
+        other => other,
+    }
+}
+
+/// The longest run of zeros that a number gets for its exponent.
+const ZEROS_MAX: i64 = 1_000;
+
+/// A decimal without its exponent; as it is when it would be very long.
+fn without_exponent(text: &str) -> String {
+    let Some((mantissa, exponent)) = text.split_once('E') else { return text.to_string() };
+    let Some(exponent) = exponent.parse::<i64>().ok().filter(|exponent| exponent.abs() <= ZEROS_MAX) else {
+        return text.to_string();
+    };
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let point = whole.len() as i64 + exponent;
+    if point <= 0 {
+        return format!("{sign}0.{}{digits}", "0".repeat(-point as usize));
+    }
+    let point = point as usize;
+    if point >= digits.len() {
+        return format!("{sign}{digits}{}", "0".repeat(point - digits.len()));
+    }
+    format!("{sign}{}.{}", &digits[..point], &digits[point..])
+}
+
 fn extract(call: &Call) -> DfResult<ArrayRef> {
     let (inputs, paths) = (texts(&call.args[0]), texts(&call.args[1]));
     let mut last: Option<(String, Path)> = None;
@@ -218,13 +300,12 @@ fn extract(call: &Call) -> DfResult<ArrayRef> {
         if last.as_ref().is_none_or(|(known, _)| known != text) {
             last = Some((text.to_string(), Path::parse(text)?));
         }
-        // What stands behind the value does not matter, as in ksqlDB.
-        let json = Json::parse_prefix(inputs.value(row).as_bytes()).map_err(|_| NOT_JSON)?;
-        let found = last.as_ref().and_then(|(_, path)| path.find(&json));
-        match found {
-            None | Some(Json::Null) => return Ok(None),
-            Some(Json::String(text) | Json::Number(text)) => out.push_str(text),
-            Some(value) => out.push_str(&value.to_string()),
+        let Some(json) = parse(inputs.value(row))? else { return Ok(None) };
+        match last.as_ref().and_then(|(_, path)| path.find(&json)) {
+            None => return Ok(None),
+            Some(Json::String(text)) => out.push_str(text),
+            // A JSON null too is something: its text.
+            Some(value) => write(value.clone(), Numbers::Exponents, out),
         }
         Ok(Some(()))
     })
@@ -233,18 +314,24 @@ fn extract(call: &Call) -> DfResult<ArrayRef> {
 fn records(call: &Call) -> DfResult<ArrayRef> {
     let inputs = texts(&call.args[0]);
     let mut maps = MapBuilder::new(Some(entry_names()), StringBuilder::new(), StringBuilder::new());
+    let mut text = String::new();
     for row in 0..call.rows {
-        let json = inputs.is_valid(row).then(|| Json::parse(inputs.value(row).as_bytes()));
+        let json = if inputs.is_valid(row) { parse(inputs.value(row)) } else { Ok(None) };
         let valid = match json {
-            Some(Ok(Json::Object(fields))) => {
+            Ok(Some(Json::Object(fields))) => {
                 for (name, value) in last_of_each(fields) {
+                    text.clear();
+                    match value {
+                        Json::String(value) => text.push_str(&value),
+                        value => write(value, Numbers::Exponents, &mut text),
+                    }
                     maps.keys().append_value(name);
-                    maps.values().append_value(value.to_string());
+                    maps.values().append_value(&text);
                 }
                 true
             }
-            Some(Err(_)) => {
-                row_errors::report(row, call.rows, || format!("JSON_RECORDS: {NOT_JSON}"));
+            Err(reason) => {
+                row_errors::report(row, call.rows, || format!("JSON_RECORDS: {reason}"));
                 false
             }
             _ => false,
@@ -266,6 +353,11 @@ mod tests {
             ("EXTRACTJSONFIELD('{\"a\": true}', '$.a')", "true"),
             ("EXTRACTJSONFIELD('{\"a\": null}', '$.a')", "null"),
             ("EXTRACTJSONFIELD('{\"a\": 1}', '$.b')", "null"),
+            ("EXTRACTJSONFIELD('{\"a\": null}', '$.a') IS NULL", "false"),
+            ("EXTRACTJSONFIELD('{\"a\": 1e5, \"b\": [1E-10, 1]}', '$.a')", "1E+5"),
+            ("EXTRACTJSONFIELD('{\"a\": 1e5, \"b\": [1E-10, 1]}', '$.b')", "[1E-10,1]"),
+            ("EXTRACTJSONFIELD('', '$.a')", "null"),
+            ("EXTRACTJSONFIELD('{\"a\": \"x\"}', '$')", "{\"a\":\"x\"}"),
             ("EXTRACTJSONFIELD('[1]', '$[4]')", "null"),
             ("EXTRACTJSONFIELD('{\"@type\": \"UDF\"}}', '$.@type')", "UDF"),
             ("EXTRACTJSONFIELD(CAST(NULL AS STRING), '$.a')", "null"),
@@ -282,7 +374,6 @@ mod tests {
             ("JSON_ARRAY_LENGTH('{}')", "null"),
             ("JSON_ARRAY_LENGTH(CAST(NULL AS STRING))", "null"),
             ("JSON_ARRAY_LENGTH('[]')", "0"),
-            ("JSON_ITEMS('{}')", "null"),
             ("JSON_ITEMS('[]')", "[]"),
             ("JSON_ITEMS(CAST(NULL AS STRING))", "null"),
             ("JSON_KEYS('[]')", "null"),
@@ -290,12 +381,18 @@ mod tests {
             ("JSON_KEYS('{\"a\":1,\"a\":2}')", "[a]"),
             ("JSON_KEYS(CAST(NULL AS STRING))", "null"),
             ("JSON_RECORDS('1')", "null"),
-            ("JSON_RECORDS('{\"a\":\"x\"}')", "{a=\"x\"}"),
+            ("JSON_RECORDS('{\"a\":\"x\",\"b\":null}')", "{a=x, b=null}"),
+            ("JSON_RECORDS('')", "null"),
+            ("JSON_KEYS('{} {')", "[]"),
+            ("IS_JSON_STRING('')", "false"),
+            ("IS_JSON_STRING('[1] 2')", "true"),
+            ("JSON_ARRAY_LENGTH(' ')", "null"),
             ("JSON_RECORDS(CAST(NULL AS STRING))", "null"),
         ]);
         sql_fails(&[
             ("JSON_ARRAY_LENGTH('[')", "not JSON"),
             ("JSON_ITEMS('[')", "not JSON"),
+            ("JSON_ITEMS('{}')", "no JSON array"),
             ("JSON_KEYS('{')", "not JSON"),
             ("JSON_RECORDS('{')", "not JSON"),
         ]);
@@ -310,6 +407,10 @@ mod tests {
             ("JSON_ARRAY_CONTAINS('[true]', TRUE)", "true"),
             ("JSON_ARRAY_CONTAINS('[5000000000]', 5000000000)", "true"),
             ("JSON_ARRAY_CONTAINS('[null]', CAST(NULL AS STRING))", "true"),
+            ("JSON_ARRAY_CONTAINS('[null]', NULL)", "true"),
+            ("JSON_ARRAY_CONTAINS('[1.50]', 1.5)", "true"),
+            ("JSON_ARRAY_CONTAINS('[1, [2]]', 2)", "false"),
+            ("JSON_ARRAY_CONTAINS('[[1]]', ARRAY[1])", "false"),
             ("JSON_ARRAY_CONTAINS('{}', 1)", "false"),
             ("JSON_ARRAY_CONTAINS(CAST(NULL AS STRING), 1)", "false"),
         ]);
@@ -323,6 +424,9 @@ mod tests {
             ("JSON_CONCAT('null', 'null')", "[null,null]"),
             ("JSON_CONCAT('{\"a\":1}', '2')", "[{\"a\":1},2]"),
             ("JSON_CONCAT('1', CAST(NULL AS STRING))", "null"),
+            ("JSON_CONCAT('1', '')", "null"),
+            ("JSON_CONCAT('1')", "1"),
+            ("JSON_CONCAT('[1e3, -2.5E-3, 12.5e1]', '[]')", "[1000,-0.0025,125]"),
         ]);
         sql_fails(&[("JSON_CONCAT('[', '1')", "not JSON")]);
     }

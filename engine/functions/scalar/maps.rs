@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, ListArray, MapArray, MapFieldNames, StructArray, UInt32Array, new_empty_array,
+    Array, ArrayRef, AsArray, ListArray, MapArray, MapFieldNames, StructArray, UInt32Array, new_null_array,
 };
 use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
 use datafusion::arrow::compute::{concat, take};
@@ -12,10 +12,9 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{DataFusionError, Result as DfResult};
 
 use super::plain::{Plain, picked_lists, span};
-use super::values::key;
+use super::values::{key, map_keys};
 use crate::functions::declaration::{Category, Declaration, ParamType, Returns, Variation};
 use crate::functions::kernel::{Call, ScalarFunction};
-use crate::functions::row_errors;
 use crate::types::SqlType;
 
 const K: ParamType = ParamType::Generic("K");
@@ -32,7 +31,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
         .form(
             Variation::new(
                 ParamType::map(SqlType::String, V),
-                "The keys with the values at their positions; what the longer array has more is left out.",
+                "The keys with the values at their positions, NULL where there is none; a key that is NULL reads null.",
             )
             .param("keys", ParamType::array(SqlType::String), "The keys.")
             .param("values", ParamType::array(V), "The values."),
@@ -106,7 +105,7 @@ fn picked_map(
     call: &Call,
     keys: &ArrayRef,
     values: &ArrayRef,
-    picks: (Vec<u32>, Vec<u32>),
+    (key_picks, value_picks): (Vec<u32>, Vec<Option<u32>>),
     lengths: Vec<usize>,
     valid: Vec<bool>,
 ) -> DfResult<ArrayRef> {
@@ -116,13 +115,14 @@ fn picked_map(
     let DataType::Struct(fields) = field.data_type() else {
         return Err(DataFusionError::Internal(format!("entries of a map cannot be {}", field.data_type())));
     };
-    let column = |array: &ArrayRef, picks: Vec<u32>| -> DfResult<ArrayRef> {
+    let column = |array: &ArrayRef, picks: UInt32Array| -> DfResult<ArrayRef> {
         if array.is_empty() {
-            return Ok(new_empty_array(array.data_type()));
+            return Ok(new_null_array(array.data_type(), picks.len()));
         }
-        Ok(take(array, &UInt32Array::from(picks), None)?)
+        Ok(take(array, &picks, None)?)
     };
-    let entries = StructArray::try_new(fields.clone(), vec![column(keys, picks.0)?, column(values, picks.1)?], None)?;
+    let columns = vec![column(keys, key_picks.into())?, column(values, value_picks.into())?];
+    let entries = StructArray::try_new(fields.clone(), columns, None)?;
     let nulls = NullBuffer::from(valid);
     let nulls = (nulls.null_count() > 0).then_some(nulls);
     Ok(Arc::new(MapArray::try_new(field.clone(), OffsetBuffer::from_lengths(lengths), entries, nulls, *sorted)?))
@@ -130,36 +130,30 @@ fn picked_map(
 
 fn as_map(call: &Call) -> DfResult<ArrayRef> {
     let (keys, values) = (call.args[0].as_list::<i32>(), call.args[1].as_list::<i32>());
+    let names = map_keys(keys.values());
     let (mut picked_keys, mut picked_values) = (Vec::new(), Vec::new());
     let (mut lengths, mut valid) = (Vec::with_capacity(call.rows), Vec::with_capacity(call.rows));
     for row in 0..call.rows {
         let start = picked_keys.len();
-        let mut ok = !call.null_at(row);
+        let ok = !call.null_at(row);
         if ok {
             // Of equal keys the last one stays, at the place of the first.
             let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
-            for (key_at, value_at) in span(keys, row).zip(span(values, row)) {
-                ok &= keys.values().is_valid(key_at);
-                let place = *places.entry(key(keys.values(), key_at)).or_insert(picked_keys.len());
+            let behind = span(values, row).map(|at| Some(at as u32)).chain(std::iter::repeat(None));
+            for (key_at, value_at) in span(keys, row).zip(behind) {
+                let place = *places.entry(key(&names, key_at)).or_insert(picked_keys.len());
                 if place == picked_keys.len() {
                     picked_keys.push(key_at as u32);
-                    picked_values.push(value_at as u32);
+                    picked_values.push(value_at);
                 } else {
-                    picked_values[place] = value_at as u32;
+                    picked_values[place] = value_at;
                 }
             }
-            if !ok {
-                row_errors::report(row, call.rows, || "AS_MAP: a key of a map is NULL".to_string());
-            }
-        }
-        if !ok {
-            picked_keys.truncate(start);
-            picked_values.truncate(start);
         }
         lengths.push(picked_keys.len() - start);
         valid.push(ok);
     }
-    picked_map(call, keys.values(), values.values(), (picked_keys, picked_values), lengths, valid)
+    picked_map(call, &names, values.values(), (picked_keys, picked_values), lengths, valid)
 }
 
 fn map_union(call: &Call) -> DfResult<ArrayRef> {
@@ -180,9 +174,9 @@ fn map_union(call: &Call) -> DfResult<ArrayRef> {
             let place = *places.entry(key(&keys, at)).or_insert(picked_keys.len());
             if place == picked_keys.len() {
                 picked_keys.push(at as u32);
-                picked_values.push(at as u32);
+                picked_values.push(Some(at as u32));
             } else {
-                picked_values[place] = at as u32;
+                picked_values[place] = Some(at as u32);
             }
         }
         lengths.push(picked_keys.len() - start);
@@ -219,12 +213,13 @@ fn entries(call: &Call) -> DfResult<ArrayRef> {
 
 #[cfg(test)]
 mod tests {
-    use crate::functions::scalar::testing::{sql, sql_fails};
+    use crate::functions::scalar::testing::sql;
 
     #[test]
     fn keys_and_values_make_a_map_and_come_out_of_it() {
         sql(&[
-            ("AS_MAP(ARRAY['a', 'b', 'c'], ARRAY[1, 2])", "{a=1, b=2}"),
+            ("AS_MAP(ARRAY['a', 'b', 'c'], ARRAY[1, 2])", "{a=1, b=2, c=null}"),
+            ("AS_MAP(ARRAY['a', NULL], ARRAY[1, 2, 3])", "{a=1, null=2}"),
             ("AS_MAP(ARRAY['a', 'a'], ARRAY[1, NULL])", "{a=null}"),
             ("AS_MAP(CAST(NULL AS ARRAY<STRING>), ARRAY[1])", "null"),
             ("MAP_KEYS(MAP('x' := 1, 'y' := NULL))", "[x, y]"),
@@ -234,7 +229,6 @@ mod tests {
             ("MAP_VALUES(CAST(NULL AS MAP<STRING, INT>))", "null"),
             ("MAP_VALUES(MAP('x' := ARRAY[1]))", "[[1]]"),
         ]);
-        sql_fails(&[("AS_MAP(ARRAY['a', NULL], ARRAY[1, 2])", "is NULL")]);
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! `MASK` and its kin: letters and digits replaced, so that a text shows its shape and not what it says.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::Int32Type;
 use datafusion::common::Result as DfResult;
+use regex::Regex;
 
 use super::plain::{Cell, Plain, fail, strings};
-use super::strings::texts;
+use super::strings::{texts, utf16_length};
 use crate::functions::declaration::{Category, Declaration, Variation};
 use crate::functions::kernel::{Call, ScalarFunction};
 use crate::types::SqlType;
@@ -67,13 +68,27 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
 }
 
 const STANDARD: &str = "Capitals become X, small letters x, digits n, everything else -.";
-const OWN: &str = "Each kind of character becomes the first character of its mask; NULL leaves the kind as it is.";
+const OWN: &str = "Each kind of character becomes its mask, one character; NULL leaves the kind as it is.";
 
 fn with_masks(form: Variation) -> Variation {
     form.param("upper", SqlType::String, "Mask of capitals.")
         .param("lower", SqlType::String, "Mask of small letters.")
         .param("digit", SqlType::String, "Mask of digits.")
         .param("other", SqlType::String, "Mask of everything else.")
+}
+
+/// Which mask a character takes, by its general category: capitals, small letters, decimal digits, everything else.
+fn kind(c: char) -> usize {
+    static CATEGORIES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+        [r"^\p{Lu}", r"^\p{Ll}", r"^\p{Nd}"].iter().filter_map(|class| Regex::new(class).ok()).collect()
+    });
+    match c {
+        'A'..='Z' => 0,
+        'a'..='z' => 1,
+        '0'..='9' => 2,
+        c if c.is_ascii() => 3,
+        c => CATEGORIES.iter().position(|class| class.is_match(c.encode_utf8(&mut [0; 4]))).unwrap_or(3),
+    }
 }
 
 /// `first`: the argument of the first mask, if there are some.
@@ -87,24 +102,33 @@ fn mask(call: &Call, name: &str, first: usize, masked: Masked) -> DfResult<Array
         let Ok(count) = usize::try_from(counts.map_or(0, |counts| counts.value(row))) else {
             return fail("the number of characters is negative");
         };
-        let replacement = |kind: usize| match call.args.get(first + kind) {
-            None => ['X', 'x', 'n', '-'].get(kind).copied(),
-            Some(mask) if mask.is_null(row) => None,
-            Some(mask) => texts(mask).value(row).chars().next(),
+        let replacement = |kind: usize| -> Cell<char> {
+            match call.args.get(first + kind) {
+                None => Ok(['X', 'x', 'n', '-'].get(kind).copied()),
+                Some(mask) if mask.is_null(row) => Ok(None),
+                Some(mask) => {
+                    let mut chars = texts(mask).value(row).chars();
+                    match (chars.next().filter(|c| c.len_utf16() == 1), chars.next()) {
+                        (Some(mask), None) => Ok(Some(mask)),
+                        _ => fail("a mask is not a single character"),
+                    }
+                }
+            }
         };
-        let masks = [replacement(0), replacement(1), replacement(2), replacement(3)];
-        let length = inputs.value(row).chars().count();
-        for (position, c) in inputs.value(row).chars().enumerate() {
-            let kind = if c.is_uppercase() {
-                0
-            } else if c.is_lowercase() {
-                1
-            } else if c.is_numeric() {
-                2
+        let masks = [replacement(0)?, replacement(1)?, replacement(2)?, replacement(3)?];
+        let length = utf16_length(inputs.value(row));
+        let mut position = 0;
+        for c in inputs.value(row).chars() {
+            if masked(position, length, count) {
+                out.push(masks[kind(c)].unwrap_or(c));
+                // The second unit of a character beyond U+FFFF is masked by itself, as something else.
+                if c.len_utf16() > 1 {
+                    out.extend(masks[3]);
+                }
             } else {
-                3
-            };
-            out.push(if masked(position, length, count) { masks[kind].unwrap_or(c) } else { c });
+                out.push(c);
+            }
+            position += c.len_utf16();
         }
         Ok(Some(()))
     })
@@ -121,6 +145,9 @@ mod tests {
             ("MASK('AbC123', 'Q', NULL, '9', '*')", "QbQ999"),
             ("MASK(CAST(NULL AS STRING))", "null"),
             ("MASK('')", ""),
+            ("MASK('ÄßǅªⅫ²٣')", "Xx----n"),
+            ("MASK('😀𝐀')", "--X-"),
+            ("MASK('a😀', NULL, 'l', NULL, NULL)", "l😀"),
         ]);
     }
 
@@ -140,6 +167,7 @@ mod tests {
             ("MASK_KEEP_RIGHT('Ab1', 0)", "Xxn"),
             ("MASK_KEEP_RIGHT(CAST(NULL AS STRING), 1)", "null"),
         ]);
+        sql_fails(&[("MASK('a', 'XX', 'x', 'n', '-')", "single"), ("MASK('a', '', 'x', 'n', '-')", "single")]);
         sql_fails(&[("MASK_LEFT('a', -1)", "negative"), ("MASK_KEEP_RIGHT('a', -1)", "negative")]);
     }
 }

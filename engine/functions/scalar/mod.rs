@@ -1,11 +1,13 @@
 //! The scalar functions, one or one small family a file, each with its declaration and its unit tests.
 //!
-//! `plain` makes a function of a declaration and a computation, and builds columns row by row; `decimals`, `strings`
-//! and `values` hold what several functions share. `forms` declares what the binder resolves by itself.
+//! `plain` makes a function of a declaration and a computation, and builds columns row by row; `decimals`, `places`, `strings`
+//! and `values` hold what several functions share, `java_regex` patterns. `forms` declares what the binder resolves by
+//! itself.
 
 mod decimals;
 mod forms;
 mod json_path;
+mod places;
 mod plain;
 mod strings;
 mod values;
@@ -29,6 +31,7 @@ mod geo_distance;
 mod ifnull;
 mod initcap;
 mod instr;
+mod java_regex;
 mod json_functions;
 mod lcase;
 mod len;
@@ -58,7 +61,7 @@ use std::sync::Arc;
 use super::declaration::Declaration;
 use super::kernel::ScalarFunction;
 
-pub use values::key as value_key;
+pub use values::{key as value_key, map_keys, signed_order};
 
 /// All that are computed by a kernel.
 pub fn all() -> Vec<Arc<dyn ScalarFunction>> {
@@ -72,7 +75,7 @@ pub fn all() -> Vec<Arc<dyn ScalarFunction>> {
         Arc::new(ifnull::Ifnull),
         Arc::new(lcase::Lcase),
         Arc::new(len::Len),
-        Arc::new(round::Round),
+        round::function(),
         Arc::new(substring::Substring),
         Arc::new(trim::Trim),
         Arc::new(ucase::Ucase),

@@ -13,6 +13,7 @@ use crate::types::SqlType;
 pub fn function() -> Arc<dyn ScalarFunction> {
     let declaration = Declaration::scalar(Category::Mathematical, "RANDOM", "A random number.")
         .form(Variation::new(SqlType::Double, "A number from 0 up to but not 1, another one for each row."))
+        .example("RANDOM() < 1", "true")
         .volatile();
     Plain::function(declaration, |call| {
         let mut source = Source::new();

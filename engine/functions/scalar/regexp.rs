@@ -1,4 +1,4 @@
-//! `REGEXP_EXTRACT` and its kin. Patterns are those of the `regex` crate: Java's without look-around and back references.
+//! `REGEXP_EXTRACT` and its kin. Patterns are Java's, as far as `java_regex` has them.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::Int32Type;
 use regex::{Captures, Regex};
 
+use super::java_regex;
 use super::plain::{Cell, Plain, fail, string_lists, strings};
 use super::strings::texts;
 use crate::functions::declaration::{Category, Declaration, ParamType, Variation};
@@ -21,8 +22,7 @@ struct Compiled {
 impl Compiled {
     fn get(&mut self, pattern: &str) -> Result<&Regex, std::borrow::Cow<'static, str>> {
         if self.last.as_ref().is_none_or(|(text, _)| text != pattern) {
-            let regex = Regex::new(pattern).map_err(|_| "the pattern is not a regular expression")?;
-            self.last = Some((pattern.to_string(), regex));
+            self.last = Some((pattern.to_string(), java_regex::compile(pattern)?));
         }
         match &self.last {
             Some((_, regex)) => Ok(regex),
@@ -34,7 +34,8 @@ impl Compiled {
 /// All four functions.
 pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
     const S: SqlType = SqlType::String;
-    const PATTERN: &str = "The regular expression.";
+    const PATTERN: &str =
+        "The regular expression, Java's without look-around, back references and possessive quantifiers.";
     const GROUP: &str = "The group to take, 0 for the whole match.";
     let form = |returns: ParamType, what: &'static str| {
         Variation::new(returns, what).param("pattern", S, PATTERN).param("input", S, "The text.")
@@ -87,8 +88,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 }
                 let regex = compiled.get(patterns.value(row))?;
                 let Some(group) = group(call, row, regex)? else { return Ok(None) };
-                regex
-                    .captures_iter(inputs.value(row))
+                java_regex::matches(regex, inputs.value(row))
                     .for_each(|captures| out.append_option(captures.get(group).map(|found| found.as_str())));
                 Ok(Some(()))
             })
@@ -101,11 +101,12 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                     return Ok(None);
                 }
                 let (regex, text) = (compiled.get(patterns.value(row))?, inputs.value(row));
+                let names: Vec<&str> = regex.capture_names().flatten().collect();
                 let mut end = 0;
-                for captures in regex.captures_iter(text) {
+                for captures in java_regex::matches(regex, text) {
                     let Some(whole) = captures.get(0) else { continue };
                     out.push_str(&text[end..whole.start()]);
-                    substitute(new.value(row), &captures, out)?;
+                    substitute(new.value(row), &names, &captures, out)?;
                     end = whole.end();
                 }
                 out.push_str(&text[end..]);
@@ -118,18 +119,32 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 if call.null_at(row) {
                     return Ok(None);
                 }
-                if patterns.value(row).is_empty() {
-                    // As Java's `String.split`: every character by itself.
-                    let mut buffer = [0; 4];
-                    inputs.value(row).chars().for_each(|c| out.append_value(c.encode_utf8(&mut buffer)));
-                    return Ok(Some(()));
-                }
                 let regex = compiled.get(patterns.value(row))?;
-                regex.split(inputs.value(row)).for_each(|part| out.append_value(part));
+                parts_of(regex, inputs.value(row)).into_iter().for_each(|part| out.append_value(part));
                 Ok(Some(()))
             })
         }),
     ]
+}
+
+/// The parts of a text between matches. A pattern that can match nothing at all splits as Java's `String.split` does: not
+/// before the first character, and without empty parts at the end. Any other keeps all parts.
+fn parts_of<'t>(regex: &Regex, text: &'t str) -> Vec<&'t str> {
+    let matches_nothing = regex.find("").is_some_and(|found| found.is_empty());
+    let (mut parts, mut end) = (Vec::new(), 0);
+    for found in java_regex::matches(regex, text).filter_map(|captures| captures.get(0)) {
+        if found.is_empty() && (found.start() == 0 || (!matches_nothing && found.start() == text.len())) {
+            continue;
+        }
+        parts.push(&text[end..found.start()]);
+        end = found.end();
+    }
+    let untouched = parts.is_empty();
+    parts.push(&text[end..]);
+    while matches_nothing && !untouched && parts.last().is_some_and(|part| part.is_empty()) {
+        parts.pop();
+    }
+    parts
 }
 
 /// The group asked for; none that the pattern does not have.
@@ -139,7 +154,7 @@ fn group(call: &crate::functions::kernel::Call, row: usize, regex: &Regex) -> Ce
 }
 
 /// Appends a replacement by Java's rules: `$n` and `${name}` are groups, a backslash takes what follows as it is.
-fn substitute(replacement: &str, captures: &Captures, out: &mut String) -> Cell<()> {
+fn substitute(replacement: &str, names: &[&str], captures: &Captures, out: &mut String) -> Cell<()> {
     let mut rest = replacement.chars().peekable();
     while let Some(c) = rest.next() {
         match c {
@@ -150,7 +165,10 @@ fn substitute(replacement: &str, captures: &Captures, out: &mut String) -> Cell<
             '$' if rest.peek() == Some(&'{') => {
                 rest.next();
                 let name: String = rest.by_ref().take_while(|c| *c != '}').collect();
-                out.push_str(captures.name(&name).map_or("", |found| found.as_str()));
+                match names.iter().position(|known| *known == name) {
+                    Some(_) => out.push_str(captures.name(&name).map_or("", |found| found.as_str())),
+                    None => return fail("the replacement names a group that the pattern does not have"),
+                }
             }
             '$' => {
                 let Some(mut group) = rest.peek().and_then(|c| c.to_digit(10)).map(|digit| digit as usize) else {
@@ -201,12 +219,20 @@ mod tests {
             ("REGEXP_REPLACE('baababaa', '(ab)+', 'cat')", "bacataa"),
             ("REGEXP_REPLACE('john smith', '(\\w+) (\\w+)', '$2, $1')", "smith, john"),
             ("REGEXP_REPLACE('a', 'a', '\\$1')", "$1"),
+            ("REGEXP_REPLACE('abc', 'b*', '-')", "-a--c-"),
+            ("REGEXP_REPLACE('ab', '(?<x>a)', '${x}!')", "a!b"),
             ("REGEXP_REPLACE('a', CAST(NULL AS STRING), 'b')", "null"),
             ("REGEXP_SPLIT_TO_ARRAY('aabdcda', '(ab|cd)')", "[a, d, a]"),
             ("REGEXP_SPLIT_TO_ARRAY('zxy', '(ab|cd)')", "[zxy]"),
             ("REGEXP_SPLIT_TO_ARRAY('zxy', '')", "[z, x, y]"),
+            ("REGEXP_SPLIT_TO_ARRAY('', '')", "[]"),
+            ("ARRAY_LENGTH(REGEXP_SPLIT_TO_ARRAY('', ''))", "1"),
+            ("REGEXP_SPLIT_TO_ARRAY('axbxx', 'x*')", "[a, , b]"),
+            ("REGEXP_SPLIT_TO_ARRAY('xax', 'x')", "[, a, ]"),
+            ("REGEXP_SPLIT_TO_ARRAY('a b', '\\b')", "[a,  , b]"),
             ("REGEXP_SPLIT_TO_ARRAY(CAST(NULL AS STRING), 'a')", "null"),
         ]);
+        sql_fails(&[("REGEXP_REPLACE('a', 'a', '${x}')", "group"), ("REGEXP_REPLACE('a', 'a++', '')", "possessive")]);
         sql_fails(&[("REGEXP_REPLACE('a', 'a', '$1')", "group"), ("REGEXP_REPLACE('a', 'a', '$')", "without a group")]);
     }
 }

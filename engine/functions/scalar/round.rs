@@ -2,176 +2,62 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::types::{Float64Type, Int32Type, Int64Type};
-use datafusion::arrow::array::{
-    Array, ArrayRef, ArrowNativeTypeOp, AsArray, Float64Builder, Int32Array, PrimitiveArray,
-};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::DataType;
-use datafusion::common::Result as DfResult;
+use datafusion::arrow::array::ArrowNativeTypeOp;
 
-use super::decimals::{self, DecimalFunction, floor_to, power_of_ten};
-use crate::functions::declaration::{Category, Declaration, ParamType, Returns, Variation};
-use crate::functions::kernel::{Call, ScalarFunction};
-use crate::functions::row_errors;
-use crate::types::text::number::exact_f64;
-use crate::types::{SqlType, java_double};
+use super::decimals::floor_to;
+use super::places::{self, Places, Texts};
+use crate::functions::declaration::{Category, Declaration};
+use crate::functions::kernel::ScalarFunction;
 
-/// The function. A number halfway between two goes up, that is towards positive infinity, whatever its sign, as with
-/// Java's `Math.round`: -1.5 becomes -1.
-#[derive(Debug)]
-pub struct Round;
+/// A number halfway between two goes up, that is towards positive infinity, whatever its sign, as with Java's
+/// `Math.round`: -1.5 becomes -1.
+struct Round;
 
-impl ScalarFunction for Round {
-    fn declare(&self) -> Declaration {
-        const WHOLE: &str = "The nearest whole number; halfway between two, the larger one.";
-        const PLACES: &str = "The nearest number with so many decimals; halfway between two, the larger one.";
-        const DECIMALS: &str = "How many decimals to keep; -1 rounds to tens, -2 to hundreds.";
-        let whole = |ty: SqlType| Variation::new(SqlType::Bigint, WHOLE).param("val", ty, "The number.");
-        Declaration::scalar(Category::Mathematical, "ROUND", "Rounds a number.")
-            .form(whole(SqlType::Integer))
-            .form(whole(SqlType::Bigint))
-            .form(whole(SqlType::Double))
-            .form(Variation::new(SqlType::Double, PLACES).param("val", SqlType::Double, "The number.").param(
-                "decimalPlaces",
-                SqlType::Integer,
-                DECIMALS,
-            ))
-            .form(
-                Variation::new(
-                    Returns::Computed {
-                        shown: "DECIMAL",
-                        of: |args| match &args[0] {
-                            SqlType::Decimal(precision, scale) => SqlType::Decimal((precision - scale).max(1), 0),
-                            other => other.clone(),
-                        },
-                    },
-                    WHOLE,
-                )
-                .param("val", ParamType::Decimal, "The number."),
-            )
-            .form(
-                Variation::new(Returns::Computed { shown: "DECIMAL", of: |args| args[0].clone() }, PLACES)
-                    .param("val", ParamType::Decimal, "The number.")
-                    .param("decimalPlaces", SqlType::Integer, DECIMALS),
-            )
-            .example("ROUND(2.5)", "3")
-            .example("ROUND(12345.678e0, 1)", "12345.7")
-            .example("ROUND(12345.678, -2)", "12300.000")
-    }
-
-    fn evaluate(&self, call: &Call) -> DfResult<ArrayRef> {
-        let input = &call.args[0];
-        let places = call.args.get(1).map(|places| places.as_primitive::<Int32Type>());
-        Ok(match (input.data_type(), places) {
-            (DataType::Int32 | DataType::Int64, _) => cast(input, &DataType::Int64)?,
-            (DataType::Float64, None) => {
-                let array: PrimitiveArray<Int64Type> = input.as_primitive::<Float64Type>().unary(round_to_whole);
-                Arc::new(array)
-            }
-            (DataType::Float64, Some(places)) => {
-                let values = input.as_primitive::<Float64Type>();
-                let mut column = Float64Builder::with_capacity(call.rows);
-                for row in 0..call.rows {
-                    let given = values.is_valid(row) && places.is_valid(row);
-                    let result = given.then(|| round_to_places(values.value(row), places.value(row)));
-                    if result == Some(None) {
-                        row_errors::report(row, call.rows, || "ROUND: the number is not finite".into());
-                    }
-                    column.append_option(result.flatten());
-                }
-                Arc::new(column.finish())
-            }
-            (DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale), places) => {
-                decimals::map(call, "ROUND", &ToPlaces { scale: i32::from(*scale), places })?
-            }
-            _ => input.clone(),
-        })
-    }
-}
-
-/// `Math.round`: exact, beyond the range of BIGINT the nearest end, and 0 for NaN.
-fn round_to_whole(value: f64) -> i64 {
-    let floor = value.floor();
-    // The difference is exact: it has no more bits than the value has behind its point.
-    (if value - floor >= 0.5 { floor + 1.0 } else { floor }) as i64
-}
-
-/// Rounds the shortest decimal that stands for a double, as Java does through `BigDecimal.valueOf`; `None` for what has
-/// no digits.
-fn round_to_places(value: f64, places: i32) -> Option<f64> {
-    if !value.is_finite() {
-        return None;
-    }
-    if value == 0.0 {
-        return Some(0.0);
-    }
-    let (digits, exponent) = java_double::shortest_digits(value.abs());
-    // Digits behind the last one that is kept.
-    let dropped = -i64::from(exponent) - i64::from(places);
-    if dropped <= 0 {
-        return Some(value);
-    }
-    // A double has at most 17 digits.
-    let (kept, rest, half) = match u32::try_from(dropped) {
-        Ok(dropped @ ..=18) => {
-            let unit = 10_u64.pow(dropped);
-            (digits / unit, digits % unit, unit / 2)
-        }
-        _ => (0, 0, 1),
+/// The function.
+pub fn function() -> Arc<dyn ScalarFunction> {
+    let declaration = Declaration::scalar(Category::Mathematical, Round::NAME, "Rounds a number.")
+        .example("ROUND(2.5)", "3")
+        .example("ROUND(12345.678e0, 1)", "12345.7")
+        .example("ROUND(12345.678, -2)", "12300.000");
+    let texts = Texts {
+        whole: "The nearest whole number; halfway between two, the larger one.",
+        places: "The nearest number with so many decimals; halfway between two, the larger one.",
+        decimals: "How many decimals to keep; -1 rounds to tens, -2 to hundreds.",
     };
-    let up = if value > 0.0 { rest >= half } else { rest > half };
-    let rounded = kept + u64::from(up);
-    let magnitude = match exact_f64(rounded, places.saturating_neg()) {
-        Some(magnitude) => magnitude,
-        None => format!("{rounded}e{}", -i64::from(places)).parse().ok()?,
-    };
-    // A negative number that vanishes leaves a plain zero, because `BigDecimal` has no other.
-    Some(if value < 0.0 && rounded > 0 { -magnitude } else { magnitude })
+    places::function::<Round>(declaration, texts)
 }
 
-struct ToPlaces<'a> {
-    scale: i32,
-    places: Option<&'a Int32Array>,
-}
+impl Places for Round {
+    const NAME: &'static str = "ROUND";
 
-impl DecimalFunction for ToPlaces<'_> {
-    fn apply<N: ArrowNativeTypeOp>(&self, row: usize, unscaled: N) -> Option<N> {
-        let places = match self.places {
-            None => 0,
-            Some(places) if places.is_null(row) => return None,
-            Some(places) => places.value(row),
-        };
-        let dropped = i64::from(self.scale) - i64::from(places);
-        // The digits of the widest decimal in such an integer: 38 in 16 bytes, 76 in 32. Any number rounds to zero in
-        // larger units.
-        let digits = N::get_byte_width() as u32 * 19 / 8;
-        let rounded = match u32::try_from(dropped) {
-            Err(_) if dropped <= 0 => unscaled,
-            Ok(0) => unscaled,
-            Ok(dropped) if dropped <= digits => {
-                let unit: N = power_of_ten(dropped);
-                let half = unit.div_wrapping(N::usize_as(2));
-                floor_to(unscaled.add_wrapping(half), unit)
-            }
-            _ => N::ZERO,
-        };
-        Some(match self.places {
-            Some(_) => rounded,
-            // The result has no decimals.
-            None => rounded.div_wrapping(power_of_ten(self.scale.unsigned_abs())),
-        })
+    fn whole(value: f64) -> i64 {
+        let floor = value.floor();
+        // The difference is exact: it has no more bits than the value has behind its point.
+        (if value - floor >= 0.5 { floor + 1.0 } else { floor }) as i64
+    }
+
+    fn digits(negative: bool, kept: u64, rest: u64, half: u64) -> u64 {
+        let up = if negative { rest > half } else { rest >= half };
+        kept + u64::from(up)
+    }
+
+    fn multiple<N: ArrowNativeTypeOp>(unscaled: N, unit: N) -> N {
+        floor_to(unscaled.add_wrapping(unit.div_wrapping(N::usize_as(2))), unit)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::array::{Decimal128Array, Float64Array};
-    use datafusion::arrow::datatypes::Decimal128Type;
+    use datafusion::arrow::array::{
+        Array, ArrayRef, AsArray, Decimal128Array, Decimal256Array, Float64Array, Int32Array,
+    };
+    use datafusion::arrow::datatypes::{DataType, Decimal128Type, Float64Type};
 
     use super::*;
     use crate::functions::row_errors::with_sink;
+    use crate::functions::scalar::places::to_places;
     use crate::functions::scalar::testing::{call, resolve};
+    use crate::types::SqlType;
 
     #[test]
     fn halves_go_up_whatever_the_sign() {
@@ -186,7 +72,7 @@ mod tests {
             (f64::NEG_INFINITY, i64::MIN),
             (4503599627370497.0, 4503599627370497),
         ] {
-            assert_eq!(round_to_whole(value), expected, "{value}");
+            assert_eq!(Round::whole(value), expected, "{value}");
         }
     }
 
@@ -210,9 +96,9 @@ mod tests {
             (1.0, i32::MIN, 0.0),
             (1.0, i32::MAX, 1.0),
         ] {
-            assert_eq!(round_to_places(value, places), Some(expected), "{value}, {places}");
+            assert_eq!(to_places::<Round>(value, places), Some(expected), "{value}, {places}");
         }
-        assert!(round_to_places(-0.001, 1).is_some_and(|zero| zero == 0.0 && zero.is_sign_positive()));
+        assert!(to_places::<Round>(-0.001, 1).is_some_and(|zero| zero == 0.0 && zero.is_sign_positive()));
     }
 
     #[test]
@@ -250,9 +136,9 @@ mod tests {
     fn wide_decimals_may_become_narrow() {
         let resolved = resolve("ROUND", &[Some(SqlType::Decimal(50, 20))]);
         assert_eq!(resolved.return_type, SqlType::Decimal(30, 0));
-        let input = datafusion::arrow::array::Decimal256Array::from(vec![Some(
-            datafusion::arrow::datatypes::i256::from_i128(250_000_000_000_000_000_000),
-        )])
+        let input = Decimal256Array::from(vec![Some(datafusion::arrow::datatypes::i256::from_i128(
+            250_000_000_000_000_000_000,
+        ))])
         .with_precision_and_scale(50, 20)
         .expect("digits that fit");
         let result = call("ROUND", vec![Arc::new(input)]);

@@ -34,7 +34,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
         .form(
             Variation::new(
                 ParamType::map(S, S),
-                "The entries of the text; those without a value are left out, and of equal keys the last one stays.",
+                "The entries, without those that have no value, of equal keys the last; NULL for delimiters that are empty or equal.",
             )
             .param("input", S, "The text.")
             .param("entryDelimiter", S, "What stands between two entries.")
@@ -97,11 +97,16 @@ fn split_to_map(call: &Call) -> DfResult<ArrayRef> {
     let mut maps = MapBuilder::new(Some(entry_names()), StringBuilder::new(), StringBuilder::new());
     let (inputs, between, inside) = (texts(&call.args[0]), texts(&call.args[1]), texts(&call.args[2]));
     for row in 0..call.rows {
-        let usable = !call.null_at(row) && !between.value(row).is_empty() && !inside.value(row).is_empty();
+        let usable = !call.null_at(row)
+            && !between.value(row).is_empty()
+            && !inside.value(row).is_empty()
+            && between.value(row) != inside.value(row);
         if usable {
             let mut entries: Vec<(&str, &str)> = Vec::new();
             for entry in inputs.value(row).split(between.value(row)).filter(|entry| !entry.is_empty()) {
-                let Some((key, value)) = entry.split_once(inside.value(row)) else { continue };
+                // What stands behind a second delimiter is no part of the value.
+                let mut parts = entry.split(inside.value(row));
+                let (Some(key), Some(value)) = (parts.next(), parts.next()) else { continue };
                 match entries.iter_mut().find(|(other, _)| *other == key) {
                     Some(entry) => entry.1 = value,
                     None => entries.push((key, value)),
@@ -140,7 +145,8 @@ mod tests {
     fn entries_without_a_value_are_left_out() {
         sql(&[
             ("SPLIT_TO_MAP('apple := red, b, apple := green', ', ', ' := ')", "{apple=green}"),
-            ("SPLIT_TO_MAP('a:1:2', '/', ':')", "{a=1:2}"),
+            ("SPLIT_TO_MAP('a:1:2/b', '/', ':')", "{a=1}"),
+            ("SPLIT_TO_MAP('a:1', ':', ':')", "null"),
             ("SPLIT_TO_MAP('', '/', ':')", "{}"),
             ("SPLIT_TO_MAP(CAST(NULL AS STRING), '/', ':')", "null"),
             ("SPLIT_TO_MAP('a:1', '', ':')", "null"),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use datafusion::arrow::array::{ArrayRef, AsArray};
+use datafusion::arrow::array::{ArrayRef, AsArray, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{
     DataType, Date32Type, Int32Type, Int64Type, Time32MillisecondType, TimeUnit, TimestampMillisecondType,
@@ -23,6 +23,11 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
     let mut functions = conversions();
     functions.extend(moves());
     functions
+}
+
+/// Today, days since the epoch, UTC.
+pub(super) fn today() -> i64 {
+    now().div_euclid(DAY)
 }
 
 fn now() -> i64 {
@@ -51,6 +56,7 @@ fn conversions() -> Vec<Arc<dyn ScalarFunction>> {
                     SqlType::Timestamp,
                     "The timestamp.",
                 ))
+                .example("UNIX_TIMESTAMP(FROM_UNIXTIME(7))", "7")
                 .volatile(),
             |call| match call.args.first() {
                 Some(timestamp) => Ok(cast(timestamp, &DataType::Int64)?),
@@ -74,11 +80,12 @@ fn conversions() -> Vec<Arc<dyn ScalarFunction>> {
             declare("UNIX_DATE", "Days since the epoch.")
                 .form(Variation::new(SqlType::Integer, "Those of today, UTC, when the row is computed."))
                 .form(Variation::new(SqlType::Integer, "Those of a date.").param("date", SqlType::Date, "The date."))
+                .example("UNIX_DATE(CAST('1970-02-20' AS DATE))", "50")
                 .volatile(),
             |call| match call.args.first() {
                 Some(date) => Ok(cast(date, &DataType::Int32)?),
                 None => {
-                    let today = now().div_euclid(DAY) as i32;
+                    let today = today() as i32;
                     primitives::<Int32Type>(call, "UNIX_DATE", |_| Ok(Some(today)))
                 }
             },
@@ -95,14 +102,23 @@ fn conversions() -> Vec<Arc<dyn ScalarFunction>> {
             |call| {
                 let values = call.args[0].as_primitive::<TimestampMillisecondType>();
                 let (from, to) = (texts(&call.args[1]), texts(&call.args[2]));
+                let (mut last_from, mut last_to) = (None, None);
                 primitives::<TimestampMillisecondType>(call, "CONVERT_TZ", |row| {
                     if call.null_at(row) {
                         return Ok(None);
                     }
-                    let unknown = || Cow::Borrowed("the time zone is unknown");
-                    let instant = Zone::parse(from.value(row)).ok_or_else(unknown)?.instant_of(values.value(row));
-                    let offset = Zone::parse(to.value(row)).ok_or_else(unknown)?.offset_at(instant);
-                    Ok(Some(instant.saturating_add(i64::from(offset) * 1_000)))
+                    // As in ksqlDB both offsets are those of the timestamp read as UTC.
+                    let value = values.value(row);
+                    let offset = |zones: &StringArray, last: &mut Option<(String, Zone)>| {
+                        let id = zones.value(row);
+                        if last.as_ref().is_none_or(|(known, _)| known != id) {
+                            let zone = Zone::parse(id).ok_or(Cow::Borrowed("the time zone is unknown"))?;
+                            *last = Some((id.to_string(), zone));
+                        }
+                        Ok::<_, Cow<'static, str>>(last.as_ref().map_or(0, |(_, zone)| zone.offset_at(value)))
+                    };
+                    let moved = i64::from(offset(to, &mut last_to)?) - i64::from(offset(from, &mut last_from)?);
+                    Ok(Some(value.saturating_add(moved * 1_000)))
                 })
             },
         ),
@@ -174,7 +190,8 @@ fn moved(
                 if call.null_at(row) {
                     return Ok(None);
                 }
-                let moved = (i64::from(values.value(row)) * DAY + step(row)?).div_euclid(DAY);
+                // As in ksqlDB what is left of a day is cut toward the epoch.
+                let moved = (i64::from(values.value(row)) * DAY + step(row)?) / DAY;
                 Ok(Some(i32::try_from(moved).map_err(|_| "the result is out of range")?))
             })
         }
@@ -228,6 +245,8 @@ mod tests {
         sql(&[
             ("CONVERT_TZ(FROM_UNIXTIME(100), 'America/Los_Angeles', 'America/New_York')", "1970-01-01T03:00:00.100"),
             ("CONVERT_TZ(FROM_UNIXTIME(0), 'UTC', 'Z')", "1970-01-01T00:00:00.000"),
+            // Clocks in Berlin change half an hour later, but half an hour before that time in UTC.
+            ("CONVERT_TZ(CAST('2021-03-28T01:30' AS TIMESTAMP), 'Europe/Berlin', 'UTC')", "2021-03-27T23:30:00.000"),
             ("CONVERT_TZ(CAST(NULL AS TIMESTAMP), 'UTC', 'Z')", "null"),
         ]);
         sql_fails(&[("CONVERT_TZ(FROM_UNIXTIME(0), 'UTC', 'x')", "unknown")]);
@@ -245,6 +264,7 @@ mod tests {
             ("DATEADD(DAYS, -1, CAST('2020-03-01' AS DATE))", "2020-02-29"),
             ("DATEADD(DAYS, 1, CAST(NULL AS DATE))", "null"),
             ("DATESUB(HOURS, 1, CAST('2020-05-26' AS DATE))", "2020-05-25"),
+            ("DATESUB(HOURS, 1, CAST('1970-01-01' AS DATE))", "1970-01-01"),
             ("DATESUB(DAYS, 1, CAST(NULL AS DATE))", "null"),
             ("TIMEADD(MILLISECONDS, 10, CAST('23:59:59.995' AS TIME))", "00:00"),
             ("TIMEADD(DAYS, 1, CAST('10:00' AS TIME))", "10:00"),

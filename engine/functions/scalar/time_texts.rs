@@ -8,11 +8,13 @@ use datafusion::arrow::datatypes::{Date32Type, Int32Type, Int64Type, Time32Milli
 
 use super::plain::{Cell, Plain, primitives, strings};
 use super::strings::texts;
+use super::time_numbers::today;
 use crate::functions::declaration::{Category, Declaration, Variation};
 use crate::functions::kernel::{Call, ScalarFunction};
 use crate::types::SqlType;
+use crate::types::text::java_date::DatePattern;
 use crate::types::text::java_time::{Moment, Pattern};
-use crate::types::text::zone::{UTC, Zone};
+use crate::types::text::zone::{GMT, Zone};
 
 /// Pattern and zone of the last row, which nearly always are the next row's too.
 #[derive(Default)]
@@ -29,20 +31,20 @@ impl Last {
         self.pattern.as_ref().map(|(_, pattern)| pattern).ok_or_else(|| "no pattern".into())
     }
 
-    /// The zone of the argument at a position; UTC when there is no such argument.
+    /// The zone of the argument at a position; GMT when there is no such argument.
     fn zone(&mut self, call: &Call, index: usize, row: usize) -> Result<Zone, Cow<'static, str>> {
-        let Some(zones) = call.args.get(index) else { return Ok(UTC) };
+        let Some(zones) = call.args.get(index) else { return Ok(GMT) };
         let text = texts(zones).value(row);
         if self.zone.as_ref().is_none_or(|(last, _)| last != text) {
             let zone = Zone::parse(text).ok_or("the time zone is unknown")?;
             self.zone = Some((text.to_string(), zone));
         }
-        Ok(self.zone.as_ref().map_or(UTC, |(_, zone)| *zone))
+        Ok(self.zone.as_ref().map_or(GMT, |(_, zone)| *zone))
     }
 }
 
 const FORMAT: &str = "A pattern of java.time.format.DateTimeFormatter.";
-const ZONE: &str = "The time zone, such as Europe/Berlin or +02:00; UTC when it is not given.";
+const ZONE: &str = "The time zone, such as Europe/Berlin or +02:00; GMT when it is not given.";
 
 /// All of them.
 pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
@@ -169,20 +171,41 @@ fn parsers() -> Vec<Arc<dyn ScalarFunction>> {
         ),
         Plain::function(
             declare("PARSE_DATE", "A text as a date.")
-                .form(form(SqlType::Date, "The date; a pattern with a time of day is refused."))
+                .form(
+                    Variation::new(
+                        SqlType::Date,
+                        "The date, whatever stands behind it; a time of day other than midnight is refused.",
+                    )
+                    .param("text", S, "The text.")
+                    .param("formatPattern", S, "A pattern of java.text.SimpleDateFormat."),
+                )
                 .example("PARSE_DATE('01-JAN-2022', 'dd-MMM-yyyy')", "2022-01-01"),
-            // As in ksqlDB, what stands behind the date does not matter.
-            |call| primitives::<Date32Type>(call, "PARSE_DATE", days(call, false)),
+            |call| {
+                let (inputs, patterns) = (texts(&call.args[0]), texts(&call.args[1]));
+                let (today, mut last) = (today(), None::<(String, DatePattern)>);
+                primitives::<Date32Type>(call, "PARSE_DATE", |row| {
+                    if call.null_at(row) {
+                        return Ok(None);
+                    }
+                    let text = patterns.value(row);
+                    if last.as_ref().is_none_or(|(known, _)| known != text) {
+                        last = Some((text.to_string(), DatePattern::new(text)?));
+                    }
+                    let Some((_, pattern)) = &last else { return Ok(None) };
+                    let days = pattern.parse(inputs.value(row), today)?;
+                    Ok(Some(i32::try_from(days).map_err(|_| "the year is out of range")?))
+                })
+            },
         ),
         Plain::function(
             declare("STRINGTODATE", "A text as days since the epoch; PARSE_DATE gives a DATE.")
-                .form(form(SqlType::Integer, "The days since 1970-01-01; a pattern with a time of day is refused."))
+                .form(form(SqlType::Integer, "The days since 1970-01-01; the text must say a whole date."))
                 .example("STRINGTODATE('1970-01-03', 'yyyy-MM-dd')", "2"),
-            |call| primitives::<Int32Type>(call, "STRINGTODATE", days(call, true)),
+            |call| primitives::<Int32Type>(call, "STRINGTODATE", days(call)),
         ),
         Plain::function(
             declare("PARSE_TIME", "A text as a time of day.")
-                .form(form(SqlType::Time, "The time; a pattern with a date is refused."))
+                .form(form(SqlType::Time, "The time; the text must say its hour, and no date."))
                 .example("PARSE_TIME('1:05 PM', 'h:mm a')", "13:05"),
             |call| {
                 let (inputs, patterns) = (texts(&call.args[0]), texts(&call.args[1]));
@@ -194,6 +217,9 @@ fn parsers() -> Vec<Arc<dyn ScalarFunction>> {
                     let parsed = last.pattern(patterns.value(row))?.parse(inputs.value(row))?;
                     if parsed.has_date() {
                         return Err("the pattern of a time has a date".into());
+                    }
+                    if !parsed.is_whole_time() {
+                        return Err("the text does not say a whole time of day".into());
                     }
                     Ok(Some(parsed.of_day() as i32))
                 })
@@ -211,7 +237,7 @@ fn instant(call: &Call, row: usize, patterns: &mut Last, zones: &mut Last) -> Ce
     Ok(Some(parsed.instant(zone)?))
 }
 
-fn days(call: &Call, whole: bool) -> impl FnMut(usize) -> Cell<i32> {
+fn days(call: &Call) -> impl FnMut(usize) -> Cell<i32> {
     let (inputs, patterns) = (texts(&call.args[0]), texts(&call.args[1]));
     let mut last = Last::default();
     move |row| {
@@ -219,10 +245,9 @@ fn days(call: &Call, whole: bool) -> impl FnMut(usize) -> Cell<i32> {
             return Ok(None);
         }
         let pattern = last.pattern(patterns.value(row))?;
-        let text = inputs.value(row);
-        let parsed = if whole { pattern.parse(text)? } else { pattern.parse_prefix(text)?.0 };
-        if parsed.has_time() {
-            return Err("the pattern of a date has a time".into());
+        let parsed = pattern.parse(inputs.value(row))?;
+        if !parsed.is_whole_date() {
+            return Err("the text does not say a whole date".into());
         }
         let days = i32::try_from(parsed.days()?).map_err(|_| "the year is out of range")?;
         Ok(Some(days))
@@ -268,7 +293,10 @@ mod tests {
             ("PARSE_DATE('2018-05-11Lit', 'yyyy-MM-dd''Lit''')", "2018-05-11"),
             ("PARSE_DATE(CAST(NULL AS STRING), 'yyyy')", "null"),
             ("PARSE_DATE('2018-05-11-01', 'yyyy-MM-dd')", "2018-05-11"),
+            ("PARSE_DATE('2018-2-30', 'yyyy-MM-dd')", "2018-03-02"),
+            ("PARSE_DATE('2018-05-11 00:00', 'yyyy-MM-dd HH:mm')", "2018-05-11"),
             ("STRINGTODATE('11/05/2019', 'dd/MM/yyyy')", "18027"),
+            ("STRINGTODATE('11/05/2019 10', 'dd/MM/yyyy HH')", "18027"),
             ("STRINGTODATE(CAST(NULL AS STRING), 'yyyy')", "null"),
             ("PARSE_TIME('00:01:05Lit', 'HH:mm:ss''Lit''')", "00:01:05"),
             ("PARSE_TIME(CAST(NULL AS STRING), 'HH')", "null"),
@@ -277,7 +305,11 @@ mod tests {
             ("PARSE_TIMESTAMP('x', 'yyyy')", "does not fit"),
             ("STRINGTOTIMESTAMP('2018', 'yyyy', 'Nowhere')", "unknown"),
             ("PARSE_DATE('2018 10', 'yyyy HH')", "has a time"),
+            ("PARSE_DATE('2018', 'ww')", "weeks"),
             ("STRINGTODATE('2018-13', 'yyyy-MM')", "range"),
+            ("STRINGTODATE('2018-12', 'yyyy-MM')", "whole date"),
+            ("PARSE_TIME('10:30', 'mm:ss')", "whole time"),
+            ("PARSE_TIME('10:30', 'hh:mm')", "whole time"),
             ("PARSE_TIME('2018 10', 'yyyy HH')", "has a date"),
         ]);
     }

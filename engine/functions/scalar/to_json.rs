@@ -17,7 +17,7 @@ pub fn function() -> Arc<dyn ScalarFunction> {
         .form(
             Variation::new(
                 SqlType::String,
-                "The JSON; the text null for NULL, dates and times as ISO texts, bytes in Base64.",
+                "The JSON; the text null for NULL, fields by their names, dates and times as ISO texts, bytes in Base64.",
             )
             .param("val", ParamType::Generic("T"), "The value."),
         )
@@ -74,15 +74,22 @@ fn json_of(array: &ArrayRef, ty: &SqlType, row: usize) -> Json {
                 write_text(keys.as_ref(), key, at, &mut name);
                 String::from_utf8_lossy(&name).into_owned()
             };
-            Json::Object((0..entries.len()).map(|at| (name(at), json_of(values, value, at))).collect())
+            sorted((0..entries.len()).map(|at| (name(at), json_of(values, value, at))))
         }
         SqlType::Struct(fields) => {
             let columns = array.as_struct().columns();
             let field =
                 |((name, ty), column): (&(String, SqlType), &ArrayRef)| (name.clone(), json_of(column, ty, row));
-            Json::Object(fields.iter().zip(columns).map(field).collect())
+            sorted(fields.iter().zip(columns).map(field))
         }
     }
+}
+
+/// An object with its fields in the order of their names, as ksqlDB writes structs and maps here.
+fn sorted(fields: impl Iterator<Item = (String, Json)>) -> Json {
+    let mut fields: Vec<(String, Json)> = fields.collect();
+    fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Json::Object(fields)
 }
 
 #[cfg(test)]
@@ -101,7 +108,9 @@ mod tests {
             ("TO_JSON_STRING(CAST('1972-09-27' AS DATE))", "\"1972-09-27\""),
             ("TO_JSON_STRING(FROM_UNIXTIME(1))", "\"1970-01-01T00:00:00.001\""),
             ("TO_JSON_STRING(STRUCT(ID := 1, N := CAST(NULL AS INT)))", "{\"ID\":1,\"N\":null}"),
-            ("TO_JSON_STRING(MAP('a' := ARRAY[TRUE, NULL]))", "{\"a\":[true,null]}"),
+            ("TO_JSON_STRING(MAP('b' := ARRAY[TRUE, NULL], 'a' := NULL))", "{\"a\":null,\"b\":[true,null]}"),
+            ("TO_JSON_STRING(STRUCT(B := 1, A := 2))", "{\"A\":2,\"B\":1}"),
+            ("TO_JSON_STRING(NULL)", "null"),
             ("TO_JSON_STRING(TO_BYTES('!', 'utf8'))", "\"IQ==\""),
         ]);
     }

@@ -13,45 +13,83 @@ use crate::types::SqlType;
 
 const S: SqlType = SqlType::String;
 
-/// A URL, cut at its delimiters (RFC 3986, appendix B).
+/// A URL, cut at its delimiters (RFC 2396, as `java.net.URI` reads it).
+#[derive(Default)]
 struct Url<'a> {
     scheme: Option<&'a str>,
     host: Option<&'a str>,
     port: Option<i32>,
-    path: &'a str,
+    /// None of one like `mailto:a@b.c`, which is a scheme and a text.
+    path: Option<&'a str>,
     query: Option<&'a str>,
     fragment: Option<&'a str>,
 }
 
+const NO_URL: Cow<'static, str> = Cow::Borrowed("the text is not a URL");
+
 impl<'a> Url<'a> {
-    /// Reads a URL; one with characters that a URL cannot have is refused.
+    /// Reads a URL; one with characters that a URL cannot have is refused, and so is a scheme with nothing behind it.
     fn parse(text: &'a str) -> Result<Url<'a>, Cow<'static, str>> {
-        let refused = |c: char| c.is_ascii_control() || " \"<>\\^`{|}".contains(c);
-        if text.contains(refused) {
-            return Err("the text is not a URL".into());
+        let refused = |c: char| c.is_control() || c.is_whitespace() || "\"<>\\^`{|}".contains(c);
+        let percents = text.match_indices('%').map(|(at, _)| text.as_bytes().get(at + 1..at + 3));
+        let escaped = |digits: Option<&[u8]>| digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        if text.contains(refused) || !percents.into_iter().all(escaped) {
+            return Err(NO_URL);
         }
         let (rest, fragment) = text.split_once('#').map_or((text, None), |(rest, fragment)| (rest, Some(fragment)));
+        if fragment.is_some_and(|fragment| fragment.contains('#')) {
+            return Err(NO_URL);
+        }
+        let (scheme, rest) = match rest.find(['/', '?', ':']) {
+            Some(at) if rest[at..].starts_with(':') => (Some(&rest[..at]), &rest[at + 1..]),
+            _ => (None, rest),
+        };
+        if let Some(scheme) = scheme {
+            let starts = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
+            if !starts || !scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) || rest.is_empty() {
+                return Err(NO_URL);
+            }
+            if !rest.starts_with('/') {
+                return Ok(Url { scheme: Some(scheme), fragment, ..Url::default() });
+            }
+        }
         let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
-        let is_scheme = |scheme: &&str| {
-            scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-                && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-        };
-        let (scheme, rest) = match rest.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) {
-            Some((scheme, rest)) => (Some(scheme), rest),
-            None => (None, rest),
-        };
-        let (mut host, mut port, mut path) = (None, None, rest);
+        let (mut authority, mut path) = (None, rest);
         if let Some(behind) = rest.strip_prefix("//") {
             let end = behind.find('/').unwrap_or(behind.len());
-            let authority = behind[..end].rsplit_once('@').map_or(&behind[..end], |(_, authority)| authority);
-            path = &behind[end..];
-            let colon = authority.rfind(':').filter(|colon| !authority[*colon..].contains(']'));
-            let (name, digits) = colon.map_or((authority, ""), |at| (&authority[..at], &authority[at + 1..]));
-            host = Some(name).filter(|name| !name.is_empty());
-            port = digits.parse().ok();
+            (authority, path) = (Some(&behind[..end]), &behind[end..]);
+            if behind.is_empty() {
+                return Err(NO_URL);
+            }
         }
-        Ok(Url { scheme, host, port, path, query, fragment })
+        if path.contains(['[', ']']) {
+            return Err(NO_URL);
+        }
+        let (host, port) = authority.and_then(server).map_or((None, None), |(host, port)| (Some(host), port));
+        Ok(Url { scheme, host, port, path: Some(path), query, fragment })
     }
+}
+
+/// Host and port of an authority; `None` for what names no server, as a host with an underscore.
+fn server(authority: &str) -> Option<(&str, Option<i32>)> {
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    let colon = place.rfind(':').filter(|colon| !place[*colon..].contains(']'));
+    let (host, digits) = colon.map_or((place, ""), |at| (&place[..at], &place[at + 1..]));
+    let port = if digits.is_empty() { None } else { Some(digits.parse().ok().filter(|port| *port >= 0)?) };
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let numbers = || host.split('.').all(|part| part.parse::<u8>().is_ok()) && host.split('.').count() == 4;
+    let is_label = |label: &str| {
+        let inner = label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        inner && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let top = name.rsplit('.').next().unwrap_or_default();
+    let named = || name.split('.').all(is_label) && top.starts_with(|c: char| c.is_ascii_alphabetic());
+    let valid = match address {
+        Some(address) => address.split('%').next().is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok()),
+        None => named() || numbers(),
+    };
+    valid.then_some((host, port))
 }
 
 /// A text with its `%xx` resolved; `plus`: and `+` as a space.
@@ -92,7 +130,7 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
             "http://u@a.com:8080/b",
             "a.com",
         ),
-        ("URL_EXTRACT_PATH", "The path of a URL.", |url| owned(Some(url.path)), "http://a.com/b/c?d=e", "/b/c"),
+        ("URL_EXTRACT_PATH", "The path of a URL.", |url| owned(url.path), "http://a.com/b/c?d=e", "/b/c"),
         (
             "URL_EXTRACT_PROTOCOL",
             "The protocol of a URL.",
@@ -134,7 +172,11 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
     ));
     functions.push(Plain::function(
         Declaration::scalar(Category::Url, "URL_EXTRACT_PARAMETER", "A parameter of a URL's query.")
-            .form(form(S, "Its value, decoded; NULL when there is none.").param("paramToExtract", S, "Its name."))
+            .form(form(S, "Its value, decoded, which may be empty; NULL when there is no such parameter.").param(
+                "paramToExtract",
+                S,
+                "Its name.",
+            ))
             .example("URL_EXTRACT_PARAMETER('http://a.com?b=c&d=e', 'd')", "e"),
         |call| {
             let (inputs, names) = (texts(&call.args[0]), texts(&call.args[1]));
@@ -142,16 +184,12 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
                 if call.null_at(row) {
                     return Ok(None);
                 }
-                let url = Url::parse(inputs.value(row))?;
-                for pair in url.query.unwrap_or_default().split('&') {
-                    let (name, value) = pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value)));
-                    if decoded(name, false)? == names.value(row) {
-                        let Some(value) = value else { return Ok(None) };
-                        out.push_str(&decoded(value, false)?);
-                        return Ok(Some(()));
-                    }
-                }
-                Ok(None)
+                let Some(query) = Url::parse(inputs.value(row))?.query else { return Ok(None) };
+                // As in ksqlDB the query is decoded before it is cut.
+                let query = decoded(query, false)?;
+                let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+                let found = pairs.find(|(name, _)| *name == names.value(row));
+                Ok(found.map(|(_, value)| out.push_str(value)))
             })
         },
     ));
@@ -216,6 +254,13 @@ mod tests {
             ("URL_EXTRACT_FRAGMENT(CAST(NULL AS STRING))", "null"),
             ("URL_EXTRACT_HOST('http://[::1]:80/')", "[::1]"),
             ("URL_EXTRACT_HOST('a/b')", "null"),
+            ("URL_EXTRACT_HOST('http://a_b.com:80/')", "null"),
+            ("URL_EXTRACT_HOST('http://10.0.0.1:80/')", "10.0.0.1"),
+            ("URL_EXTRACT_PORT('http://a_b.com:80/')", "null"),
+            ("URL_EXTRACT_PORT('http://a.com:x/')", "null"),
+            ("URL_EXTRACT_PATH('mailto:a@b.c')", "null"),
+            ("URL_EXTRACT_PATH('file:///a/b')", "/a/b"),
+            ("URL_EXTRACT_PATH('')", ""),
             ("URL_EXTRACT_HOST(CAST(NULL AS STRING))", "null"),
             ("URL_EXTRACT_PATH('http://a.com')", ""),
             ("URL_EXTRACT_PATH('http://a.com/x%2Fy')", "/x/y"),
@@ -230,14 +275,21 @@ mod tests {
             ("URL_EXTRACT_QUERY('http://a.com')", "null"),
             ("URL_EXTRACT_QUERY(CAST(NULL AS STRING))", "null"),
         ]);
-        sql_fails(&[("URL_EXTRACT_HOST('http://a b')", "not a URL")]);
+        sql_fails(&[
+            ("URL_EXTRACT_HOST('http://a b')", "not a URL"),
+            ("URL_EXTRACT_HOST('http://a.com/%zz')", "not a URL"),
+            ("URL_EXTRACT_HOST('1a:b')", "not a URL"),
+            ("URL_EXTRACT_PATH('http:')", "not a URL"),
+            ("URL_EXTRACT_PATH('http://')", "not a URL"),
+        ]);
     }
 
     #[test]
     fn parameters() {
         sql(&[
             ("URL_EXTRACT_PARAMETER('http://a.com/?one=a&two=url%20encoded&three', 'two')", "url encoded"),
-            ("URL_EXTRACT_PARAMETER('http://a.com/?one=a&three', 'three')", "null"),
+            ("URL_EXTRACT_PARAMETER('http://a.com/?one=a&three', 'three')", ""),
+            ("URL_EXTRACT_PARAMETER('http://a.com/?a=b%26c=d', 'c')", "d"),
             ("URL_EXTRACT_PARAMETER('http://a.com/', 'x')", "null"),
             ("URL_EXTRACT_PARAMETER(CAST(NULL AS STRING), 'x')", "null"),
             ("URL_DECODE_PARAM('hello%26world')", "hello&world"),

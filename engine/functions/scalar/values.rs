@@ -1,11 +1,16 @@
-//! Values of any type as keys of a set.
+//! Values of any type: as keys of a set, as keys of a map, and in their order.
 
 use datafusion::arrow::array::types::{
     Date32Type, Decimal128Type, Decimal256Type, Float64Type, Int32Type, Int64Type, Time32MillisecondType,
     TimestampMillisecondType,
 };
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, DynComparator, PrimitiveArray, StringArray, make_comparator};
+use datafusion::arrow::compute::SortOptions;
 use datafusion::arrow::datatypes::{DataType, ToByteSlice};
+use datafusion::common::Result as DfResult;
 
 /// Appends bytes that are equal for two values of one type exactly when the values are: doubles by their bits, as Java's
 /// `Double.equals`, and maps whatever the order of their entries. Panics when `row` is out of range.
@@ -76,10 +81,47 @@ pub fn key(array: &ArrayRef, row: usize) -> Vec<u8> {
     key
 }
 
+/// The order of the values of two columns of one type, neither null; `None` for types without one. As in Java NaN is
+/// above all other doubles and zero above minus zero, and bytes have signs.
+pub fn order(left: &ArrayRef, right: &ArrayRef) -> DfResult<Option<DynComparator>> {
+    Ok(match left.data_type() {
+        DataType::List(_) | DataType::Map(..) | DataType::Struct(_) => None,
+        DataType::Float64 => {
+            let one_nan = |array: &ArrayRef| -> PrimitiveArray<Float64Type> {
+                array.as_primitive::<Float64Type>().unary(|value| if value.is_nan() { f64::NAN } else { value })
+            };
+            let (left, right) = (one_nan(left), one_nan(right));
+            Some(Box::new(move |a, b| left.value(a).total_cmp(&right.value(b))))
+        }
+        DataType::Binary => {
+            let (left, right) = (left.as_binary::<i32>().clone(), right.as_binary::<i32>().clone());
+            Some(Box::new(move |a, b| signed_order(left.value(a), right.value(b))))
+        }
+        _ => Some(make_comparator(left, right, SortOptions::default())?),
+    })
+}
+
+/// The order of byte strings as Java's `ByteBuffer.compareTo` has it: byte by byte, each from -128 to 127.
+pub fn signed_order(left: &[u8], right: &[u8]) -> Ordering {
+    match left.iter().zip(right).position(|(a, b)| a != b) {
+        Some(at) => (left[at] as i8).cmp(&(right[at] as i8)),
+        None => left.len().cmp(&right.len()),
+    }
+}
+
+/// Values about to become keys of a map. A key cannot be NULL in Arrow, and in JSON it reads `null`; so does it here, where
+/// the keys are texts. Other nulls stay, and whoever builds the map fails their rows.
+pub fn map_keys(keys: &ArrayRef) -> ArrayRef {
+    match keys.as_string_opt::<i32>() {
+        Some(texts) if texts.null_count() > 0 => {
+            Arc::new(texts.iter().map(|text| Some(text.unwrap_or("null"))).collect::<StringArray>())
+        }
+        _ => keys.clone(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use datafusion::arrow::array::{Float64Array, MapBuilder, StringArray, StringBuilder};
 
     use super::*;
@@ -93,6 +135,30 @@ mod tests {
         let texts: ArrayRef = Arc::new(StringArray::from(vec![Some(""), None]));
         assert_ne!(key(&texts, 0), key(&texts, 1));
         assert_eq!(key(&doubles, 4), key(&texts, 1));
+    }
+
+    #[test]
+    fn the_order_is_java_s() {
+        let doubles: ArrayRef =
+            Arc::new(Float64Array::from(vec![f64::NEG_INFINITY, -0.0, 0.0, f64::INFINITY, -f64::NAN]));
+        let by = order(&doubles, &doubles).expect("an order").expect("doubles have one");
+        assert!((1..5).all(|at| by(at - 1, at) == Ordering::Less));
+        assert_eq!(signed_order(b"\xff", b"\x00"), Ordering::Less);
+        assert_eq!(signed_order(b"a", b"ab"), Ordering::Less);
+        assert_eq!(signed_order(b"a", b"a"), Ordering::Equal);
+        let lists: ArrayRef = Arc::new(datafusion::arrow::array::ListArray::new_null(
+            Arc::new(datafusion::arrow::datatypes::Field::new("item", DataType::Int32, true)),
+            1,
+        ));
+        assert!(order(&lists, &lists).expect("no failure").is_none());
+    }
+
+    #[test]
+    fn a_null_that_becomes_a_key_reads_null() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None]));
+        assert_eq!(map_keys(&texts).as_string::<i32>(), &StringArray::from(vec!["a", "null"]));
+        let doubles: ArrayRef = Arc::new(Float64Array::from(vec![None, Some(1.0)]));
+        assert_eq!(map_keys(&doubles).null_count(), 1);
     }
 
     #[test]

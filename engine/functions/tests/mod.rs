@@ -1,8 +1,12 @@
 //! Calls of functions for unit tests, the way an expression calls them.
 
+mod cases;
+
+pub use cases::example_text;
+
 use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::DFSchema;
 use datafusion::common::{ScalarValue, config::ConfigOptions};
@@ -71,18 +75,18 @@ pub fn evaluate(expression: &str) -> Result<(String, Vec<String>)> {
     let batch = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options)?;
     let (column, errors) = row_errors::with_sink(1, || compiled.physical.evaluate(&batch)?.into_array(1));
     let column = column.map_err(Error::from)?;
-    let text = match &ty {
-        SqlType::Timestamp if column.null_count() == 0 => {
-            let text = cast_array(&column, &ty, &SqlType::String, &mut Vec::new())?;
-            text.as_string::<i32>().value(0).to_string()
-        }
-        _ => {
-            let mut text = Vec::new();
-            write_text(&column, &ty, 0, &mut text);
-            String::from_utf8(text).expect("UTF-8")
-        }
-    };
-    Ok((text, errors.into_iter().map(|error| error.message).collect()))
+    Ok((render(&column, &ty, 0), errors.into_iter().map(|error| error.message).collect()))
+}
+
+/// A value as text, as a cast writes it where there is one.
+pub fn render(column: &ArrayRef, ty: &SqlType, row: usize) -> String {
+    if *ty == SqlType::Timestamp && column.is_valid(row) {
+        let text = cast_array(&column.slice(row, 1), ty, &SqlType::String, &mut Vec::new()).expect("a cast");
+        return text.as_string::<i32>().value(0).to_string();
+    }
+    let mut text = Vec::new();
+    write_text(column, ty, row, &mut text);
+    String::from_utf8(text).expect("UTF-8")
 }
 
 /// The value of an expression that has one.

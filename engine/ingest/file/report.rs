@@ -33,6 +33,7 @@ impl BadLines {
             return;
         }
         let more = match std::mem::take(&mut self.held_back) {
+            0 if self.told + 1 == AT_ONCE => format!(" (others are counted: DESCRIBE CONNECTOR {};)", self.subject),
             0 => String::new(),
             held_back => format!(" (and {held_back} more since the last report)"),
         };
@@ -68,6 +69,10 @@ mod tests {
         let told = told.lock().unwrap();
         assert_eq!(told.len(), 6);
         assert_eq!(told[0], "a.csv, line 1: it is not UTF-8; the line is left out");
+        assert_eq!(
+            told[4],
+            "a.csv, line 5: it is not UTF-8; the line is left out (others are counted: DESCRIBE CONNECTOR C;)"
+        );
         assert_eq!(told[5], "95 more bad lines were not told one by one");
     }
 }

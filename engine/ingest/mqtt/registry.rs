@@ -323,6 +323,24 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_makes_room_for_another_has_its_will_published() {
+        let mut desk = desk(9);
+        for n in 0..MAX_KEPT as u64 {
+            let client = format!("car-{n}");
+            let _claim = desk.claim(&client, n, false);
+            desk.release(&client, n, FOREVER, Some(will(60)));
+            desk.now += Duration::from_millis(1);
+        }
+        // The one that is away longest is back, and so is not the one that goes.
+        let _claim = desk.claim("car-0", 0, false);
+        desk.release("car-0", 0, FOREVER, None);
+        let _claim = desk.claim("new", 1, false);
+        let released = desk.registry.release(&Arc::from("new"), 1, desk.session(), FOREVER, None, desk.now);
+        assert_eq!(released.due.map(|due| due.client.to_string()).as_deref(), Some("car-1"));
+        assert_eq!(desk.registry.sizes(), (0, MAX_KEPT));
+    }
+
+    #[test]
     fn a_delayed_will_is_due_after_its_delay_and_forgotten_when_the_device_is_back() {
         let mut desk = desk(9);
         for client in ["a", "b", "c"] {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ingest::properties::{MASK, is_secret};
+use crate::config::{MASK, is_secret};
 use crate::sql::ast::{ExprKind, Property, Statement, StatementKind};
 
 /// Brings the properties of a `CREATE CONNECTOR` into one order, with names in lower case.

@@ -6,9 +6,10 @@ use super::super::engine::Shared;
 use super::super::outcome::Listing;
 use super::{classes, compare};
 use crate::catalog::Connector;
+use crate::config::MASK;
 use crate::error::{Result, Span};
 use crate::ingest::connector::DELIVERED;
-use crate::ingest::properties::{MASK, Properties};
+use crate::ingest::properties::Properties;
 use crate::types::quote_identifier;
 
 /// `SHOW [SOURCE | SINK] CONNECTORS`.

@@ -8,7 +8,6 @@ use datafusion::logical_expr::{Expr as LogicalExpr, Operator, binary_expr, cast}
 
 use super::coerce::{decimal, decimal_parts};
 use super::expr::{Binder, Bound};
-use super::text;
 use crate::error::{Error, Result, Span};
 use crate::sql::ast::{BinaryOp, Expr};
 use crate::sql::kernels;
@@ -23,7 +22,7 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Bound> {
         let (Some(lt), Some(rt)) = (l.ty.clone(), r.ty.clone()) else {
-            return Err(Error::sql(format!("`{}` with NULL is always NULL", text::operator(op)))
+            return Err(Error::sql(format!("`{}` with NULL is always NULL", op.text()))
                 .hint("Say which type is meant, for example CAST(NULL AS INTEGER).")
                 .at(span));
         };
@@ -31,7 +30,7 @@ impl Binder<'_> {
             return Ok(join_texts(l.expr, r.expr));
         }
         if !lt.is_numeric() || !rt.is_numeric() {
-            let error = Error::sql(format!("`{}` cannot be applied to {lt} and {rt}", text::operator(op)))
+            let error = Error::sql(format!("`{}` cannot be applied to {lt} and {rt}", op.text()))
                 .detail(format!("the operands are {} and {}", self.text(left), self.text(right)))
                 .at(span);
             return Err(match lt == SqlType::String || rt == SqlType::String {

@@ -1,21 +1,18 @@
 //! Comparisons, and what is built from them: `BETWEEN`, `IN`, `LIKE`, `IS DISTINCT FROM`.
 //!
 //! A comparison is true or false, never null: with a null operand it is false, `<>` included. So a comparison is bound
-//! as `(a = b) IS TRUE`, and `NOT` of it is true where an operand is null.
-
-use std::borrow::Cow;
+//! as `(a = b) IS TRUE`, and `NOT` of it is true where an operand is null. `LIKE` is none: of a null it is null.
 
 use datafusion::logical_expr::expr::{InList, Like};
 use datafusion::logical_expr::{Expr as LogicalExpr, Operator, binary_expr};
 
+use super::coerce;
 use super::coerce::common_type;
 use super::expr::{Binder, Bound};
-use super::{coerce, literal, text};
 use crate::error::{Error, Result, Span};
 use crate::sql::ast::{BinaryOp, Expr, ExprKind};
 use crate::sql::kernels;
 use crate::types::SqlType;
-use crate::types::text::number;
 
 impl Binder<'_> {
     pub(super) fn compare(
@@ -26,7 +23,7 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Bound> {
         let ordered = !matches!(op, BinaryOp::Eq | BinaryOp::NotEq);
-        let (l, r, ty) = self.operands(text::operator(op), left, right, ordered, span)?;
+        let (l, r, ty) = self.operands(op.text(), left, right, ordered, span)?;
         let operator = match op {
             BinaryOp::Eq => Operator::Eq,
             BinaryOp::NotEq => Operator::NotEq,
@@ -68,6 +65,16 @@ impl Binder<'_> {
                 (l, r.clone())
             }
             _ => (l.clone(), r.clone()),
+        };
+        // A date beside a timestamp is the start of its day.
+        let at_midnight = |date: Bound| {
+            let expr = kernels::cast::expr(date.expr, &SqlType::Date, &SqlType::Timestamp);
+            Bound::new(expr, SqlType::Timestamp)
+        };
+        let (l, r) = match (&l.ty, &r.ty) {
+            (Some(SqlType::Date), Some(SqlType::Timestamp)) => (at_midnight(l), r),
+            (Some(SqlType::Timestamp), Some(SqlType::Date)) => (l, at_midnight(r)),
+            _ => (l, r),
         };
         let (Some(lt), Some(rt)) = (&l.ty, &r.ty) else { return Err(mismatch()) };
         let ty = common_type(lt, rt).ok_or_else(mismatch)?;
@@ -142,43 +149,28 @@ impl Binder<'_> {
     }
 
     pub(super) fn in_list(&self, negated: bool, value: &Expr, list: &[Expr]) -> Result<Bound> {
-        let target = self.bind(value)?;
-        let Some(ty) = target.ty.clone() else {
+        if self.bind(value)?.ty.is_none() {
             return Err(Error::sql("NULL is in no list").hint("Use IS NULL.").at(value.span));
-        };
-        let mut items = Vec::with_capacity(list.len());
-        for item in list {
-            items.push(self.list_item(item, &ty)?);
         }
-        let types = std::iter::once(Some(&ty)).chain(items.iter().map(|item| item.ty.as_ref()));
-        let common = coerce::common_type_of(types, |i| match i.checked_sub(1).map(|i| &list[i]) {
-            Some(item) => Error::sql(format!("{} cannot be compared with {ty}", self.text(item))).at(item.span),
-            None => Error::sql("this cannot be compared").at(value.span),
-        })?
-        .unwrap_or(ty);
+        // A NULL in the list is equal to nothing.
+        let items = list.iter().filter(|item| !matches!(item.kind, ExprKind::Null));
+        let exprs: Vec<&Expr> = std::iter::once(value).chain(items).collect();
+        let met = self.meet(&exprs, |i, _, ty| {
+            Error::sql(format!("{} cannot be compared with {ty}", self.text(exprs[i]))).at(exprs[i].span)
+        })?;
+        let Some((common, mut exprs)) = met else { return Err(Error::internal("a value without a type")) };
+        let target = exprs.remove(0);
         let nested = matches!(common, SqlType::Array(_) | SqlType::Map(..) | SqlType::Struct(_));
-        let target = target.widen(&common);
-        let items = items.into_iter().map(|item| item.widen(&common));
-        let found = if nested {
-            items
+        let found = if nested || exprs.is_empty() {
+            exprs
+                .into_iter()
                 .map(|item| comparison(target.clone(), Operator::Eq, item, &common))
                 .reduce(LogicalExpr::or)
                 .unwrap_or_else(|| coerce::null_of(&SqlType::Boolean))
         } else {
-            LogicalExpr::InList(InList::new(Box::new(target), items.collect(), false))
+            LogicalExpr::InList(InList::new(Box::new(target), exprs, false))
         };
         Ok(negate(negated, LogicalExpr::IsTrue(Box::new(found))))
-    }
-
-    /// An element of an `IN` list. A text literal stands for what it reads as, also inside of a constructor.
-    fn list_item(&self, item: &Expr, ty: &SqlType) -> Result<Bound> {
-        match (&item.kind, ty) {
-            (ExprKind::String(text), SqlType::Timestamp | SqlType::Date | SqlType::Time) => {
-                let value = kernels::cast::point_in_time(text, ty).ok_or_else(|| unreadable(item, ty))?;
-                Ok(Bound::new(value, ty.clone()))
-            }
-            _ => self.bind(&*literal_read_as(item, ty)?),
-        }
     }
 
     pub(super) fn like(&self, negated: bool, value: &Expr, pattern: &Expr, escape: Option<char>) -> Result<Bound> {
@@ -193,47 +185,8 @@ impl Binder<'_> {
         };
         let (value, pattern) = (side(value)?, kernels::like::pattern(side(pattern)?, escape));
         let like = Like::new(false, Box::new(value), Box::new(pattern), None, false);
-        Ok(negate(negated, LogicalExpr::IsTrue(Box::new(LogicalExpr::Like(like)))))
+        Ok(negate(negated, LogicalExpr::Like(like)))
     }
-}
-
-/// An expression whose text literals are replaced by the numbers and booleans they read as, where the type asks for some.
-fn literal_read_as<'e>(expr: &'e Expr, ty: &SqlType) -> Result<Cow<'e, Expr>> {
-    let kind = match (&expr.kind, ty) {
-        (ExprKind::String(text), SqlType::Boolean) => {
-            ExprKind::Boolean(number::parse_bool_exact(text.trim()).ok_or_else(|| unreadable(expr, ty))?)
-        }
-        (ExprKind::String(text), ty) if ty.is_numeric() => {
-            literal::number_in_text(text).ok_or_else(|| unreadable(expr, ty))?
-        }
-        (ExprKind::Array(items), SqlType::Array(element)) => {
-            let read = items.iter().map(|item| Ok(literal_read_as(item, element)?.into_owned()));
-            ExprKind::Array(read.collect::<Result<_>>()?)
-        }
-        (ExprKind::Map(entries), SqlType::Map(key_type, value_type)) => {
-            let read = entries.iter().map(|(key, value)| {
-                let key = literal_read_as(key, key_type)?.into_owned();
-                Ok((key, literal_read_as(value, value_type)?.into_owned()))
-            });
-            ExprKind::Map(read.collect::<Result<_>>()?)
-        }
-        (ExprKind::Struct(fields), SqlType::Struct(types)) => {
-            let read = fields.iter().map(|(name, value)| {
-                let value = match types.iter().find(|(other, _)| *other == name.name) {
-                    Some((_, ty)) => literal_read_as(value, ty)?.into_owned(),
-                    None => value.clone(),
-                };
-                Ok((name.clone(), value))
-            });
-            ExprKind::Struct(read.collect::<Result<_>>()?)
-        }
-        _ => return Ok(Cow::Borrowed(expr)),
-    };
-    Ok(Cow::Owned(Expr { kind, span: expr.span }))
-}
-
-fn unreadable(expr: &Expr, ty: &SqlType) -> Error {
-    Error::sql(format!("this text cannot be read as {}", coerce::a(ty))).at(expr.span)
 }
 
 fn negate(negated: bool, expr: LogicalExpr) -> Bound {
@@ -244,6 +197,7 @@ fn negate(negated: bool, expr: LogicalExpr) -> Bound {
 fn comparison(left: LogicalExpr, op: Operator, right: LogicalExpr, ty: &SqlType) -> LogicalExpr {
     match ty {
         SqlType::Array(_) | SqlType::Map(..) | SqlType::Struct(_) => kernels::nested::comparison(left, op, right),
+        SqlType::Double | SqlType::Bytes => kernels::ordered::comparison(left, op, right),
         _ => binary_expr(left, op, right),
     }
 }

@@ -63,41 +63,32 @@ impl Binder<'_> {
     }
 
     pub(super) fn array(&self, items: &[Expr], span: Span) -> Result<Bound> {
-        let bound = items.iter().map(|item| self.bind(item)).collect::<Result<Vec<_>>>()?;
-        let ty = coerce::common_type_of(bound.iter().map(|bound| bound.ty.as_ref()), |i| {
-            Error::sql("the elements of an array must have one type").at(items[i].span)
-        })?;
-        let Some(ty) = ty else {
+        let exprs: Vec<&Expr> = items.iter().collect();
+        let met =
+            self.meet(&exprs, |i, _, _| Error::sql("the elements of an array must have one type").at(items[i].span))?;
+        let Some((ty, items)) = met else {
             return Err(Error::sql("the type of this array is not known")
                 .detail(if items.is_empty() { "it is empty" } else { "all elements are NULL" })
                 .hint("CAST one element to a type.")
                 .at(span));
         };
-        let items = bound.into_iter().map(|bound| bound.widen(&ty)).collect();
         let ty = SqlType::Array(Box::new(ty));
         Ok(Bound::new(kernels::construct::array(items, &ty), ty))
     }
 
     pub(super) fn map(&self, entries: &[(Expr, Expr)], span: Span) -> Result<Bound> {
-        let keys = entries.iter().map(|(key, _)| self.bind(key)).collect::<Result<Vec<_>>>()?;
-        let values = entries.iter().map(|(_, value)| self.bind(value)).collect::<Result<Vec<_>>>()?;
-        let key_type = coerce::common_type_of(keys.iter().map(|key| key.ty.as_ref()), |i| {
-            Error::sql("the keys of a map must have one type").at(entries[i].0.span)
-        })?;
-        let value_type = coerce::common_type_of(values.iter().map(|value| value.ty.as_ref()), |i| {
-            Error::sql("the values of a map must have one type").at(entries[i].1.span)
-        })?;
-        let (Some(key_type), Some(value_type)) = (key_type, value_type) else {
+        let (keys, values): (Vec<&Expr>, Vec<&Expr>) = entries.iter().map(|(key, value)| (key, value)).unzip();
+        let keys =
+            self.meet(&keys, |i, _, _| Error::sql("the keys of a map must have one type").at(entries[i].0.span))?;
+        let values =
+            self.meet(&values, |i, _, _| Error::sql("the values of a map must have one type").at(entries[i].1.span))?;
+        let (Some((key_type, keys)), Some((value_type, values))) = (keys, values) else {
             return Err(Error::sql("the type of this map is not known")
                 .detail(if entries.is_empty() { "it is empty" } else { "all keys or all values are NULL" })
                 .hint("CAST one of them to a type.")
                 .at(span));
         };
-        let mut parts = Vec::with_capacity(2 * entries.len());
-        for (key, value) in keys.into_iter().zip(values) {
-            parts.push(key.widen(&key_type));
-            parts.push(value.widen(&value_type));
-        }
+        let parts = keys.into_iter().zip(values).flat_map(|(key, value)| [key, value]).collect();
         let ty = SqlType::Map(Box::new(key_type), Box::new(value_type));
         Ok(Bound::new(kernels::construct::map(parts, &ty), ty))
     }

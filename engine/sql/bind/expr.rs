@@ -121,6 +121,10 @@ impl<'a> Binder<'a> {
             ExprKind::Field { base, field } => self.field(base, field)?,
             ExprKind::Subscript { base, index } => self.subscript(base, index)?,
             ExprKind::Unary { minus, expr: operand } => self.unary(*minus, operand, expr.span)?,
+            ExprKind::AtTimeZone { zone, .. } => {
+                let place = Span::new(expr.span.start, zone.span.end);
+                return Err(Error::unsupported("AT TIME ZONE", place).hint("Use CONVERT_TZ(time, from, to)."));
+            }
             ExprKind::Not(operand) => {
                 Bound::new(LogicalExpr::Not(Box::new(self.bind_condition(operand, "NOT")?)), SqlType::Boolean)
             }
@@ -178,7 +182,7 @@ impl<'a> Binder<'a> {
     }
 
     fn logic(&self, op: BinaryOp, (left, l): (&Expr, Bound), (right, r): (&Expr, Bound)) -> Result<Bound> {
-        let what = text::operator(op);
+        let what = op.text();
         let (l, r) = (self.condition(left, l, what)?, self.condition(right, r, what)?);
         Ok(Bound::new(if op == BinaryOp::And { l.and(r) } else { l.or(r) }, SqlType::Boolean))
     }

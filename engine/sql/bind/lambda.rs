@@ -12,7 +12,7 @@ use datafusion::logical_expr::Expr as LogicalExpr;
 use super::compile;
 use super::expr::{Binder, Bound};
 use crate::error::{Error, Result, Span};
-use crate::sql::ast::{Expr, ExprKind, Ident};
+use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident};
 use crate::sql::kernels::lambda::{self, Body};
 use crate::types::SqlType;
 use crate::types::cast::widen;
@@ -44,6 +44,7 @@ struct Draft {
     ty: SqlType,
     params: Vec<Param>,
     text: String,
+    strict: bool,
 }
 
 impl Binder<'_> {
@@ -134,7 +135,7 @@ impl Binder<'_> {
                 continue;
             }
             let body = Bound::new(draft.expr, draft.ty).widen(&ty);
-            let draft = Draft { expr: body, ty: ty.clone(), params: draft.params, text: draft.text };
+            let draft = Draft { expr: body, ty: ty.clone(), ..draft };
             let (captures, mut bodies) = self.compile(vec![draft])?;
             let Some(body) = bodies.pop() else { return Err(Error::internal("a lambda without a body")) };
             return Ok(Bound::new(lambda::reduce(collection, first.widen(&ty), captures, body), ty));
@@ -159,7 +160,8 @@ impl Binder<'_> {
         }
         inner.lambdas.extend(params.iter().cloned());
         let (expr, ty) = inner.bind_typed(written.body)?;
-        Ok(Draft { expr, ty, params, text: self.text(written.body) })
+        let strict = ty.is_numeric() && is_arithmetic(written.body);
+        Ok(Draft { expr, ty, params, text: self.text(written.body), strict })
     }
 
     /// Compiles bodies over one list of columns: their parameters, then what any of them captures.
@@ -183,7 +185,8 @@ impl Binder<'_> {
             let df = Arc::new(DFSchema::try_from(ArrowSchema::clone(&schema))?);
             let expr = compile::simplify(draft.expr, &df);
             let compiled = compile::physical(&expr, &df, &draft.ty, draft.text)?;
-            bodies.push(Body { physical: compiled.physical, schema, text: compiled.sql, ty: draft.ty });
+            let Draft { ty, strict, .. } = draft;
+            bodies.push(Body { physical: compiled.physical, schema, text: compiled.sql, ty, strict });
         }
         let captures = captured.into_iter().map(|field| LogicalExpr::Column(Column::new_unqualified(field)));
         Ok((captures.collect(), bodies))
@@ -193,6 +196,19 @@ impl Binder<'_> {
         let param = self.lambdas.iter().find(|param| param.field == field).map(|param| param.ty.clone());
         let columns = || self.scope.sources.iter().flat_map(|source| &source.columns);
         param.or_else(|| columns().find(|column| column.field == field).map(|column| column.ty.clone()))
+    }
+}
+
+/// Whether an expression is an operation on numbers. As in ksqlDB it fails where an operand is NULL, which a lambda must
+/// know: its array is then NULL as a whole, not an array with a NULL.
+fn is_arithmetic(expr: &Expr) -> bool {
+    use BinaryOp::{Divide, Minus, Modulo, Multiply, Plus};
+    match &expr.kind {
+        ExprKind::Binary { op, .. } => matches!(op, Plus | Minus | Multiply | Divide | Modulo),
+        ExprKind::Unary { expr, .. } => {
+            !matches!(expr.kind, ExprKind::Integer(_) | ExprKind::Decimal(_) | ExprKind::Double(_))
+        }
+        _ => false,
     }
 }
 

@@ -46,6 +46,25 @@ pub fn decimal(text: &str) -> Option<(Expr, SqlType)> {
     Some((lit(value), SqlType::Decimal(p, s)))
 }
 
+/// The digits of a number with an exponent, written without it; `None` for what is none, or has very many.
+fn without_exponent(text: &str) -> Option<String> {
+    let (mantissa, exponent) = text.split_once(['e', 'E'])?;
+    let exponent: i64 = exponent.parse().ok().filter(|exponent: &i64| exponent.abs() < 100)?;
+    let sign = if mantissa.starts_with(['-', '+']) { &mantissa[..1] } else { "" };
+    let (whole, fraction) = mantissa[sign.len()..].split_once('.').unwrap_or((&mantissa[sign.len()..], ""));
+    let digits = format!("{whole}{fraction}");
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let point = whole.len() as i64 + exponent;
+    let text = match usize::try_from(point) {
+        Err(_) => format!("0.{}{digits}", "0".repeat(point.unsigned_abs() as usize)),
+        Ok(point) if point >= digits.len() => format!("{digits}{}", "0".repeat(point - digits.len())),
+        Ok(point) => format!("{}.{}", &digits[..point], &digits[point..]),
+    };
+    Some(format!("{sign}{text}"))
+}
+
 /// A number in a text, as the literal it would be without quotes.
 pub fn number_in_text(text: &str) -> Option<ExprKind> {
     let text = text.trim();
@@ -54,6 +73,12 @@ pub fn number_in_text(text: &str) -> Option<ExprKind> {
     }
     if decimal(text).is_some() {
         return Some(ExprKind::Decimal(text.to_string()));
+    }
+    // With an exponent it is a decimal too, as long as its digits fit in one.
+    if let Some(plain) = without_exponent(text)
+        && decimal(&plain).is_some()
+    {
+        return Some(ExprKind::Decimal(plain));
     }
     // Rust also reads "inf" and "nan", which are no numbers in SQL.
     let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));

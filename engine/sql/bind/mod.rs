@@ -8,6 +8,7 @@
 //! - [`expr`]: expressions; [`arithmetic`], [`compare`] and [`conditional`] hold their families
 //! - [`coerce`]: which types meet where, and the casts that make them meet
 //! - `lambda`: calls that take lambdas
+//! - `list`: expressions that become one type
 //! - `tables`: calls of table functions
 //! - [`literal`]: literals, and what a literal may stand for
 //! - [`text`]: canonical text
@@ -22,6 +23,7 @@ pub mod compile;
 pub mod conditional;
 pub mod expr;
 mod lambda;
+mod list;
 pub mod literal;
 pub mod properties;
 pub mod scope;

@@ -222,6 +222,13 @@ fn distinctness_compares_nulls() {
 fn a_text_beside_a_point_in_time_is_read_as_one() {
     check("ts > '2020-05'", "BOOLEAN", "false | true | false | false");
     check("rowtime >= '1970-01-01T00:00:03'", "BOOLEAN", "false | false | true | true");
+    check("CAST(ts AS DATE) = ts", "BOOLEAN", "true | false | false | false");
+    check("ts > CAST(ts AS DATE)", "BOOLEAN", "false | true | false | true");
+    refused(
+        "ts = CAST(ts AS TIME)",
+        "cannot compare TS (TIMESTAMP) with CAST(TS AS TIME) (TIME)",
+        "ts = CAST(ts AS TIME)",
+    );
     refused("ts > 'yesterday'", "this text cannot be read as a TIMESTAMP", "'yesterday'");
     refused("b > '2020'", "cannot compare B (BIGINT) with '2020' (STRING)", "b > '2020'");
 }
@@ -233,11 +240,39 @@ fn in_and_like_are_two_valued_too() {
     check("i IN (NULL, 7)", "BOOLEAN", "true | false | false | false");
     check("i IN (b, '7', 2.5)", "BOOLEAN", "true | false | false | false");
     check("t IN ('yE')", "BOOLEAN", "true | false | false | true");
-    check("s LIKE 'a%'", "BOOLEAN", "true | false | false | true");
-    check("s NOT LIKE 'a%'", "BOOLEAN", "false | true | true | false");
-    check("s LIKE 'a!%_' ESCAPE '!'", "BOOLEAN", "false | false | false | true");
-    check("s LIKE s", "BOOLEAN", "true | true | false | true");
+    check("s IN (12, 'abc')", "BOOLEAN", "true | true | false | false");
+    check("s IN (NULL)", "BOOLEAN", "false | false | false | false");
     check("'a\\c' LIKE 'a\\_'", "BOOLEAN", "true | true | true | true");
+}
+
+#[test]
+fn like_is_null_of_a_null() {
+    check("s LIKE 'a%'", "BOOLEAN", "true | false | null | true");
+    check("s NOT LIKE 'a%'", "BOOLEAN", "false | true | null | false");
+    check("s LIKE 'a!%_' ESCAPE '!'", "BOOLEAN", "false | false | null | true");
+    check("s LIKE s", "BOOLEAN", "true | true | null | true");
+    check_reports("'a' LIKE s || '!' ESCAPE '!'", "BOOLEAN", "null | null | null | null", &[0, 1, 2, 3]);
+}
+
+#[test]
+fn doubles_compare_as_numbers() {
+    check("d * 0 = 0", "BOOLEAN", "true | true | false | true");
+    check("d * 0 < 0e0", "BOOLEAN", "false | false | false | false");
+    for op in ["=", "<>", "<", "<=", ">", ">="] {
+        check(&format!("SQRT(-1) {op} d"), "BOOLEAN", "false | false | false | false");
+        check(&format!("d {op} SQRT(-1)"), "BOOLEAN", "false | false | false | false");
+    }
+    check("d >= 1.5e0", "BOOLEAN", "true | false | false | true");
+    check("1.5e0 > d", "BOOLEAN", "false | true | false | false");
+    check("d IS DISTINCT FROM 3e0", "BOOLEAN", "true | true | true | false");
+    check("d IS NOT DISTINCT FROM NULL", "BOOLEAN", "false | false | true | false");
+}
+
+#[test]
+fn bytes_compare_with_their_signs() {
+    check("TO_BYTES('ff', 'hex') < TO_BYTES('00', 'hex')", "BOOLEAN", "true | true | true | true");
+    check("TO_BYTES('61', 'hex') < TO_BYTES('6162', 'hex')", "BOOLEAN", "true | true | true | true");
+    check("TO_BYTES('61', 'hex') = TO_BYTES('a', 'utf8')", "BOOLEAN", "true | true | true | true");
 }
 
 #[test]
@@ -248,7 +283,8 @@ fn logic_binds_as_in_sql() {
     check("t OR i < 0", "BOOLEAN", "true | true | null | true");
     // The right side is not computed where the left decides, so there is nothing to report.
     check("b <> 0 AND i / b > 1", "BOOLEAN", "true | false | false | false");
-    check_reports("i / b > 1 AND b <> 0", "BOOLEAN", "true | false | false | false", &[1]);
+    // A part that fails makes the whole null.
+    check_reports("i / b > 1 AND b <> 0", "BOOLEAN", "true | null | false | false", &[1]);
 }
 
 #[test]
@@ -302,7 +338,32 @@ fn constructors_build_what_they_say() {
     check("st IN (STRUCT(f := '4', g := 'z'))", "BOOLEAN", "false | false | false | true");
     refused("i IN ('seven')", "this text cannot be read as an INTEGER", "'seven'");
     refused("ARRAY[]", "the type of this array is not known", "ARRAY[]");
-    refused("ARRAY[1, 'x']", "the elements of an array must have one type", "'x'");
+    refused("ARRAY[1, TRUE]", "the elements of an array must have one type", "TRUE");
+    refused("ARRAY[1, 'x']", "this text cannot be read as an INTEGER", "'x'");
+    refused("ARRAY[s, i]", "the elements of an array must have one type", "i");
+}
+
+#[test]
+fn literals_of_a_list_take_its_type() {
+    check(
+        "ARRAY['a', 1, TRUE, 2.50, -3]",
+        "ARRAY<STRING>",
+        "[a, 1, true, 2.50, -3] | [a, 1, true, 2.50, -3] | [a, 1, true, 2.50, -3] | [a, 1, true, 2.50, -3]",
+    );
+    check("ARRAY[1, '2', '3.5'][3]", "DECIMAL(11, 1)", "3.5 | 3.5 | 3.5 | 3.5");
+    check("ARRAY[i, '-1', NULL][2]", "INTEGER", "-1 | -1 | -1 | -1");
+    check("ARRAY[2, '1e3'][2]", "DECIMAL(10, 0)", "1000 | 1000 | 1000 | 1000");
+    check("ARRAY[t, 'yes'][2]", "BOOLEAN", "true | true | true | true");
+    check("ARRAY['2020', ts][1] = '2020-01-01'", "BOOLEAN", "true | true | true | true");
+    check("MAP('a' := 1, 2 := '3')['2']", "INTEGER", "3 | 3 | 3 | 3");
+    check("ARRAY[ARRAY[1], ARRAY['2']][2][1]", "INTEGER", "2 | 2 | 2 | 2");
+    check("ARRAY[STRUCT(a := 1), STRUCT(a := '2', b := 3)][2]->b", "INTEGER", "3 | 3 | 3 | 3");
+}
+
+#[test]
+fn a_key_of_a_map_that_is_null_reads_null() {
+    check("MAP(s := 1)['null']", "INTEGER", "null | null | 1 | null");
+    check_reports("MAP(i := 1)[7]", "INTEGER", "1 | null | null | null", &[2]);
 }
 
 #[test]

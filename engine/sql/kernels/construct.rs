@@ -10,7 +10,7 @@ use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::Expr;
 
 use super::{Kernel, call};
-use crate::functions::row_errors;
+use crate::functions::{map_keys, row_errors};
 use crate::types::SqlType;
 
 /// An array of expressions of its element type. There is at least one.
@@ -28,6 +28,13 @@ pub fn structure(fields: Vec<Expr>, ty: &SqlType) -> Expr {
     call(Construct { ty: ty.to_arrow() }, fields)
 }
 
+/// The names of the constructors.
+pub const NAMES: [&str; 3] = [ARRAY, MAP, STRUCT];
+
+const ARRAY: &str = "array";
+const MAP: &str = "map";
+const STRUCT: &str = "struct";
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Construct {
     ty: DataType,
@@ -36,9 +43,9 @@ struct Construct {
 impl Kernel for Construct {
     fn name(&self) -> &'static str {
         match self.ty {
-            DataType::List(_) => "array",
-            DataType::Map(..) => "map",
-            _ => "struct",
+            DataType::List(_) => ARRAY,
+            DataType::Map(..) => MAP,
+            _ => STRUCT,
         }
     }
 
@@ -59,7 +66,8 @@ impl Kernel for Construct {
                 Ok(Arc::new(ListArray::try_new(item.clone(), offsets, values, None)?))
             }
             DataType::Map(entries, _) => {
-                let keys: Vec<&dyn Array> = args.iter().step_by(2).map(AsRef::as_ref).collect();
+                let keys: Vec<ArrayRef> = args.iter().step_by(2).map(map_keys).collect();
+                let keys: Vec<&dyn Array> = keys.iter().map(AsRef::as_ref).collect();
                 let values: Vec<&dyn Array> = args.iter().skip(1).step_by(2).map(AsRef::as_ref).collect();
                 let DataType::Struct(fields) = entries.data_type() else {
                     return internal_err!("map entries are {}", entries.data_type());
@@ -77,7 +85,7 @@ impl Kernel for Construct {
 
 type Entries = (Vec<(usize, usize)>, Vec<usize>, Option<NullBuffer>);
 
-/// Which entries each row's map has: of equal keys the last one. A null key nulls the row and is reported.
+/// Which entries each row's map has: of equal keys the last one. A null key that is no text nulls the row and is reported.
 fn entries_of(keys: &[&dyn Array], rows: usize) -> Result<Entries> {
     let mut orders = Vec::with_capacity(keys.len() * keys.len() / 2);
     for (i, key) in keys.iter().enumerate() {

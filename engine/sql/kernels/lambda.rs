@@ -4,7 +4,7 @@
 //! elements of all rows of a batch at once, the captured columns repeated for each element; `REDUCE` does so once for
 //! each position. A row whose elements fail is null as a whole.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::{Kernel, call};
-use crate::functions::row_errors;
+use crate::functions::{map_keys, row_errors, value_key};
 use crate::types::SqlType;
 
 /// The body of a lambda, ready to be evaluated.
@@ -34,6 +34,8 @@ pub struct Body {
     pub text: String,
     /// The type of its result.
     pub ty: SqlType,
+    /// Whether it is arithmetic, which fails where an operand is NULL: then so does the row of the element.
+    pub strict: bool,
 }
 
 impl PartialEq for Body {
@@ -165,12 +167,18 @@ fn evaluate(
                 failed.entry(owners.value(row)).or_insert(error.message);
             }
         }
-        return result;
+    } else {
+        for error in errors {
+            failed.entry(owners.value(error.row.unwrap_or(0))).or_insert(error.message);
+        }
     }
-    for error in errors {
-        failed.entry(owners.value(error.row.unwrap_or(0))).or_insert(error.message);
+    let result = result?;
+    if body.strict && result.null_count() > 0 {
+        for row in (0..rows).filter(|row| result.is_null(*row)) {
+            failed.entry(owners.value(row)).or_insert_with(|| "an operand in the lambda is NULL".to_string());
+        }
     }
-    result
+    Ok(result)
 }
 
 impl Lambda {
@@ -195,9 +203,12 @@ impl Lambda {
         let collection = Collection::of(&args[0])?;
         let captures = &args[2..];
         let mut state = args[1].clone();
-        let longest = (0..rows).map(|row| collection.span(row).len()).max().unwrap_or(0);
+        // Without a first state there is no last one.
+        let first = args[1].clone();
+        let steps = |row: usize| if first.is_valid(row) { collection.span(row).len() } else { 0 };
+        let longest = (0..rows).map(steps).max().unwrap_or(0);
         for step in 0..longest {
-            let reached = (0..rows).filter(|row| step < collection.span(*row).len());
+            let reached = (0..rows).filter(|row| step < steps(*row));
             let (positions, owners): (Vec<u32>, Vec<u32>) =
                 reached.map(|row| ((collection.span(row).start + step) as u32, row as u32)).unzip();
             let (positions, owners) = (UInt32Array::from(positions), UInt32Array::from(owners));
@@ -258,10 +269,17 @@ impl Kernel for Lambda {
                         (vec![evaluate(body, columns, &owners, &mut failed)?], owners.values().to_vec())
                     }
                     Work::TransformMap(key, value) => {
-                        let keys = evaluate(key, columns.clone(), &owners, &mut failed)?;
+                        let keys = map_keys(&evaluate(key, columns.clone(), &owners, &mut failed)?);
                         let values = evaluate(value, columns, &owners, &mut failed)?;
                         for at in (0..keys.len()).filter(|at| keys.is_null(*at)) {
                             failed.entry(owners.value(at)).or_insert_with(|| "a key of a map is NULL".to_string());
+                        }
+                        let mut seen = HashSet::new();
+                        for at in 0..keys.len() {
+                            if !seen.insert((owners.value(at), value_key(&keys, at))) {
+                                let message = || "two keys of the new map are equal".to_string();
+                                failed.entry(owners.value(at)).or_insert_with(message);
+                            }
                         }
                         (vec![keys, values], owners.values().to_vec())
                     }
@@ -286,20 +304,11 @@ impl Kernel for Lambda {
 }
 
 /// An array or map column of elements and their owners, in the order of the rows. Elements of rows that are not valid
-/// are left out, and of a map's equal keys all but the last.
+/// are left out; in those that are, the keys of a map differ.
 fn assemble(ty: &DataType, (parts, owners): (Vec<ArrayRef>, Vec<u32>), valid: Vec<bool>) -> Result<ArrayRef> {
     let mut lengths = vec![0; valid.len()];
     let mut picks: Vec<u32> = Vec::with_capacity(owners.len());
-    let mut seen: HashMap<(u32, Vec<u8>), usize> = HashMap::new();
     for (at, owner) in owners.iter().enumerate().filter(|(_, owner)| valid[**owner as usize]) {
-        if parts.len() == 2 {
-            let key = (*owner, crate::functions::value_key(&parts[0], at));
-            if let Some(place) = seen.get(&key) {
-                picks[*place] = at as u32;
-                continue;
-            }
-            seen.insert(key, picks.len());
-        }
         picks.push(at as u32);
         lengths[*owner as usize] += 1;
     }

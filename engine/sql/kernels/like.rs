@@ -8,6 +8,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::Expr;
 
 use super::{Kernel, call};
+use crate::functions::row_errors;
 
 /// A pattern as Arrow's kernel takes it, whose escape character is always the backslash.
 pub fn pattern(pattern: Expr, escape: Option<char>) -> Expr {
@@ -20,14 +21,14 @@ struct Pattern {
 }
 
 impl Pattern {
-    fn translate(&self, pattern: &str) -> String {
+    /// The pattern with backslashes for escapes; `None` when it ends with an escape character.
+    fn translate(&self, pattern: &str) -> Option<String> {
         let mut out = String::with_capacity(pattern.len());
         let mut chars = pattern.chars();
         while let Some(c) = chars.next() {
             if self.escape == Some(c) {
-                // An escape character at the very end stands for itself.
                 out.push('\\');
-                out.push(chars.next().unwrap_or(c));
+                out.push(chars.next()?);
             } else {
                 if c == '\\' {
                     out.push('\\');
@@ -35,7 +36,7 @@ impl Pattern {
                 out.push(c);
             }
         }
-        out
+        Some(out)
     }
 }
 
@@ -48,13 +49,20 @@ impl Kernel for Pattern {
         Ok(DataType::Utf8)
     }
 
-    fn invoke(&self, args: &[ArrayRef], _rows: usize) -> Result<ArrayRef> {
+    fn invoke(&self, args: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         let patterns = args[0].as_string::<i32>();
         let escape = self.escape.unwrap_or('\\');
         if patterns.iter().flatten().all(|pattern| !pattern.contains(['\\', escape])) {
             return Ok(args[0].clone());
         }
-        let translated: StringArray = patterns.iter().map(|pattern| pattern.map(|p| self.translate(p))).collect();
-        Ok(Arc::new(translated))
+        let translated = patterns.iter().enumerate().map(|(row, pattern)| {
+            let pattern = pattern?;
+            let translated = self.translate(pattern);
+            if translated.is_none() {
+                row_errors::report(row, rows, || "LIKE: the pattern ends with its escape character".to_string());
+            }
+            translated
+        });
+        Ok(Arc::new(translated.collect::<StringArray>()))
     }
 }

@@ -8,6 +8,7 @@
 //! - [`like`]: `LIKE` patterns
 //! - [`lambda`]: lambdas over arrays and maps
 //! - [`access`]: fields, elements and entries; [`construct`]: the way back; [`nested`]: equality
+//! - [`ordered`]: comparisons of doubles and bytes
 
 pub mod access;
 pub mod cast;
@@ -16,6 +17,7 @@ pub mod divide;
 pub mod lambda;
 pub mod like;
 pub mod nested;
+pub mod ordered;
 #[cfg(test)]
 mod tests;
 
@@ -82,6 +84,17 @@ impl<K: Kernel> ScalarUDFImpl for Function<K> {
         let arrays = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<Vec<_>>>()?;
         Ok(ColumnarValue::Array(self.kernel.invoke(&arrays, rows)?))
     }
+}
+
+/// Whether the operator of a name is null by itself where it, or one of its parts, fails, as in ksqlDB.
+pub fn absorbs(name: &str) -> bool {
+    name == cast::NAME || construct::NAMES.contains(&name)
+}
+
+/// Whether a name is that of a function in SQL's sense, not of an operator: those are in lower case, but the functions that
+/// take lambdas are operators here, and fields of structs are to their callers like functions.
+pub fn is_function(name: &str) -> bool {
+    name.starts_with(char::is_uppercase) || ["field", "filter", "transform", "reduce"].contains(&name)
 }
 
 /// A call of an operator.

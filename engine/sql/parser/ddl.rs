@@ -11,12 +11,14 @@ use crate::error::{Error, Result, Span};
 impl Parser<'_> {
     /// What follows `CREATE`.
     pub(super) fn create(&mut self) -> Result<StatementKind> {
+        let verb = self.taken();
         let start = self.span();
         let or_replace = self.eat("OR");
         if or_replace {
             self.expect("REPLACE")?;
         }
-        self.reject_future("CREATE", start)?;
+        let replace_at = self.since(start);
+        self.reject_future("CREATE", verb)?;
         let source = self.span();
         if self.eat("SOURCE") {
             if let Some(kind) = self.source_kind() {
@@ -38,7 +40,7 @@ impl Parser<'_> {
         }
         if self.eat("TYPE") {
             if or_replace {
-                return Err(Error::unsupported("CREATE OR REPLACE TYPE", start).hint("Drop the type first."));
+                return Err(Error::unsupported("CREATE OR REPLACE TYPE", replace_at).hint("Drop the type first."));
             }
             let if_not_exists = self.if_not_exists()?;
             let name = self.ident("a type name")?;
@@ -153,7 +155,7 @@ impl Parser<'_> {
 
     /// What follows `DROP`.
     pub(super) fn drop_statement(&mut self) -> Result<StatementKind> {
-        self.reject_future("DROP", self.span())?;
+        self.reject_future("DROP", self.taken())?;
         if let Some(kind) = self.source_kind() {
             let if_exists = self.if_exists();
             let name = self.ident("a stream or table")?;
@@ -209,7 +211,7 @@ impl Parser<'_> {
         Ok(ColumnDef { name, ty, constraint: None, span: self.since(start) })
     }
 
-    /// Refuses models, naming the statement.
+    /// Refuses models, naming the statement, which begins at `start`.
     fn reject_future(&mut self, verb: &str, start: Span) -> Result<()> {
         // `CREATE MODEL` and the like; nothing else in the grammar has this word here.
         if self.is_word(0, "MODEL") {

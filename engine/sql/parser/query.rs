@@ -53,6 +53,11 @@ impl Parser<'_> {
         }
         let expr = self.expr()?;
         if self.is_symbol(0, "->") && self.is_symbol(1, "*") {
+            if self.fields_of != Some(start) {
+                return Err(Error::sql("`->*` stands behind a name, a call or parentheses")
+                    .at(self.span())
+                    .hint("Put what is before it in parentheses, or select it alone."));
+            }
             self.advance();
             self.advance();
             return Ok(SelectItem::StructAll { base: expr, span: self.since(start) });

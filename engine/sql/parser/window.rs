@@ -1,8 +1,8 @@
 //! Windows of aggregations and joins, and durations.
 
-use super::super::ast::{Duration, Window, WindowKind, Within};
+use super::super::ast::{Duration, TimeUnit, Window, WindowKind, Within};
 use super::Parser;
-use super::expr::time_unit;
+use super::primary::time_unit;
 use crate::error::{Error, Result};
 
 /// Words a duration may end in, for the nearest-word search.
@@ -80,7 +80,8 @@ impl Parser<'_> {
             self.note("a time unit");
             return Err(self.unexpected());
         };
-        let Some(unit) = time_unit(word) else {
+        let any = self.is_reference(0).then_some(TimeUnit::Day);
+        let Some(unit) = time_unit(word).or(any) else {
             self.note_possible(UNITS);
             self.note("a time unit");
             let error = self.unexpected();

@@ -26,7 +26,10 @@ pub(super) fn from_text(array: &StringArray, to: &SqlType, failures: &mut CastFa
         }
         SqlType::Integer => each::<Int32Type>(array, to, failures, |text| number::parse_i32(text.as_bytes())),
         SqlType::Bigint => each::<Int64Type>(array, to, failures, |text| number::parse_i64(text.as_bytes())),
-        SqlType::Double => each::<Float64Type>(array, to, failures, |text| number::parse_f64_plain(text.as_bytes())),
+        // As in ksqlDB neither NaN nor an infinity comes out of a text.
+        SqlType::Double => each::<Float64Type>(array, to, failures, |text| {
+            number::parse_f64(text.as_bytes()).filter(|value| value.is_finite())
+        }),
         SqlType::Time => {
             each::<Time32MillisecondType>(array, to, failures, |text| i32::try_from(time::parse_time(text)?).ok())
         }

@@ -44,11 +44,10 @@ fn text_is_trimmed_and_a_bad_row_is_null_and_reported_alone() {
 }
 
 #[test]
-fn text_to_double_takes_no_type_suffix() {
-    let (result, failures) = cast(StringArray::from(vec!["1e3", "1d", "NaN"]), String, Double);
-    assert_eq!(result.as_primitive::<Float64Type>().value(0), 1000.0);
-    assert!(result.as_primitive::<Float64Type>().value(2).is_nan());
-    assert_eq!(failures, [1]);
+fn text_to_double_takes_java_s_suffixes_and_neither_nan_nor_infinities() {
+    let (result, failures) = cast(StringArray::from(vec!["1e3", "1d", "NaN", "-Infinity", "1e999"]), String, Double);
+    assert_eq!(result.as_primitive::<Float64Type>().values()[..2], [1000.0, 1.0]);
+    assert_eq!(failures, [2, 3, 4]);
 }
 
 #[test]

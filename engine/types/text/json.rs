@@ -25,18 +25,34 @@ pub enum Json {
 const DEPTH_MAX: usize = 200;
 
 impl Json {
+    /// An object of these fields, in this order.
+    pub fn object<'n>(fields: impl IntoIterator<Item = (&'n str, Json)>) -> Json {
+        Json::Object(fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect())
+    }
+
     /// Reads one value and nothing behind it. `//` and `/* */` comments are skipped. The error says what was expected,
     /// and at which byte.
     pub fn parse(text: &[u8]) -> Result<Json, String> {
-        let mut reader = Reader { text, at: 0, depth: 0 };
+        let mut reader = Reader { text, at: 0, depth: 0, strict: false };
         let value = reader.value()?;
         reader.space();
         if reader.at < text.len() { Err(reader.expected("the end")) } else { Ok(value) }
     }
 
-    /// Reads one value; what stands behind it does not matter.
-    pub fn parse_prefix(text: &[u8]) -> Result<Json, String> {
-        Reader { text, at: 0, depth: 0 }.value()
+    /// Reads the first value of a text as ksqlDB's functions do: without comments and by the grammar of RFC 8259, while
+    /// what stands behind it, set off from a number or word by a space, does not matter. `None` for a text of white space.
+    pub fn parse_first(text: &[u8]) -> Result<Option<Json>, String> {
+        let mut reader = Reader { text, at: 0, depth: 0, strict: true };
+        reader.space();
+        if reader.at == text.len() {
+            return Ok(None);
+        }
+        let value = reader.value()?;
+        let runs_on = text.get(reader.at).is_some_and(|b| !b.is_ascii_whitespace());
+        if runs_on && matches!(value, Json::Number(_)) {
+            return Err(reader.expected("a space"));
+        }
+        Ok(Some(value))
     }
 
     /// The field of an object by its exact name.
@@ -79,6 +95,18 @@ impl Json {
             Json::Object(fields) => fields.iter_mut().for_each(|(_, value)| value.replace(from, to)),
             _ => {}
         }
+    }
+}
+
+impl From<&str> for Json {
+    fn from(text: &str) -> Json {
+        Json::String(text.to_string())
+    }
+}
+
+impl From<u64> for Json {
+    fn from(number: u64) -> Json {
+        Json::Number(number.to_string())
     }
 }
 
@@ -126,10 +154,23 @@ fn quote(text: &str, f: &mut impl Write) -> fmt::Result {
     f.write_char('"')
 }
 
+/// Whether a number that reads as one is written as JSON asks: no leading zeros, no plus, digits on both sides of a point.
+fn is_number(text: &str) -> bool {
+    let rest = text.strip_prefix('-').unwrap_or(text);
+    let whole = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let fraction = match rest[whole..].strip_prefix('.') {
+        Some(fraction) => fraction.starts_with(|c: char| c.is_ascii_digit()),
+        None => true,
+    };
+    whole > 0 && (whole == 1 || !rest.starts_with('0')) && fraction
+}
+
 struct Reader<'a> {
     text: &'a [u8],
     at: usize,
     depth: usize,
+    /// Nothing beyond RFC 8259.
+    strict: bool,
 }
 
 impl Reader<'_> {
@@ -141,6 +182,7 @@ impl Reader<'_> {
         loop {
             match self.text[self.at..] {
                 [b' ' | b'\t' | b'\n' | b'\r', ..] => self.at += 1,
+                [b'/', ..] if self.strict => return,
                 [b'/', b'/', ..] => self.at += self.text[self.at..].iter().take_while(|b| **b != b'\n').count(),
                 [b'/', b'*', ..] => {
                     let rest = &self.text[self.at + 2..];
@@ -171,7 +213,10 @@ impl Reader<'_> {
 
     fn word(&mut self) -> Result<Json, String> {
         for (word, value) in [("null", Json::Null), ("true", Json::Bool(true)), ("false", Json::Bool(false))] {
-            if self.text[self.at..].starts_with(word.as_bytes()) {
+            let behind = self.text[self.at..].strip_prefix(word.as_bytes());
+            let ends =
+                |rest: &[u8]| !self.strict || !rest.first().is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
+            if behind.is_some_and(ends) {
                 self.at += word.len();
                 return Ok(value);
             }
@@ -183,7 +228,7 @@ impl Reader<'_> {
         let rest = &self.text[self.at..];
         let length = rest.iter().take_while(|b| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')).count();
         let text = String::from_utf8_lossy(&rest[..length]).into_owned();
-        if text.parse::<f64>().is_err() {
+        if text.parse::<f64>().is_err() || (self.strict && !is_number(&text)) {
             return Err(self.expected("a number"));
         }
         self.at += length;
@@ -248,6 +293,7 @@ impl Reader<'_> {
                     let c = self.escape()?;
                     bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                 }
+                Some(..b' ') if self.strict => return Err(self.expected("an escape for a control character")),
                 Some(byte) => {
                     bytes.push(*byte);
                     self.at += 1;
@@ -309,5 +355,17 @@ mod tests {
         assert!(Json::parse(b"{\"a\":1} x").is_err());
         assert!(Json::parse(&[b'['; 5000]).is_err());
         assert!(Json::parse(b"\"a").is_err());
+    }
+
+    #[test]
+    fn the_first_value_is_read_by_the_grammar() {
+        let first = |text: &str| Json::parse_first(text.as_bytes()).map(|value| value.map(|value| value.to_string()));
+        assert_eq!(first("[1] x"), Ok(Some("[1]".into())));
+        assert_eq!(first("1 2"), Ok(Some("1".into())));
+        assert_eq!(first(" \n"), Ok(None));
+        for wrong in ["1x", "01", "+1", "1.", "-", ".5", "[1,]", "nullx", "// a\n1", "\"a\tb\"", "{a: 1}", "'a'", "NaN"]
+        {
+            assert!(first(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -6,8 +6,10 @@
 
 pub mod base64;
 pub mod decimal;
+pub mod java_date;
 pub mod java_time;
 pub mod json;
 pub mod number;
 pub mod time;
+pub mod visible;
 pub mod zone;

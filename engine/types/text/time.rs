@@ -42,6 +42,12 @@ fn number(text: &str, digits: usize) -> Option<u32> {
 
 /// Days since the epoch of `yyyy-MM-dd`; month and day may be left out, as ksqlDB allows.
 pub fn parse_date(text: &str) -> Option<i64> {
+    let (year, month, day) = civil(text)?;
+    (day <= days_in_month(year, month)).then(|| days_from_civil(year, month, day))
+}
+
+/// Year, month and day of a date as [`parse_date`] reads it, a day from 1 to 31 whether its month has it or not.
+fn civil(text: &str) -> Option<(i64, u32, u32)> {
     let mut parts = text.split('-');
     let year = number(parts.next()?, 4)?;
     let month = parts.next().map_or(Some(1), |part| number(part, 2))?;
@@ -49,8 +55,13 @@ pub fn parse_date(text: &str) -> Option<i64> {
     if parts.next().is_some() || !(1..=12).contains(&month) {
         return None;
     }
-    let year = i64::from(year);
-    (1..=days_in_month(year, month)).contains(&day).then(|| days_from_civil(year, month, day))
+    (1..=31).contains(&day).then_some((i64::from(year), month, day))
+}
+
+/// A date at the start of a timestamp. Java's smart resolver reads it: a day that its month does not have is the last one.
+fn parse_smart_date(text: &str) -> Option<i64> {
+    let (year, month, day) = civil(text)?;
+    Some(days_from_civil(year, month, day.min(days_in_month(year, month))))
 }
 
 /// Milliseconds of the day of `HH:mm`, `HH:mm:ss` or `HH:mm:ss.fraction` with up to nine digits.
@@ -86,7 +97,7 @@ pub fn parse_time(text: &str) -> Option<i64> {
 /// `2020`, `2020-05-26` and `2020-05-26T23:5` are timestamps, as in ksqlDB.
 pub fn parse_timestamp(text: &str) -> Option<i64> {
     let Some((date, rest)) = text.split_once('T') else {
-        return Some(parse_date(text)? * DAY);
+        return Some(parse_smart_date(text)? * DAY);
     };
     if date.len() != 10 {
         return None;
@@ -98,7 +109,7 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
     let mut complete = *FULL;
     complete.get_mut(..clock.len())?.copy_from_slice(clock.as_bytes());
     let time = parse_time(std::str::from_utf8(&complete).ok()?)?;
-    Some(parse_date(date)? * DAY + time - offset(zone)?)
+    Some(parse_smart_date(date)? * DAY + time - offset(zone)?)
 }
 
 /// Milliseconds east of UTC of `+hh`, `+hhmm`, `+hh:mm`, with seconds in the same manner; empty is UTC.
@@ -218,9 +229,10 @@ mod tests {
         assert_eq!(parse_timestamp("2019-03-17T03:00-07:00"), Some(1_552_816_800_000));
         assert_eq!(parse_timestamp("2022-04-28T21:44:47.943Z"), Some(1_651_182_287_943));
         assert_eq!(parse_timestamp("2019"), parse_timestamp("2019-01-01T00:00"));
+        assert_eq!(parse_timestamp("2019-02-30"), parse_timestamp("2019-02-28"));
         assert_eq!(parse_timestamp("2019-03-17T1"), parse_timestamp("2019-03-17T10:00"));
         for bad in
-            ["abc", "2019-03-17 03:00", "2019T10:00", "2019-02-29", "2019-03-17T24:00", "2019-03-17T10:00:00.0000"]
+            ["abc", "2019-03-17 03:00", "2019T10:00", "2019-02-32", "2019-03-17T24:00", "2019-03-17T10:00:00.0000"]
         {
             assert_eq!(parse_timestamp(bad), None, "{bad}");
         }
@@ -236,6 +248,7 @@ mod tests {
         assert_eq!(text(write_time, 5_000), "00:00:05");
         assert_eq!(text(write_time, 36_000_999), "10:00");
         assert_eq!(parse_date("2020-05"), Some(18_383));
+        assert_eq!((parse_date("2019-02-29"), parse_date("2019-02-00")), (None, None));
         assert_eq!(text(write_date, 18_383), "2020-05-01");
         assert_eq!(text(write_date, -719_529), "-0001-12-31");
         assert_eq!(text(write_timestamp, 1_552_816_800_007), "2019-03-17T10:00:00.007");

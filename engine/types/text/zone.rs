@@ -17,6 +17,9 @@ pub enum Zone {
 /// Coordinated universal time.
 pub const UTC: Zone = Zone::Fixed(0);
 
+/// Greenwich mean time, which a pattern names differently from UTC.
+pub const GMT: Zone = Zone::Region(Tz::GMT);
+
 impl Zone {
     /// The zone of an id, as `java.time.ZoneId.of` reads it.
     pub fn parse(id: &str) -> Option<Zone> {
@@ -25,7 +28,7 @@ impl Zone {
         }
         for prefix in ["UTC", "GMT", "UT"] {
             if let Some(rest) = id.strip_prefix(prefix) {
-                if rest.is_empty() {
+                if rest.is_empty() && prefix == "UT" {
                     return Some(UTC);
                 }
                 if rest.starts_with(['+', '-']) {
@@ -40,6 +43,7 @@ impl Zone {
     pub fn offset_at(&self, instant: i64) -> i32 {
         match self {
             Zone::Fixed(seconds) => *seconds,
+            Zone::Region(Tz::UTC | Tz::GMT) => 0,
             Zone::Region(tz) => match naive(instant) {
                 Some(utc) => tz.offset_from_utc_datetime(&utc).fix().local_minus_utc(),
                 None => 0,
@@ -53,6 +57,7 @@ impl Zone {
         let shifted = |seconds: i32| local.saturating_sub(i64::from(seconds) * 1_000);
         match self {
             Zone::Fixed(seconds) => shifted(*seconds),
+            Zone::Region(Tz::UTC | Tz::GMT) => local,
             Zone::Region(tz) => {
                 let Some(time) = naive(local) else { return local };
                 match tz.offset_from_local_datetime(&time).earliest() {
@@ -138,10 +143,13 @@ mod tests {
 
     #[test]
     fn ids_are_java_s() {
-        for (id, seconds) in [("Z", 0), ("UTC", 0), ("GMT", 0), ("+0200", 7200), ("-07:30", -27000), ("UTC+2", 7200)] {
+        for (id, seconds) in [("Z", 0), ("UT", 0), ("+0200", 7200), ("-07:30", -27000), ("UTC+2", 7200)] {
             assert_eq!(Zone::parse(id), Some(Zone::Fixed(seconds)), "{id}");
         }
-        assert!(Zone::parse("Europe/Berlin").is_some());
+        for id in ["UTC", "GMT", "Europe/Berlin"] {
+            assert_eq!(Zone::parse(id).map(|zone| zone.id()).as_deref(), Some(id));
+        }
+        assert_eq!(Zone::parse("UTC").map(|zone| (zone.offset_at(0), zone.instant_of(7))), Some((0, 7)));
         for bad in ["", "Mars/Olympus", "+2:00", "+99:00", "+aa", "utc"] {
             assert_eq!(Zone::parse(bad), None, "{bad}");
         }

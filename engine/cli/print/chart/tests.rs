@@ -49,6 +49,17 @@ fn a_line_a_key_with_its_last_value_and_its_course() {
 }
 
 #[test]
+fn a_window_bounds_the_course_and_options_stand_between_blanks_or_commas() {
+    let mut chart = chart("SELECT * FROM s EMIT CHANGES", "window=3,value=t, key=sensor");
+    let rows: Vec<_> = [9.0, 1.0, 2.0, 3.0].into_iter().map(|value| ("a", Some(value))).collect();
+    chart.take(&readings(&rows));
+    assert_eq!(chart.lines(Some(40), None, Paint::plain()), ["SENSOR     T", "a        3.0  ▁▅█"]);
+    for wrong in ["window=1", "window=121", "window=x", "windows=3"] {
+        assert!(ChartOptions::parse(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn a_threshold_of_the_where_clause_gives_a_bar_that_fits_80_columns() {
     let mut chart = chart("SELECT sensor, n, score(x) AS t FROM s WHERE n > 5 AND score(x) > 3 EMIT CHANGES", "");
     chart.take(&readings(&[("engine-1", Some(1.5)), ("engine-2", Some(4.5)), ("engine-3", Some(1e300))]));

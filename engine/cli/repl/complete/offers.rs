@@ -6,6 +6,7 @@ use reedline::{Span as LineSpan, Suggestion};
 
 use crate::error::Span;
 use crate::sql::keywords::needs_quotes;
+use crate::types::text::visible::{is_hidden, visible_lines};
 
 /// The list while it grows.
 pub struct Offers {
@@ -163,12 +164,13 @@ impl Offers {
     }
 
     fn push(&mut self, value: String, about: &str, append_whitespace: bool) {
-        if !self.seen.insert(value.clone()) {
+        // What cannot be typed is not offered, and nothing in a name speaks to the terminal.
+        if value.contains(is_hidden) || !self.seen.insert(value.clone()) {
             return;
         }
         self.list.push(Suggestion {
             value,
-            description: (!about.is_empty()).then(|| about.to_string()),
+            description: (!about.is_empty()).then(|| visible_lines(about).into_owned()),
             span: LineSpan::new(self.span.start, self.span.end),
             append_whitespace,
             ..Suggestion::default()

@@ -172,6 +172,34 @@ fn a_will_is_published_when_the_device_is_lost_and_not_when_it_leaves() {
 }
 
 #[test]
+fn a_will_is_published_when_the_client_id_is_taken_over() {
+    for v5 in [false, true] {
+        let stand = stand();
+        let mut first = stand.socket();
+        first.send(&connect_with_will(v5, "c", "car/will", &[], 0));
+        first.packet().expect("a CONNACK");
+        let mut second = stand.socket();
+        second.send(&connect(v5, "c", true, 0));
+        second.packet().expect("a CONNACK");
+        wait_until("the will is published", || stand.fake.payloads() == ["gone"]);
+        assert_eq!(stand.counters.wills.get(), 1);
+    }
+    // A will with a delay waits for the device, which is back: only when its session ends all the same it is due.
+    let delayed = [&[5, 0x18, 0, 0, 0, 60][..], &string("car/will"), &string("gone")].concat();
+    for clean in [false, true] {
+        let stand = stand();
+        let mut first = stand.socket();
+        first.send(&connect_with(true, "c", 0x04, 0, &delayed));
+        first.packet().expect("a CONNACK");
+        let mut second = stand.socket();
+        second.send(&connect(true, "c", clean, 0));
+        assert_eq!(second.packet().expect("a CONNACK"), accepted(true, !clean));
+        wait_until("the first is told", || stand.counters.connections_open.get() == 1);
+        wait_until("a will that is due", || stand.fake.len() == usize::from(clean));
+    }
+}
+
+#[test]
 fn a_will_with_a_delay_waits_for_the_device_as_long_as_there_is_a_session() {
     let stand = stand();
     // Will delay 1 s. Without a session to come back to, the will is due at once.

@@ -60,8 +60,8 @@ fn write_parts(parts: &[Part], moment: &Moment, out: &mut String) -> Result<(), 
                 let sign = if value < 0 { "-" } else { "" };
                 let _ = write!(out, "{sign}{:0width$}", value.unsigned_abs());
             }
-            Part::ShortYear => {
-                let _ = write!(out, "{:02}", value(moment, Field::Year)?.rem_euclid(100));
+            Part::ShortYear(field) => {
+                let _ = write!(out, "{:02}", value(moment, *field)?.rem_euclid(100));
             }
             Part::Text { field, count } => write_text(*field, *count, moment, out)?,
             Part::Offset { count, zero, colons } => {
@@ -91,7 +91,8 @@ fn write_parts(parts: &[Part], moment: &Moment, out: &mut String) -> Result<(), 
                 }
             }
             Part::ZoneId => out.push_str(&zone()?.0.id()),
-            Part::ZoneName => {
+            Part::ZoneName { full: true } => return Err("the full names of zones are not supported".to_string()),
+            Part::ZoneName { .. } => {
                 let (zone, instant) = zone()?;
                 out.push_str(&if zone == UTC { "Z".to_string() } else { zone.name_at(instant) });
             }

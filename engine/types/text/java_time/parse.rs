@@ -27,6 +27,10 @@ impl Pattern {
         let mut parsed = Parsed::default();
         let mut at = 0;
         read_parts(&self.parts, text, &mut at, &mut parsed, 0)?;
+        let rest = [Field::Minute, Field::Second, Field::Fraction].into_iter().filter_map(|field| parsed.get(field));
+        if parsed.get(Field::Hour) == Some(24) && rest.into_iter().any(|value| value != 0) {
+            return Err(OUT_OF_RANGE.to_string());
+        }
         Ok((parsed, at))
     }
 }
@@ -55,10 +59,10 @@ fn read_parts(parts: &[Part], text: &str, at: &mut usize, parsed: &mut Parsed, r
                 parsed.set(*field, value)?;
                 *at += length;
             }
-            Part::ShortYear => {
+            Part::ShortYear(field) => {
                 let digits = rest.get(..2).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
                 let value: i64 = digits.and_then(|digits| digits.parse().ok()).ok_or_else(wrong)?;
-                parsed.set(Field::Year, 2000 + value)?;
+                parsed.set(*field, 2000 + value)?;
                 *at += 2;
             }
             Part::Text { field, count } => {
@@ -77,7 +81,7 @@ fn read_parts(parts: &[Part], text: &str, at: &mut usize, parsed: &mut Parsed, r
                 parsed.zone = Some(Zone::Fixed(seconds));
                 *at += inner.len() + length;
             }
-            Part::ZoneId | Part::ZoneName => {
+            Part::ZoneId | Part::ZoneName { .. } => {
                 let (zone, length) = zone(rest).ok_or_else(wrong)?;
                 parsed.zone = Some(zone);
                 *at += length;
@@ -193,6 +197,8 @@ fn abbreviated(name: &str) -> Option<Zone> {
     Zone::parse(id)
 }
 
+const OUT_OF_RANGE: &str = "a field of the text is out of its range";
+
 impl Parsed {
     fn get(&self, field: Field) -> Option<i64> {
         self.fields.iter().find(|(other, _)| *other == field).map(|(_, value)| *value)
@@ -207,7 +213,8 @@ impl Parsed {
             Field::HourOfHalf => (1..=12).contains(&value),
             Field::HourOfHalfFromZero => (0..=11).contains(&value),
             Field::HourFromOne => (1..=24).contains(&value),
-            Field::Hour => (0..=23).contains(&value),
+            // 24 is midnight, when nothing comes after it.
+            Field::Hour => (0..=24).contains(&value),
             Field::Minute | Field::Second => (0..=59).contains(&value),
             Field::NanoOfSecond => (0..=999_999_999).contains(&value),
             Field::MilliOfDay => (0..DAY).contains(&value),
@@ -215,7 +222,7 @@ impl Parsed {
             _ => true,
         };
         if !in_range {
-            return Err("a field of the text is out of its range".to_string());
+            return Err(OUT_OF_RANGE.to_string());
         }
         match self.get(field) {
             Some(before) if before != value => Err("the text says one field twice, and differently".to_string()),
@@ -250,30 +257,9 @@ impl Parsed {
         self.fields.iter().any(|(field, _)| is_date(field))
     }
 
-    /// Whether it has a field of a time of day.
-    pub fn has_time(&self) -> bool {
-        use Field::*;
-        let is_time = |field: &Field| {
-            matches!(
-                field,
-                AmPm | HourOfHalf
-                    | HourOfHalfFromZero
-                    | HourFromOne
-                    | Hour
-                    | Minute
-                    | Second
-                    | Fraction
-                    | MilliOfDay
-                    | NanoOfSecond
-                    | NanoOfDay
-            )
-        };
-        self.fields.iter().any(|(field, _)| is_time(field))
-    }
-
     /// Days since the epoch; what the text does not say is the first of January 1970.
     pub fn days(&self) -> Result<i64, String> {
-        let mut year = self.get(Field::Year).or(self.get(Field::WeekYear));
+        let mut year = self.get(Field::Year);
         if let Some(of_era) = self.get(Field::YearOfEra) {
             year = Some(if self.get(Field::Era) == Some(0) { 1 - of_era } else { of_era });
         }
@@ -281,14 +267,16 @@ impl Parsed {
         if !(-290_000_000..=290_000_000).contains(&year) {
             return Err("the year is out of range".to_string());
         }
-        let days = if let Some(day_of_year) = self.get(Field::DayOfYear) {
+        let days = if let Some(days) = self.days_by_week() {
+            days
+        } else if let Some(day_of_year) = self.get(Field::DayOfYear) {
             let days = days_from_civil(year, 1, 1) + day_of_year - 1;
             if civil_from_days(days).0 != year {
                 return Err("the year has no day 366".to_string());
             }
             days
         } else {
-            let month = self.get(Field::Month).or(self.get(Field::Quarter).map(|quarter| 3 * quarter - 2)).unwrap_or(1);
+            let month = self.get(Field::Month).unwrap_or(1);
             let day = self.get(Field::DayOfMonth).unwrap_or(1);
             let days = days_from_civil(year, month as u32, day as u32);
             // A day that its month does not have is the last one, but the 31st at most; so is Java's smart resolver.
@@ -305,6 +293,38 @@ impl Parsed {
         }
     }
 
+    /// Days since the epoch of a year of weeks, a week and a weekday, where the text has all three and no month.
+    fn days_by_week(&self) -> Option<i64> {
+        let (year, week) = (self.get(Field::WeekYear)?, self.get(Field::Week)?);
+        // Sunday is 0.
+        let weekday =
+            self.get(Field::LocalWeekday).map(|day| day - 1).or(self.get(Field::Weekday).map(|day| day % 7))?;
+        if self.get(Field::Month).is_some() || !(-290_000_000..=290_000_000).contains(&year) {
+            return None;
+        }
+        let first = days_from_civil(year, 1, 1);
+        Some(first - (super::weekday(first) as i64 + 1) % 7 + (week - 1) * 7 + weekday)
+    }
+
+    /// Whether the text says a whole date: a year with a day of it, or with a month and its day, or all of a week's.
+    pub fn is_whole_date(&self) -> bool {
+        let has = |field| self.get(field).is_some();
+        let year = has(Field::Year) || has(Field::YearOfEra);
+        (year && (has(Field::DayOfYear) || (has(Field::Month) && has(Field::DayOfMonth))))
+            || self.days_by_week().is_some()
+    }
+
+    /// Whether the text says a time of day: its hour, and no smaller part without the next larger one.
+    pub fn is_whole_time(&self) -> bool {
+        let has = |field| self.get(field).is_some();
+        let half = has(Field::AmPm) && (has(Field::HourOfHalf) || has(Field::HourOfHalfFromZero));
+        let fraction = has(Field::Fraction) || has(Field::NanoOfSecond);
+        let parts = (has(Field::Minute) || !has(Field::Second)) && (has(Field::Second) || !fraction);
+        has(Field::MilliOfDay)
+            || has(Field::NanoOfDay)
+            || ((has(Field::Hour) || has(Field::HourFromOne) || half) && parts)
+    }
+
     /// Milliseconds of the day; what the text does not say is zero.
     pub fn of_day(&self) -> i64 {
         if let Some(milli) = self.get(Field::MilliOfDay) {
@@ -318,7 +338,8 @@ impl Parsed {
             .map(|hour| hour % 12)
             .or(self.get(Field::HourOfHalfFromZero))
             .map(|hour| hour + 12 * self.get(Field::AmPm).unwrap_or(0));
-        let hour = self.get(Field::Hour).or(self.get(Field::HourFromOne).map(|hour| hour % 24)).or(half).unwrap_or(0);
+        let hour = self.get(Field::Hour).or(self.get(Field::HourFromOne)).map(|hour| hour % 24).or(half);
+        let hour = hour.unwrap_or(12 * self.get(Field::AmPm).unwrap_or(0));
         let get = |field| self.get(field).unwrap_or(0);
         let nano = self.get(Field::Fraction).or(self.get(Field::NanoOfSecond)).unwrap_or(0);
         ((hour * 60 + get(Field::Minute)) * 60 + get(Field::Second)) * 1_000 + nano / 1_000_000

@@ -48,7 +48,7 @@ pub(super) enum Part {
         fixed: bool,
     },
     /// A year of two digits, 2000 to 2099.
-    ShortYear,
+    ShortYear(Field),
     /// A name; the count of letters says how long.
     Text {
         field: Field,
@@ -66,8 +66,10 @@ pub(super) enum Part {
     },
     /// `VV`.
     ZoneId,
-    /// `z`, `v`.
-    ZoneName,
+    /// `z`, `v`; in full for four letters.
+    ZoneName {
+        full: bool,
+    },
     /// `[...]`: written in full, may be missing when read.
     Optional(Vec<Part>),
 }
@@ -162,7 +164,7 @@ fn letter(letter: char, count: usize) -> Result<Part, String> {
         _ => wrong(),
     };
     let year = |field: Field| match count {
-        2 => Ok(Part::ShortYear),
+        2 => Ok(Part::ShortYear(field)),
         _ => Ok(Part::Number { field, width: count, fixed: false }),
     };
     let text = |field: Field| if count <= 5 { Ok(Part::Text { field, count }) } else { wrong() };
@@ -196,8 +198,8 @@ fn letter(letter: char, count: usize) -> Result<Part, String> {
         'n' => long(Field::NanoOfSecond),
         'N' => long(Field::NanoOfDay),
         'V' if count == 2 => Ok(Part::ZoneId),
-        'z' if count <= 4 => Ok(Part::ZoneName),
-        'v' if count == 1 || count == 4 => Ok(Part::ZoneName),
+        'z' if count <= 4 => Ok(Part::ZoneName { full: count == 4 }),
+        'v' if count == 1 || count == 4 => Ok(Part::ZoneName { full: count == 4 }),
         'O' if count == 1 || count == 4 => Ok(Part::GmtOffset { full: count == 4 }),
         'X' if count <= 5 => Ok(Part::Offset { count, zero: "Z", colons: count == 3 || count == 5 }),
         'x' if count <= 5 => {

@@ -39,6 +39,10 @@ fn texts_are_java_s() {
         ("HH:mm xxx Z ZZZZ O", "America/Los_Angeles", "14:58 -07:00 -0700 GMT-07:00 GMT-7"),
         ("EEEE E MMMM MMM yy 'it''s' ''", "UTC", "Friday Fri May May 18 it's '"),
         ("VV z", "America/Los_Angeles", "America/Los_Angeles PDT"),
+        ("VV z X", "GMT", "GMT GMT Z"),
+        ("VV z X", "UTC", "UTC UTC Z"),
+        ("VV z X", "Z", "Z Z Z"),
+        ("YY", "UTC", "18"),
         ("h K k a Q QQQ D w W e", "UTC", "9 9 21 PM 2 Q2 131 19 2 6"),
         ("S SS SSS SSSSSS", "UTC", "1 12 123 123000"),
     ] {
@@ -50,6 +54,11 @@ fn texts_are_java_s() {
 fn what_a_text_does_not_say_is_the_start_of_1970() {
     assert_eq!(instant("HH:mm", "10:30"), Ok(37_800_000));
     assert_eq!(instant("yyyy", "2019"), Ok(1_546_300_800_000));
+    assert_eq!(instant("HH:mm", "24:00"), Ok(0));
+    assert_eq!(instant("a", "pm"), Ok(43_200_000));
+    // A year of weeks says nothing beside months, as in Java.
+    assert_eq!(instant("YYYY-MM-dd", "2019-01-02"), Ok(86_400_000));
+    assert_eq!(instant("YYYY-ww-e", "2019-01-3"), instant("yyyy-MM-dd", "2019-01-01"));
     assert_eq!(instant("yyyy-MM-dd[ HH:mm]", "2019-01-01"), Ok(1_546_300_800_000));
     assert_eq!(instant("yyyy-MM-dd HH:mm:ssz", "2018-08-15 10:10:43PST"), Ok(1_534_353_043_000));
 }
@@ -61,7 +70,8 @@ fn what_does_not_fit_is_refused() {
         ("yyyy-MM-dd", "2018-01-01x"),
         ("yyyy-MM-dd", "18-01-01"),
         ("yyyyMMdd", "201801"),
-        ("HH", "24"),
+        ("HH", "25"),
+        ("HH:mm", "24:01"),
         ("E yyyy-MM-dd", "Mon 2018-05-11"),
         ("yyyy-DDD", "2018-366"),
     ] {
@@ -79,5 +89,14 @@ fn a_date_has_no_time_and_a_time_no_date() {
     assert!(pattern.format(&Moment::date(0), &mut String::new()).is_err());
     assert!(pattern.format(&Moment::time(0), &mut String::new()).is_err());
     let parsed = pattern.parse("2018 10").expect("it fits");
-    assert!(parsed.has_date() && parsed.has_time());
+    assert!(parsed.has_date() && parsed.is_whole_time() && !parsed.is_whole_date());
+    let whole = |pattern: &str, text: &str| {
+        let parsed = Pattern::new(pattern).expect("a pattern").parse(text).expect("it fits");
+        (parsed.is_whole_date(), parsed.is_whole_time())
+    };
+    assert_eq!(whole("yyyy-MM-dd", "2018-01-02"), (true, false));
+    assert_eq!(whole("yyyy-DDD", "2018-002"), (true, false));
+    assert_eq!(whole("hh:mm", "10:30"), (false, false));
+    assert_eq!(whole("hh:mm a", "10:30 AM"), (false, true));
+    assert_eq!(whole("HH ss", "10 30"), (false, false));
 }
