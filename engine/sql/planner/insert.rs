@@ -8,7 +8,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array,
 };
-use datafusion::arrow::datatypes::{Int64Type, Schema as ArrowSchema};
+use datafusion::arrow::datatypes::{Int64Type, Schema as ArrowSchema, i256};
 use datafusion::common::DFSchema;
 
 use super::Context;
@@ -20,6 +20,7 @@ use crate::sql::ast::{Expr, Ident};
 use crate::sql::bind::coerce::a;
 use crate::sql::bind::{Binder, Scope, compile};
 use crate::types::cast::{cast_array, fits_implicitly};
+use crate::types::text::decimal::{self, DecimalError, Rounding};
 use crate::types::text::{number, time};
 use crate::types::{ColumnKind, SqlType, quote_identifier};
 
@@ -167,6 +168,18 @@ fn coerced(context: &Context, value: &Expr, to: &SqlType, column: &str) -> Resul
         let flag = number::parse_bool_exact(array.as_string::<i32>().value(0).trim());
         let flag = flag.ok_or_else(|| unreadable().at(value.span))?;
         return Ok(Arc::new(BooleanArray::from(vec![flag])));
+    }
+    if let SqlType::Decimal(precision, scale) = to
+        && array.is_valid(0)
+    {
+        // CAST rounds; here digits behind the last place must be zeros.
+        let text = cast_array(&array, &from, &SqlType::String, &mut Vec::new())?;
+        let text = text.as_string::<i32>().value(0).trim();
+        if decimal::parse::<i256>(text.as_bytes(), *precision, *scale, Rounding::Exact) == Err(DecimalError::Inexact) {
+            let error = Error::sql(format!("the value does not fit column {column}"));
+            let reason = DecimalError::Inexact.reason();
+            return Err(error.detail(format!("the number {reason} for {to}")).at(value.span));
+        }
     }
     let mut failures = Vec::new();
     let array = cast_array(&array, &from, to, &mut failures).map_err(|error| error.or_at(value.span))?;

@@ -619,6 +619,8 @@ fn values_that_do_not_fit_are_refused_where_they_stand() {
         ("INSERT INTO s (t) VALUES ('maybe');", "this text cannot be read as a BOOLEAN", "'maybe'"),
         ("INSERT INTO s (i) VALUES (3000000000);", "column I is an INTEGER, found a BIGINT", "3000000000"),
         ("INSERT INTO s (d) VALUES (123.45);", "the value does not fit column D", "123.45"),
+        ("INSERT INTO s (d) VALUES (1.239);", "the value does not fit column D", "1.239"),
+        ("INSERT INTO s (d) VALUES ('1.239');", "the value does not fit column D", "'1.239'"),
         ("INSERT INTO s (i) VALUES (1 / 0);", "division by zero", "1 / 0"),
         ("INSERT INTO s VALUES (1);", "expected 4 values, found 1", "1"),
         ("INSERT INTO s (ii) VALUES (1);", "unknown column II", "ii"),
