@@ -20,6 +20,7 @@
 //! - [`shell`]: statements from a pipe; [`commands`]: `-e`, `-f`, scripts, commands; [`terminal`]: the shell on a terminal;
 //!   [`screen`]: results on one
 
+mod asserts;
 mod bad_records;
 mod bounds;
 mod check;

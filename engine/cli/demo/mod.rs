@@ -141,7 +141,7 @@ fn statements(session: &mut Session, screen: &mut Screen) -> Result<Option<Vec<R
         Ok(())
     });
     if let Err(failure) = ran {
-        complain(&failure.error, &source.text, &source.name);
+        complain(OutputFormat::Table, &failure.error, &source.text, &source.name);
         return Ok(None);
     }
     for sink in SINKS {
