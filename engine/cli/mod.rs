@@ -39,9 +39,9 @@ pub(crate) const SHUTDOWN_PATIENCE: std::time::Duration = std::time::Duration::f
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let output = match &arguments.command {
-        None => arguments.repl.output,
-        Some(Command::Repl(args)) => args.output,
-        Some(Command::Run(args)) => args.output,
+        None => arguments.repl.output.format,
+        Some(Command::Repl(args)) => args.output.format,
+        Some(Command::Run(args)) => args.output.format,
         _ => OutputMode::Table,
     };
     let done = match arguments.command {
