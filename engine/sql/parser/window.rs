@@ -1,6 +1,6 @@
 //! Windows of aggregations and joins, and durations.
 
-use super::super::ast::{Duration, Window, WindowKind, Within};
+use super::super::ast::{Duration, TimeUnit, Window, WindowKind, Within};
 use super::Parser;
 use super::primary::time_unit;
 use crate::error::{Code, Error, Result};
