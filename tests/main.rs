@@ -21,6 +21,9 @@ mod faults;
 /// The MQTT client against a broker that others made.
 mod mqtt;
 
+/// What is understood and not built yet.
+mod refusals;
+
 /// The engine inside a program.
 mod library;
 

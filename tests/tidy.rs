@@ -27,8 +27,8 @@ const SIBLINGS: &[(&str, &str)] = &[
     ("runtime", "topology"),
 ];
 
-/// Folders that may hold `unsafe`: librdkafka's interface, that of functions in libraries, and benches' counters.
-const UNSAFE: &[&str] = &["engine/kafka/", "engine/functions/plugin/", "engine/benches/"];
+/// Folders that may hold `unsafe`: librdkafka's interface, both sides of that of functions in libraries, and benches' counters.
+const UNSAFE: &[&str] = &["engine/kafka/", "engine/functions/plugin/", "engine/functions/sdk/", "engine/benches/"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -110,15 +110,38 @@ fn a_module_uses_only_lower_layers() {
 #[test]
 fn every_file_opens_with_what_it_is_for_and_can_be_read_in_a_sitting() {
     let mut wrong = Vec::new();
-    for (file, text) in
-        sources("engine").into_iter().chain(sources("tests")).chain(sources("udfs")).chain(sources("sdk"))
-    {
+    for (file, text) in sources("engine").into_iter().chain(sources("tests")).chain(sources("udfs")) {
         if !text.starts_with("//!") {
             wrong.push(format!("{file}: does not open with `//!`"));
         }
         let lines = text.lines().count();
         if lines > 700 {
             wrong.push(format!("{file}: {lines} lines"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_refusal_of_a_statement_has_a_code() {
+    let mut wrong = Vec::new();
+    for (file, text) in sources("engine") {
+        // The shell's own commands are no statements.
+        if ["cli", "error", "benches"].iter().any(|module| file.starts_with(&format!("engine/{module}"))) {
+            continue;
+        }
+        if file.ends_with("/tests.rs") || file.contains("/tests/") {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(&text);
+        for (number, line) in code.lines().enumerate() {
+            // An error that only carries a place is never shown.
+            if line.contains("Error::sql(") && !line.contains("Error::sql(\"\")") {
+                wrong.push(format!(
+                    "{file}:{}: Error::refused(Code::..., ...) says which kind of mistake it is",
+                    number + 1
+                ));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -143,7 +166,11 @@ fn unsafe_stays_where_it_is_explained() {
 
 /// Code without unit tests and comments, by line. Modules of tests stand at the end of a file.
 fn code_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let tests = text.find("#[cfg(test)]\nmod tests").unwrap_or(text.len());
+    let is_module = |at: &usize| {
+        let item = text[*at..].lines().nth(1).unwrap_or_default();
+        item.contains("mod ") && (item.ends_with('{') || item == "mod tests;")
+    };
+    let tests = text.match_indices("#[cfg(test)]\n").map(|(at, _)| at).find(is_module).unwrap_or(text.len());
     let code = text[..tests].lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
     code.filter(|(_, line)| !line.starts_with("//"))
 }

@@ -38,6 +38,8 @@ pub enum Command {
     Test(TestArgs),
     /// Check SQL files without running anything: what is wrong, what differs from ksqlDB, what is not supported yet
     Check(CheckArgs),
+    /// Lay out SQL files: one clause a line where they are long, keywords in upper case, comments kept
+    Fmt(FmtArgs),
     /// Write a script that completes this program's arguments in a shell
     Completions(CompletionsArgs),
 }
@@ -166,7 +168,7 @@ pub struct TestArgs {
     /// Run only the cases whose file and name contain this text
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
-    /// How records are cut into batches, which must not matter
+    /// How records are cut into batches and what happens between them, which must not matter
     #[arg(long, value_enum, default_value_t = TestMode::Whole)]
     pub mode: TestMode,
     /// Write a line of JSON for each case to standard output
@@ -185,6 +187,8 @@ pub enum TestMode {
     /// All records of a topic together
     #[default]
     Whole,
+    /// Each record alone, and everything made anew from its statements before each
+    Restart,
 }
 
 /// `alcedo check`.
@@ -202,6 +206,20 @@ pub struct CheckArgs {
     /// How the findings are written
     #[arg(long, value_enum, ignore_case = true, default_value_t = CheckFormat::Text, value_name = "FORMAT")]
     pub output: CheckFormat,
+}
+
+/// `alcedo fmt`.
+#[derive(Debug, Args)]
+pub struct FmtArgs {
+    /// SQL files; standard input when there is none, or for `-`
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Rewrite the files in place instead of printing them
+    #[arg(short = 'w', long)]
+    pub write: bool,
+    /// Write nothing but the names of the files that would change, and exit with 1 if there is one
+    #[arg(long, conflicts_with = "write")]
+    pub check: bool,
 }
 
 /// How the findings of a check are written.

@@ -39,9 +39,17 @@ pub fn stdout_columns() -> Option<usize> {
     io::stdout().is_terminal().then(|| size().0)
 }
 
+/// Columns of the terminal that standard error is; `None` for a pipe or a file.
+pub fn stderr_columns() -> Option<usize> {
+    io::stderr().is_terminal().then(|| size_of(terminal_size::terminal_size_of(io::stderr())).0)
+}
+
 /// Columns and rows of the terminal that standard output is.
 fn size() -> (usize, usize) {
-    let known = terminal_size::terminal_size_of(io::stdout());
+    size_of(terminal_size::terminal_size_of(io::stdout()))
+}
+
+fn size_of(known: Option<(terminal_size::Width, terminal_size::Height)>) -> (usize, usize) {
     let known = known.map(|(width, height)| (usize::from(width.0), usize::from(height.0)));
     known.filter(|(columns, rows)| *columns > 0 && *rows > 0).unwrap_or(UNKNOWN)
 }

@@ -10,6 +10,7 @@ mod broker;
 mod check;
 mod completions;
 mod demo;
+mod fmt;
 mod notices;
 pub mod print;
 mod repl;
@@ -25,6 +26,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Arguments, Command};
+use print::OutputMode;
 use style::Paint;
 
 use crate::error::Error;
@@ -36,6 +38,12 @@ pub(crate) const SHUTDOWN_PATIENCE: std::time::Duration = std::time::Duration::f
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let output = match &arguments.command {
+        None => arguments.repl.output.format,
+        Some(Command::Repl(args)) => args.output.format,
+        Some(Command::Run(args)) => args.output.format,
+        _ => OutputMode::Table,
+    };
     let done = match arguments.command {
         None => repl::command(&arguments.repl),
         Some(Command::Repl(args)) => repl::command(&args),
@@ -44,18 +52,30 @@ pub fn main() -> ExitCode {
         Some(Command::Broker(args)) => broker::command(&args),
         Some(Command::Test(args)) => test::command(&args),
         Some(Command::Check(args)) => check::command(&args),
+        Some(Command::Fmt(args)) => fmt::command(&args),
         Some(Command::Completions(args)) => completions::command(&args),
     };
     match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            complain(&error, "", "");
+            complain(output, &error, "", "");
             ExitCode::from(error.exit_code())
         }
     }
 }
 
-/// Shows an error on standard error, over its text when it has a place in one.
-fn complain(error: &Error, text: &str, name: &str) {
-    eprintln!("{}", diagnostic::render(error, text, name, Paint::stderr().has_colours()));
+/// Shows an error on standard error, over its text when it has a place in one; as a line of JSON where rows are that.
+fn complain(output: OutputMode, error: &Error, text: &str, name: &str) {
+    eprintln!("{}", complaint(output, error, text, name));
+}
+
+/// An error as it is shown.
+fn complaint(output: OutputMode, error: &Error, text: &str, name: &str) -> String {
+    match output {
+        OutputMode::Json => print::json::error_line(error, text, name),
+        _ => {
+            let coloured = Paint::stderr().has_colours();
+            diagnostic::render_within(error, text, name, coloured, bottom::stderr_columns())
+        }
+    }
 }

@@ -5,8 +5,8 @@
 //! report it on the side channel, with its row number. Inside `CASE`, `AND` and the like they may have seen other rows
 //! than those that needed them; then the same halving finds the rows that report when they stand alone.
 
-use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
-use datafusion::arrow::compute::concat;
+use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
+use datafusion::arrow::compute::{concat, nullif};
 use datafusion::error::DataFusionError;
 
 use super::RowReport;
@@ -18,8 +18,9 @@ use crate::record::Batch;
 
 /// The column an expression computes for a batch, of the expression's type.
 ///
-/// `what` says what it is for (a column's name, `WHERE`) in reports. `failed` is told the rows whose kernel failed: they
-/// are null in the result. Rows that a function nulled and reported are not among them.
+/// `what` says what it is for (a column's name, `WHERE`) in reports. `failed` is told the rows that could not be computed:
+/// they are null in the result, whatever the expression makes of a part that is. An expression that absorbs failures of its
+/// parts has failed only where a kernel has.
 pub fn evaluate(
     expr: &CompiledExpr,
     batch: &Batch,
@@ -28,36 +29,51 @@ pub fn evaluate(
     failed: &mut Vec<usize>,
 ) -> Result<ArrayRef> {
     let rows = batch.len();
+    let (mut reported, mut by_kernel) = (Vec::new(), Vec::new());
     let mut report = |row: usize, message: &str| {
         reports.push(RowReport { record: batch.record_of(row), message: format!("{what}: {message}") });
+        reported.push(row);
     };
     if rows == 0 {
         return Ok(new_null_array(&expr.ty.to_arrow(), 0));
     }
-    match attempt(expr, &batch.columns) {
+    let column = match attempt(expr, &batch.columns) {
         (Ok(column), errors) if are_placed(expr, &errors) => {
             for RowError { row, message } in errors {
                 report(row.unwrap_or(0), &message);
             }
-            Ok(column)
+            column
         }
         (Ok(column), _) => {
             // The values are right; only the places of the reports are not known.
             place(expr, &batch.columns, 0, &mut report);
-            Ok(column)
+            column
         }
         (Err(_), _) => {
             let mut pieces = Vec::new();
-            halve(expr, &batch.columns, 0, &mut pieces, &mut |row, message, by_kernel| {
+            halve(expr, &batch.columns, 0, &mut pieces, &mut |row, message, kernel_failed| {
                 report(row, message);
-                if by_kernel {
-                    failed.push(row);
+                if kernel_failed {
+                    by_kernel.push(row);
                 }
             });
             let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-            Ok(concat(&pieces)?)
+            concat(&pieces)?
         }
+    };
+    if expr.absorbs {
+        failed.append(&mut by_kernel);
+        return Ok(column);
     }
+    if reported.is_empty() {
+        return Ok(column);
+    }
+    reported.sort_unstable();
+    reported.dedup();
+    let mut is_bad = vec![false; rows];
+    reported.iter().for_each(|row| is_bad[*row] = true);
+    failed.append(&mut reported);
+    Ok(nullif(&column, &BooleanArray::from(is_bad))?)
 }
 
 /// One try over a whole batch.

@@ -162,6 +162,7 @@ mod tests {
                 sql: String::new(),
                 ty: SqlType::Array(Box::new(SqlType::Integer)),
                 lazy: false,
+                absorbs: false,
             },
             name: name.to_string(),
         }

@@ -22,14 +22,14 @@ use crate::types::SqlType;
 fn compiled(op: Operator, ty: SqlType) -> CompiledExpr {
     let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new("V", 0));
     let physical: Arc<dyn PhysicalExpr> = Arc::new(BinaryExpr::new(column.clone(), op, column));
-    CompiledExpr { physical, sql: String::new(), ty, lazy: false }
+    CompiledExpr { physical, sql: String::new(), ty, lazy: false, absorbs: false }
 }
 
 /// `100 / V`.
 fn hundredth() -> CompiledExpr {
     let hundred = Arc::new(Literal::new(ScalarValue::Int64(Some(100))));
     let physical = Arc::new(BinaryExpr::new(hundred, Operator::Divide, Arc::new(Column::new("V", 0))));
-    CompiledExpr { physical, sql: String::new(), ty: SqlType::Bigint, lazy: false }
+    CompiledExpr { physical, sql: String::new(), ty: SqlType::Bigint, lazy: false, absorbs: false }
 }
 
 fn batch(column: ArrayRef) -> Batch {

@@ -20,6 +20,10 @@ pub struct CompiledExpr {
     /// Whether some of its parts count for some rows only (`CASE`, `AND`, `OR`, ...). Such a part may have been computed
     /// for more rows than needed it, or for fewer, so its reports have no sure place in the batch.
     pub lazy: bool,
+    /// Whether it has a part that is null by itself when it fails, while the rest goes on, as in ksqlDB: the result of a `CAST`,
+    /// an element of an array, a map or a struct that is made, an argument of a function that is a function. Anywhere else a
+    /// part that fails makes the whole result null.
+    pub absorbs: bool,
 }
 
 impl CompiledExpr {

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::kafka::{Admin, PartitionOffset, TopicPartition};
 use crate::types::text::time::parse_timestamp;
 
@@ -41,7 +41,7 @@ impl StartPolicy {
         }
         match parse_timestamp(&text.trim().replacen(' ', "T", 1)) {
             Some(millis) => Ok(StartPolicy::At(millis)),
-            None => Err(Error::sql("a start is `earliest`, `latest` or a time")
+            None => Err(Error::refused(Code::InvalidLiteral, "a start is `earliest`, `latest` or a time")
                 .hint("A time looks like 2026-01-31T12:00:00, in UTC unless it names an offset.")),
         }
     }
@@ -162,7 +162,7 @@ pub fn until(admin: &Admin, topic: &str, policy: &StartPolicy) -> Result<Vec<i64
         StartPolicy::At(millis) => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
             if *millis > now {
-                return Err(Error::sql("UNTIL names a time in the future")
+                return Err(Error::refused(Code::InvalidLiteral, "UNTIL names a time in the future")
                     .detail("where a topic will be then is not known")
                     .hint("Leave UNTIL out and end the query when it has seen enough, or LIMIT its rows."));
             }
@@ -182,8 +182,11 @@ fn one_each(topic: &str, offsets: &[i64], partitions: usize) -> Result<()> {
     if offsets.len() == partitions {
         return Ok(());
     }
-    Err(Error::sql(format!("OFFSETS names {}, topic {topic} has {partitions} partitions", offsets.len()))
-        .hint("Write one offset for each partition, in their order."))
+    Err(Error::refused(
+        Code::InvalidLiteral,
+        format!("OFFSETS names {}, topic {topic} has {partitions} partitions", offsets.len()),
+    )
+    .hint("Write one offset for each partition, in their order."))
 }
 
 /// Where the records that can be read now end, by partition: what `--until-end` processes.

@@ -8,8 +8,9 @@ use super::{Session, connectors, describe, functions, insert, print, queries, sh
 use crate::catalog::Catalog;
 use crate::catalog::log::{query_key, relation_key, type_key};
 use crate::config::{Applied, Origin};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::plan::explain;
+use crate::sql::format::statement_text;
 use crate::types::quote_identifier;
 
 impl Session {
@@ -169,13 +170,18 @@ impl Session {
                 self.variables.undefine(&name);
                 Outcome::Done(format!("Undefined ${{{name}}}."))
             }
+            Action::AssertTopic(topic) => topic.hold(shared)?,
             Action::Show(what) => show::show(shared, &self.settings, &self.variables, &what)?,
             Action::Describe(what) => describe::describe(shared, &what)?,
             Action::Explain(text) => Outcome::Text(text),
             Action::ExplainQuery(id) => {
                 let queries = shared.queries.lock();
-                let handle = queries.get(&id).ok_or_else(|| Error::sql(format!("query {id} does not run")).at(span))?;
-                Outcome::Text(explain::explain(&handle.spec().plan))
+                let handle = queries
+                    .get(&id)
+                    .ok_or_else(|| Error::refused(Code::UnknownQuery, format!("query {id} does not run")).at(span))?;
+                let plan = explain::explain(&handle.spec().plan);
+                let statement = shared.catalog.snapshot().query(&id, span)?.statement.clone();
+                Outcome::Text(format!("{}\n\n{plan}", statement_text(&statement)))
             }
         })
     }

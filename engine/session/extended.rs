@@ -10,6 +10,7 @@ use crate::catalog::{Catalog, CatalogQuery, Relation, RelationKind};
 use crate::error::Result;
 use crate::kafka::{PartitionOffset, TopicInfo};
 use crate::runtime::status::Counters;
+use crate::sql::format::statement_text;
 use crate::types::quote_identifier;
 use crate::types::text::time::write_timestamp;
 
@@ -43,7 +44,7 @@ pub(super) fn relation(shared: &Shared, catalog: &Catalog, relation: &Relation) 
     line(&mut text, "formats", &format!("key {}, value {}", relation.key_format, relation.value_format));
     let time = relation.timestamp.as_ref().map_or("that of the record".to_string(), ToString::to_string);
     line(&mut text, "time", &time);
-    line(&mut text, "statement", &create_statement(relation));
+    line(&mut text, "statement", &statement_text(&create_statement(relation)));
     for (what, ids) in
         [("written by", catalog.writers_of(&relation.name)), ("read by", catalog.readers_of(&relation.name))]
     {
@@ -75,7 +76,7 @@ fn one_query(shared: &Shared, query: &CatalogQuery) -> Result<String> {
             (std::sync::Arc::clone(handle.shared()), handle.spec().topic.to_string(), handle.spec().group.clone())
         })
     };
-    line(&mut text, "statement", query.statement.trim());
+    line(&mut text, "statement", &statement_text(&query.statement));
     line(&mut text, "reads", &names(&query.sources));
     line(&mut text, "writes", &quote_identifier(&query.sink));
     let Some((status, topic, group)) = running else {

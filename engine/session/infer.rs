@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::engine::Shared;
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::kafka::{Event, Reader, ReaderOptions, TopicPartition};
 use crate::sql::ast::{
     ColumnConstraint, ColumnDef, CreateSource, ExprKind, Ident, Property, SourceKind, Statement, StatementKind,
@@ -35,12 +35,18 @@ pub(super) fn is_asked(create: &CreateSource) -> Result<bool> {
         ExprKind::Boolean(flag) => *flag,
         ExprKind::String(text) if text.eq_ignore_ascii_case("true") => true,
         ExprKind::String(text) if text.eq_ignore_ascii_case("false") => false,
-        _ => return Err(Error::sql(format!("{PROPERTY} is TRUE or FALSE")).at(property.value.span)),
+        _ => {
+            return Err(Error::refused(Code::InvalidPropertyValue, format!("{PROPERTY} is TRUE or FALSE"))
+                .at(property.value.span));
+        }
     };
     if asked && let Some(column) = create.columns.first() {
-        return Err(Error::sql(format!("{PROPERTY} finds the columns, and the statement declares some"))
-            .hint(format!("Leave out the columns, or {PROPERTY}."))
-            .at(column.span));
+        return Err(Error::refused(
+            Code::ConflictingProperties,
+            format!("{PROPERTY} finds the columns, and the statement declares some"),
+        )
+        .hint(format!("Leave out the columns, or {PROPERTY}."))
+        .at(column.span));
     }
     Ok(asked)
 }
@@ -78,10 +84,14 @@ pub(super) fn settle(shared: &Shared, create: &CreateSource) -> Result<(CreateSo
     };
     let json = |name| text(name).is_none_or(|format: &str| format.eq_ignore_ascii_case("JSON"));
     if !json("VALUE_FORMAT") || !json("FORMAT") {
-        return Err(Error::sql(format!("{PROPERTY} reads JSON, and the format is another")).at(property));
+        return Err(Error::refused(
+            Code::ConflictingProperties,
+            format!("{PROPERTY} reads JSON, and the format is another"),
+        )
+        .at(property));
     }
     let Some(topic) = text("KAFKA_TOPIC") else {
-        return Err(Error::sql("KAFKA_TOPIC is missing")
+        return Err(Error::refused(Code::MissingProperty, "KAFKA_TOPIC is missing")
             .hint("Write WITH (KAFKA_TOPIC = '...').")
             .at(create.name.span));
     };
@@ -90,7 +100,7 @@ pub(super) fn settle(shared: &Shared, create: &CreateSource) -> Result<(CreateSo
     samples.values.iter().for_each(|value| seen.look_at(value));
     let columns = seen.columns();
     if columns.is_empty() {
-        return Err(Error::sql(format!("{PROPERTY} finds no JSON in topic {topic}"))
+        return Err(Error::refused(Code::TopicMismatch, format!("{PROPERTY} finds no JSON in topic {topic}"))
             .detail(format!("{} of its newest records were looked at", samples.values.len()))
             .hint("Declare the columns, or run the statement when there are records.")
             .at(property));

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::kafka::Connection;
 use crate::runtime::status::Counters;
 use crate::sql::ast::Show;
+use crate::sql::lexemes::one_line;
 use crate::sql::variables::Variables;
 use crate::types::quote_identifier;
 
@@ -116,15 +117,15 @@ fn queries(shared: &Shared) -> Listing {
             count(&|counters| Counters::get(&counters.records_in)),
             count(&|counters| Counters::get(&counters.records_out)),
             count(&|counters| Counters::get(&counters.bad)),
-            one_line(&query.statement),
+            cut(&query.statement),
         ]);
     }
     listing
 }
 
-/// A statement on one line: comments are gone already, white space is folded, long ones are cut.
-fn one_line(statement: &str) -> String {
-    let folded = statement.replace('\\', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+/// A statement on one line; long ones are cut.
+fn cut(statement: &str) -> String {
+    let folded = one_line(statement);
     match folded.char_indices().nth(80) {
         Some((end, _)) => format!("{}…", &folded[..end]),
         None => folded,

@@ -22,8 +22,8 @@ use crate::types::text::visible::visible_lines;
 
 /// Columns of the source line that are shown at most; a longer line is cut around the place of the error.
 const WIDTH_MAX: usize = 120;
-/// Columns shown before the place of the error when a line is cut.
-const CONTEXT: usize = 40;
+/// Columns of the source line that are shown at least, however narrow the terminal is.
+const WIDTH_MIN: usize = 24;
 const TAB: usize = 4;
 
 /// Renders an error over its source text, with ANSI colours if `coloured`. Ends without a line break.
@@ -32,6 +32,11 @@ const TAB: usize = 4;
 /// one outside of the text, the place and the source line are left out. Nothing in the error, in its text or in names speaks
 /// to a terminal.
 pub fn render(error: &Error, text: &str, name: &str, coloured: bool) -> String {
+    render_within(error, text, name, coloured, None)
+}
+
+/// [`render`] for a terminal of so many columns: the source line is cut to it, so that the carets stand below their place.
+pub fn render_within(error: &Error, text: &str, name: &str, coloured: bool, columns: Option<usize>) -> String {
     let paint = |style: Style, text: &str| if coloured { style.paint(text).to_string() } else { text.to_string() };
     let frame = Color::Blue.bold();
     let mut out = String::new();
@@ -40,8 +45,10 @@ pub fn render(error: &Error, text: &str, name: &str, coloured: bool) -> String {
     if let Some(span) = error.span().filter(|span| span.start <= text.len()) {
         let span = settle(text, span);
         let (line, column) = location(text, span.start);
-        let excerpt = Excerpt::new(text, span);
         let number = line.to_string();
+        // The line's number and bar stand before it, and a cut may add dots on both sides.
+        let room = columns.map_or(WIDTH_MAX, |columns| columns.saturating_sub(number.len() + 3 + 6));
+        let excerpt = Excerpt::new(text, span, room.clamp(WIDTH_MIN, WIDTH_MAX));
         let gutter = " ".repeat(number.len());
         let bar = paint(frame, "|");
         let place = match name {
@@ -109,8 +116,9 @@ struct Excerpt {
 }
 
 impl Excerpt {
-    /// The line on which `span` starts; a span over several lines is marked up to the first line's end.
-    fn new(text: &str, span: Span) -> Self {
+    /// The line on which `span` starts, at most `width_max` columns of it; a span over several lines is marked up to the first
+    /// line's end.
+    fn new(text: &str, span: Span, width_max: usize) -> Self {
         let line_start = text[..span.start].rfind('\n').map_or(0, |n| n + 1);
         let line_end = text[span.start..].find('\n').map_or(text.len(), |n| span.start + n);
         let line = text[line_start..line_end].trim_end();
@@ -137,8 +145,9 @@ impl Excerpt {
         }
         let offset = offset.unwrap_or(column);
         let caret_end = caret_end.unwrap_or(column).max(offset + 1);
-        let first = if column > WIDTH_MAX { offset.saturating_sub(CONTEXT) } else { 0 };
-        let last = first + WIDTH_MAX;
+        // A third of what is shown stands before the place.
+        let first = if column > width_max { offset.saturating_sub(width_max / 3) } else { 0 };
+        let last = first + width_max;
         let mut shown = String::new();
         if first > 0 {
             shown.push_str("...");
@@ -211,6 +220,19 @@ mod tests {
         let (line, carets) = excerpt(&text, Span::new(1000, 1001));
         assert!(line.len() <= WIDTH_MAX + 6);
         assert_eq!(line.find('X'), carets.find('^'));
+        let error = Error::sql("wrong").at(Span::new(1000, 1001));
+        let shown = render_within(&error, &text, "", false, Some(50));
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(lines.iter().all(|line| line.len() <= 50), "{shown}");
+        assert_eq!(lines[3].find('X'), lines[4].find('^'), "{shown}");
+    }
+
+    #[test]
+    fn nothing_in_an_error_or_its_text_speaks_to_a_terminal() {
+        let error = Error::sql("no \u{1b}[2J").at(Span::new(0, 1)).detail("a\n\u{9b}b").hint("\u{7}");
+        let shown = render(&error, "x\u{1b}", "f\u{1b}", false);
+        assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+        assert!(shown.contains("detail: a\n\\u{9b}b"), "{shown}");
     }
 
     #[test]

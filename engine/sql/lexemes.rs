@@ -1,9 +1,10 @@
 //! A text as its tokens and comments, whatever is wrong with it: for a shell, which shows and completes what is not
 //! finished yet. The rules are those of [`tokens`](super::tokens); only what they refuse is kept here, by kind.
 
-use datafusion::sql::sqlparser::tokenizer::{Token as Raw, Tokenizer, Whitespace};
+use datafusion::sql::sqlparser::tokenizer::Token as Raw;
 
-use super::tokens::{KsqlDialect, Places, Token, TokenKind, push};
+use super::regions::{RegionKind, regions, without_comments};
+use super::tokens::{Token, TokenKind, push, raw_tokens};
 use crate::error::Span;
 
 /// A token, a comment or something that is neither, and its place. White space is left out.
@@ -30,31 +31,18 @@ pub enum LexemeKind {
 
 /// The lexemes of `text` in order. Never fails.
 pub fn lexemes(text: &str) -> Vec<Lexeme> {
-    let mut raw = Vec::new();
-    let outcome = Tokenizer::new(&KsqlDialect, text).tokenize_with_location_into_buf(&mut raw);
+    let code = without_comments(text);
+    let (raw, wrong_at) = raw_tokens(&code);
     let mut lexemes: Vec<Lexeme> = Vec::with_capacity(raw.len() / 2 + 1);
-    let mut places = Places::new(text);
-    let mut start = 0;
     // Tokens collect here, because a word may have to join the digits before it.
     let mut tokens: Vec<Token> = Vec::new();
     let take = |tokens: &mut Vec<Token>, lexemes: &mut Vec<Lexeme>| {
         lexemes.extend(tokens.drain(..).map(|token| Lexeme { kind: LexemeKind::Token(token.kind), span: token.span }));
     };
-    for token in raw {
-        let span = Span::new(start, places.advance_to(token.span.end.line, token.span.end.column));
-        start = span.end;
-        let comment = match &token.token {
-            Raw::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_)) => true,
-            Raw::Whitespace(_) => {
-                take(&mut tokens, &mut lexemes);
-                continue;
-            }
-            _ => false,
-        };
-        if comment {
+    for (token, span) in raw {
+        if let Raw::Whitespace(_) = token {
             take(&mut tokens, &mut lexemes);
-            lexemes.push(Lexeme { kind: LexemeKind::Comment, span });
-        } else if push(&mut tokens, text, token.token, span).is_err() {
+        } else if push(&mut tokens, text, token, span).is_err() {
             // What was read of it before the mistake is part of the mistake.
             while tokens.last().is_some_and(|last| last.span.start >= span.start) {
                 tokens.pop();
@@ -64,13 +52,37 @@ pub fn lexemes(text: &str) -> Vec<Lexeme> {
         }
     }
     take(&mut tokens, &mut lexemes);
-    if outcome.is_err() && start < text.len() {
-        let rest = &text[start..];
-        let opens = rest.starts_with(['\'', '"', '`']) || rest.starts_with("/*");
-        let kind = if opens { LexemeKind::Open } else { LexemeKind::Wrong };
-        lexemes.push(Lexeme { kind, span: Span::new(start, text.len()) });
+    if let Some(start) = wrong_at.filter(|at| *at < code.len()) {
+        let kind = if code[start..].starts_with(['\'', '"', '`']) { LexemeKind::Open } else { LexemeKind::Wrong };
+        lexemes.push(Lexeme { kind, span: Span::new(start, code.len()) });
     }
+    lexemes.extend(regions(text).filter(|region| region.kind == RegionKind::Comment).map(|comment| {
+        let kind = if comment.closed { LexemeKind::Comment } else { LexemeKind::Open };
+        Lexeme { kind, span: comment.span }
+    }));
+    lexemes.sort_by_key(|lexeme| lexeme.span.start);
+    // What is wrong may reach further than the tokens that are right: what looks like a comment in it is part of it.
+    let mut end = 0;
+    lexemes.retain(|lexeme| {
+        let is_apart = lexeme.span.start >= end;
+        end = end.max(lexeme.span.end);
+        is_apart
+    });
     lexemes
+}
+
+/// A text on one line: comments left out, one blank where white space or a comment stood.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    let mut end = 0;
+    for lexeme in lexemes(text).iter().filter(|lexeme| lexeme.kind != LexemeKind::Comment) {
+        if lexeme.span.start > end && !line.is_empty() {
+            line.push(' ');
+        }
+        line += &lexeme.span.text(text).replace(['\r', '\n'], " ");
+        end = lexeme.span.end;
+    }
+    line
 }
 
 #[cfg(test)]
@@ -100,7 +112,16 @@ mod tests {
             .collect();
         assert_eq!(tokens, tokenize(text).expect("it is well formed")[..tokens.len()]);
         let comments: Vec<_> = shown(text).into_iter().filter(|(kind, _)| *kind == "comment").collect();
-        assert_eq!(comments, [("comment", "/* c */"), ("comment", "-- d\n")]);
+        assert_eq!(comments, [("comment", "/* c */"), ("comment", "-- d")]);
+    }
+
+    #[test]
+    fn one_line_has_no_comments_and_no_breaks() {
+        assert_eq!(
+            one_line("  SELECT a \\\n  FROM b -- c\n/* d */ WHERE x='-- y  z';\n"),
+            "SELECT a FROM b WHERE x='-- y  z';"
+        );
+        assert_eq!(one_line("a#b 'open\n"), "a#b 'open ");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! backslash at a line's end, which is white space. It never fails; what is wrong inside a statement is the
 //! parser's to say. [`tokens`](super::tokens) reads the same lexis in full; a property test holds the two together.
 
+use super::regions::{RegionKind, regions};
 use crate::error::Span;
 
 /// The text of one statement.
@@ -51,62 +52,44 @@ impl Split<'_> {
 
 /// Cuts `text` at its semicolons.
 pub fn split(text: &str) -> Split<'_> {
-    let bytes = text.as_bytes();
     let mut pieces = Vec::new();
     let mut ending = Ending::Complete;
     // First and one past the last byte of the statement so far that is neither white space nor comment.
     let mut content: Option<(usize, usize)> = None;
-    let mut at = 0;
-    while at < bytes.len() {
-        let start = at;
-        match bytes[at] {
-            b';' => {
-                at += 1;
-                if let Some((first, last)) = content.take() {
-                    pieces.push(piece(text, first, last, true));
+    let grow = |content: Option<(usize, usize)>, start, end| Some((content.map_or(start, |(first, _)| first), end));
+    for region in regions(text) {
+        let Span { start, end } = region.span;
+        match region.kind {
+            RegionKind::Comment if region.closed => {}
+            RegionKind::Comment => ending = Ending::OpenComment(Span::new(start, start + 2)),
+            RegionKind::Quoted(quote) => {
+                content = grow(content, start, end);
+                if !region.closed {
+                    let opening = Span::new(start, start + 1);
+                    ending = if quote == b'\'' { Ending::OpenString(opening) } else { Ending::OpenName(opening) };
                 }
-                continue;
             }
-            quote @ (b'\'' | b'"' | b'`') => {
-                at = match end_of_quoted(bytes, at) {
-                    Some(end) => end,
-                    None => {
-                        let opening = Span::new(start, start + 1);
-                        ending = if quote == b'\'' { Ending::OpenString(opening) } else { Ending::OpenName(opening) };
-                        bytes.len()
+            RegionKind::Code => {
+                let mut at = start;
+                while at < end {
+                    let Some(c) = text[at..].chars().next() else { break };
+                    let next = at + c.len_utf8();
+                    if c == ';' {
+                        if let Some((first, last)) = content.take() {
+                            pieces.push(piece(text, first, last, true));
+                        }
+                    } else if c == '\\'
+                        && let Some(after) = end_of_line_break(text, at)
+                    {
+                        at = after;
+                        continue;
+                    } else if !c.is_whitespace() {
+                        content = grow(content, at, next);
                     }
-                };
-            }
-            b'-' if bytes.get(at + 1) == Some(&b'-') => {
-                at = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n + 1);
-                continue;
-            }
-            b'/' if bytes.get(at + 1) == Some(&b'*') => {
-                match memchr::memmem::find(&bytes[at + 2..], b"*/") {
-                    Some(n) => at += n + 4,
-                    None => {
-                        ending = Ending::OpenComment(Span::new(start, start + 2));
-                        at = bytes.len();
-                    }
-                }
-                continue;
-            }
-            b'\\' => match end_of_line_break(text, at) {
-                Some(end) => {
-                    at = end;
-                    continue;
-                }
-                None => at += 1,
-            },
-            _ => {
-                let Some(c) = text[at..].chars().next() else { break };
-                at += c.len_utf8();
-                if c.is_whitespace() {
-                    continue;
+                    at = next;
                 }
             }
         }
-        content = Some((content.map_or(start, |(first, _)| first), at));
     }
     if let Some((first, last)) = content {
         pieces.push(piece(text, first, last, false));
@@ -131,19 +114,6 @@ pub(super) fn end_of_line_break(text: &str, at: usize) -> Option<usize> {
 
 fn piece(text: &str, first: usize, last: usize, terminated: bool) -> Piece<'_> {
     Piece { text: &text[first..last], span: Span::new(first, last), terminated }
-}
-
-/// One past the closing quote of what opens at `at`.
-fn end_of_quoted(bytes: &[u8], at: usize) -> Option<usize> {
-    let quote = bytes[at];
-    let mut from = at + 1;
-    loop {
-        let end = from + memchr::memchr(quote, &bytes[from..])?;
-        if bytes.get(end + 1) != Some(&quote) {
-            return Some(end + 1);
-        }
-        from = end + 2;
-    }
 }
 
 #[cfg(test)]

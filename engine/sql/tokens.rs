@@ -8,8 +8,9 @@
 use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::tokenizer::{Token as Raw, Tokenizer};
 
+use super::regions::{open_comment, without_comments};
 use super::split::end_of_line_break;
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 
 /// A token and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +50,7 @@ const SYMBOLS: &[&str] = &[
 
 /// ksqlDB's lexis, as far as sqlparser's tokenizer asks.
 #[derive(Debug)]
-pub(super) struct KsqlDialect;
+struct KsqlDialect;
 
 impl Dialect for KsqlDialect {
     fn is_delimited_identifier_start(&self, ch: char) -> bool {
@@ -75,38 +76,67 @@ impl Dialect for KsqlDialect {
 ///
 /// Errors: an open string, name or comment; a character or a form of literal that the dialect does not have.
 pub fn tokenize(text: &str) -> Result<Vec<Token>> {
-    let mut raw = Vec::new();
-    let outcome = Tokenizer::new(&KsqlDialect, text).tokenize_with_location_into_buf(&mut raw);
+    // sqlparser reads the beginning of a comment as part of some operators, `||/*` among them.
+    let code = without_comments(text);
+    let (raw, wrong_at) = raw_tokens(&code);
     let mut tokens = Vec::with_capacity(raw.len() / 2 + 1);
-    let mut places = Places::new(text);
-    let mut start = 0;
-    for token in raw {
-        let end = places.advance_to(token.span.end.line, token.span.end.column);
-        let span = Span::new(start, end);
-        start = end;
-        push(&mut tokens, text, token.token, span)?;
+    for (token, span) in raw {
+        push(&mut tokens, text, token, span)?;
     }
-    if outcome.is_err() {
-        return Err(open_token(text, start));
+    if let Some(at) = wrong_at {
+        return Err(open_token(text, at));
+    }
+    if let Some(comment) = open_comment(text) {
+        let opening = Span::new(comment.start, comment.start + 2);
+        return Err(Error::refused(Code::Syntax, "a comment is not closed").at(opening).hint("End it with */."));
     }
     tokens.push(Token { kind: TokenKind::End, span: Span::new(text.len(), text.len()) });
     Ok(tokens)
 }
 
+/// sqlparser's tokens of a text without comments, and where it cannot go on, if anywhere.
+pub(super) fn raw_tokens(code: &str) -> (Vec<(Raw, Span)>, Option<usize>) {
+    let mut tokens = Vec::new();
+    let mut begin = 0;
+    loop {
+        let mut raw = Vec::new();
+        let outcome = Tokenizer::new(&KsqlDialect, &code[begin..]).tokenize_with_location_into_buf(&mut raw);
+        let mut places = Places::new(&code[begin..]);
+        let mut start = begin;
+        for token in raw {
+            let end = begin + places.advance_to(token.span.end.line, token.span.end.column);
+            tokens.push((token.token, Span::new(start, end)));
+            start = end;
+        }
+        if outcome.is_ok() {
+            return (tokens, None);
+        }
+        // It takes `._` for a number gone wrong unless a name is right before it.
+        if !code[start..].starts_with("._") {
+            return (tokens, Some(start));
+        }
+        begin = start + 1;
+        tokens.push((Raw::Period, Span::new(start, begin)));
+    }
+}
+
 /// Takes over one token of sqlparser's.
 pub(super) fn push(tokens: &mut Vec<Token>, text: &str, raw: Raw, span: Span) -> Result<()> {
-    let source = &text[span.start..span.end];
+    // A blank may stand for one byte of a character in a comment.
+    if let Raw::Whitespace(_) = raw {
+        return Ok(());
+    }
+    let source = span.text(text);
     let kind = match raw {
-        Raw::Whitespace(_) => return Ok(()),
         Raw::Word(word) if word.quote_style.is_some() => {
             if word.value.is_empty() {
-                return Err(Error::sql("a name is empty").at(span));
+                return Err(Error::refused(Code::Syntax, "a name is empty").at(span));
             }
             TokenKind::QuotedName(word.value)
         }
         Raw::Word(_) => {
             if !source.is_ascii() {
-                return Err(Error::sql(format!("the name `{source}` holds letters beyond A to Z"))
+                return Err(Error::refused(Code::Syntax, format!("the name `{source}` holds letters beyond A to Z"))
                     .at(span)
                     .hint(format!("Put it in back-quotes: `{source}`.")));
             }
@@ -123,7 +153,7 @@ pub(super) fn push(tokens: &mut Vec<Token>, text: &str, raw: Raw, span: Span) ->
         Raw::Backslash => {
             // What follows it up to the line's end is white space anyway.
             return end_of_line_break(text, span.start).map(drop).ok_or_else(|| {
-                Error::sql("unexpected character `\\`")
+                Error::refused(Code::Syntax, "unexpected character `\\`")
                     .at(span)
                     .hint("A backslash may only stand at the end of a line.")
             });
@@ -159,7 +189,7 @@ fn number_kind(source: &str, span: Span) -> Result<TokenKind> {
     } else if source.bytes().all(|b| b.is_ascii_digit()) {
         Ok(TokenKind::Integer)
     } else {
-        Err(Error::sql(format!("`{source}` is not a number")).at(span))
+        Err(Error::refused(Code::InvalidLiteral, format!("`{source}` is not a number")).at(span))
     }
 }
 
@@ -172,7 +202,7 @@ fn symbols(tokens: &mut Vec<Token>, source: &str, span: Span) -> Result<()> {
         let Some(symbol) = SYMBOLS.iter().copied().find(|symbol| rest.starts_with(symbol)) else {
             let c = rest.chars().next().unwrap_or_default();
             let place = Span::new(start, start + c.len_utf8());
-            let error = Error::sql(format!("unexpected character `{}`", c.escape_debug())).at(place);
+            let error = Error::refused(Code::Syntax, format!("unexpected character `{}`", c.escape_debug())).at(place);
             return Err(match c {
                 '$' => error.hint("A variable is written ${name}, the environment's ${env:NAME}."),
                 '&' => error.hint("Conditions are joined with AND."),
@@ -193,28 +223,36 @@ fn open_token(text: &str, start: usize) -> Error {
     let rest = &text[start..];
     let opening = |bytes| Span::new(start, start + bytes);
     match rest.as_bytes() {
-        [b'\'', ..] => Error::sql("a string is not closed").at(opening(1)).hint("End it with a single quote."),
-        [b'`', ..] => Error::sql("a quoted name is not closed").at(opening(1)).hint("End it with a back-quote."),
-        [b'"', ..] => Error::sql("a quoted name is not closed").at(opening(1)).hint("End it with a double quote."),
-        [b'/', b'*', ..] => Error::sql("a comment is not closed").at(opening(2)).hint("End it with */."),
+        [b'\'', ..] => {
+            Error::refused(Code::Syntax, "a string is not closed").at(opening(1)).hint("End it with a single quote.")
+        }
+        [b'`', ..] => {
+            Error::refused(Code::Syntax, "a quoted name is not closed").at(opening(1)).hint("End it with a back-quote.")
+        }
+        [b'"', ..] => Error::refused(Code::Syntax, "a quoted name is not closed")
+            .at(opening(1))
+            .hint("End it with a double quote."),
         [_, b'\'', ..] => prefixed_string(opening(1)),
         _ => {
             let width = rest.chars().next().map_or(0, char::len_utf8);
-            Error::sql(format!("unexpected character `{}`", rest.chars().next().unwrap_or(' '))).at(opening(width))
+            Error::refused(Code::Syntax, format!("unexpected character `{}`", rest.chars().next().unwrap_or(' ')))
+                .at(opening(width))
         }
     }
 }
 
 fn no_number_nor_name(source: &str, span: Span) -> Error {
-    Error::sql(format!("`{source}` is neither a number nor a name")).at(span)
+    Error::refused(Code::InvalidLiteral, format!("`{source}` is neither a number nor a name")).at(span)
 }
 
 fn prefixed_string(span: Span) -> Error {
-    Error::sql("a letter stands directly before a string").at(span).hint("Strings have no prefix: write 'text'.")
+    Error::refused(Code::Syntax, "a letter stands directly before a string")
+        .at(span)
+        .hint("Strings have no prefix: write 'text'.")
 }
 
 /// Turns sqlparser's lines and columns (both from one, columns in characters) into byte offsets, moving only forward.
-pub(super) struct Places<'a> {
+struct Places<'a> {
     rest: std::str::Chars<'a>,
     text_len: usize,
     line: u64,
@@ -222,11 +260,11 @@ pub(super) struct Places<'a> {
 }
 
 impl<'a> Places<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    fn new(text: &'a str) -> Self {
         Places { rest: text.chars(), text_len: text.len(), line: 1, column: 1 }
     }
 
-    pub(super) fn advance_to(&mut self, line: u64, column: u64) -> usize {
+    fn advance_to(&mut self, line: u64, column: u64) -> usize {
         while (self.line, self.column) < (line, column) {
             match self.rest.next() {
                 Some('\n') => (self.line, self.column) = (self.line + 1, 1),
@@ -274,6 +312,14 @@ mod tests {
     }
 
     #[test]
+    fn a_name_behind_a_point_may_begin_with_an_underscore() {
+        for text in ["a._b", "a ._b", "a\n._b", "a . _b", "a._._c"] {
+            assert_eq!(kinds(text)[1], TokenKind::Symbol("."), "{text}");
+            assert_eq!(texts(text).last(), Some(&""));
+        }
+    }
+
+    #[test]
     fn numbers_say_what_they_are() {
         use TokenKind::*;
         assert_eq!(kinds("1 1.5 .5 1. 1e3 1.5E-3"), [Integer, Decimal, Decimal, Decimal, Double, Double, End]);
@@ -304,6 +350,7 @@ mod tests {
     #[test]
     fn comments_and_line_end_backslashes_are_white_space() {
         assert_eq!(texts("a -- b\n/* c * / */ d \\\n e \\ \r\n f \\"), ["a", "d", "e", "f", ""]);
+        assert_eq!(texts("a||/* b */c||--d\n<-- e\n/*f*/>"), ["a", "||", "c", "||", "<", ">", ""]);
         assert_eq!(error("a \\b").0, "unexpected character `\\`");
     }
 

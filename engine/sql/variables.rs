@@ -11,8 +11,9 @@
 use std::collections::BTreeMap;
 
 use super::diagnostic::nearest;
+use super::regions::{RegionKind, regions};
 use super::tokens::{TokenKind, tokenize};
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 
 /// The variables of a session.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +28,7 @@ impl Variables {
     /// Errors: a name that is not a letter or underscore followed by letters, digits and underscores.
     pub fn define(&mut self, name: &str, value: impl Into<String>) -> Result<()> {
         if !is_name(name) {
-            return Err(Error::sql(format!("`{name}` is not a name for a variable"))
+            return Err(Error::refused(Code::InvalidLiteral, format!("`{name}` is not a name for a variable"))
                 .hint("A name is a letter or an underscore, then letters, digits and underscores."));
         }
         self.values.insert(name.to_ascii_uppercase(), value.into());
@@ -128,52 +129,97 @@ enum Context {
 /// Errors, with their place in `text`: a variable or environment variable that is not there, a malformed reference, a
 /// value that cannot stand where its reference does.
 pub fn substitute(text: &str, variables: &Variables, env: impl Fn(&str) -> Option<String>) -> Result<Substituted> {
-    let bytes = text.as_bytes();
     let mut out = Substituted { text: String::new(), shown: String::new(), replacements: Vec::new() };
-    let mut context = Context::Bare;
     // First byte not yet copied.
     let mut copied = 0;
-    let mut at = 0;
-    while at < bytes.len() {
-        match (context, bytes[at]) {
-            (Context::Bare, b'-') if bytes[at..].starts_with(b"--") => {
-                at = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n);
-            }
-            (Context::Bare, b'/') if bytes[at..].starts_with(b"/*") => {
-                at = memchr::memmem::find(&bytes[at + 2..], b"*/").map_or(bytes.len(), |n| at + n + 4);
-            }
-            (Context::Bare, quote @ (b'\'' | b'"' | b'`')) => {
-                context = Context::Quoted(quote);
-                at += 1;
-            }
-            (Context::Quoted(quote), found) if quote == found => {
-                context = Context::Bare;
-                at += 1;
-            }
-            (_, b'$') if bytes[at..].starts_with(b"$${") => {
-                out.copy(&text[copied..at]);
-                out.replacement(Span::new(at, at + 3), "${", "${", false);
-                at += 3;
-                copied = at;
-            }
-            (_, b'$') if bytes[at..].starts_with(b"${") => {
-                let Some(reference) = Reference::read(text, at, context)? else {
-                    at += 2;
-                    continue;
-                };
-                out.copy(&text[copied..at]);
+    scan(text, |found| {
+        let span = found.span();
+        out.copy(&text[copied..span.start]);
+        copied = span.end;
+        match found {
+            Found::Escape(span) => out.replacement(span, "${", "${", false),
+            Found::Reference(reference, context) => {
                 let value = reference.value(variables, &env)?;
                 let value = reference.fit(&value, context)?;
                 let shown = if reference.is_env { reference.source(text) } else { value.as_str() };
                 out.replacement(reference.span, &value, shown, reference.is_env);
-                at = reference.span.end;
-                copied = at;
             }
-            _ => at += 1,
         }
-    }
+        Ok(())
+    })?;
     out.copy(&text[copied..]);
     Ok(out)
+}
+
+/// The text with a name of the same length in place of each reference outside of quotes, and where these are: what a
+/// formatter reads, which does not know any value.
+///
+/// Errors, with their place in `text`: a malformed reference.
+pub(super) fn placeholders(text: &str) -> Result<(String, Vec<Span>)> {
+    let mut out = String::with_capacity(text.len());
+    let mut places = Vec::new();
+    scan(text, |found| {
+        if let Found::Reference(reference, Context::Bare) = found {
+            let span = reference.span;
+            out.push_str(&text[out.len()..span.start]);
+            out.push('V');
+            out.extend(std::iter::repeat_n('_', span.end - span.start - 1));
+            places.push(span);
+        }
+        Ok(())
+    })?;
+    out.push_str(&text[out.len()..]);
+    Ok((out, places))
+}
+
+/// Whether one of the places that [`placeholders`] gives lies in a place.
+pub(super) fn holds_reference(references: &[Span], place: Span) -> bool {
+    let next = references.partition_point(|reference| reference.end <= place.start);
+    references.get(next).is_some_and(|reference| reference.start < place.end)
+}
+
+/// What [`scan`] finds.
+enum Found<'a> {
+    /// `$${`, which stands for `${`.
+    Escape(Span),
+    /// A reference, and where in the lexis it stands.
+    Reference(Reference<'a>, Context),
+}
+
+impl Found<'_> {
+    fn span(&self) -> Span {
+        match self {
+            Found::Escape(span) => *span,
+            Found::Reference(reference, _) => reference.span,
+        }
+    }
+}
+
+/// Calls `found` for each reference and each escaped one, in order; comments are left alone.
+fn scan<'a>(text: &'a str, mut found: impl FnMut(Found<'a>) -> Result<()>) -> Result<()> {
+    for region in regions(text) {
+        let context = match region.kind {
+            RegionKind::Comment => continue,
+            RegionKind::Quoted(quote) => Context::Quoted(quote),
+            RegionKind::Code => Context::Bare,
+        };
+        let Span { start: mut at, end } = region.span;
+        while let Some(n) = memchr::memchr(b'$', &text.as_bytes()[at..end]) {
+            at += n;
+            if text[at..end].starts_with("$${") {
+                found(Found::Escape(Span::new(at, at + 3)))?;
+                at += 3;
+            } else if !text[at..end].starts_with("${") {
+                at += 1;
+            } else if let Some(reference) = Reference::read(text, at, context)? {
+                at = reference.span.end;
+                found(Found::Reference(reference, context))?;
+            } else {
+                at += 2;
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Substituted {
@@ -202,7 +248,7 @@ impl<'a> Reference<'a> {
     fn read(text: &'a str, at: usize, context: Context) -> Result<Option<Self>> {
         let inner = &text[at + 2..];
         let malformed = |end: usize| {
-            Error::sql("a reference to a variable is malformed")
+            Error::refused(Code::Syntax, "a reference to a variable is malformed")
                 .at(Span::new(at, end))
                 .hint("A variable is written ${name}, the environment's ${env:NAME}.")
         };
@@ -233,13 +279,16 @@ impl<'a> Reference<'a> {
     fn value(&self, variables: &Variables, env: &impl Fn(&str) -> Option<String>) -> Result<String> {
         let name = self.name;
         if self.is_env {
-            return env(name)
-                .ok_or_else(|| Error::sql(format!("the environment variable `{name}` is not set")).at(self.span));
+            return env(name).ok_or_else(|| {
+                Error::refused(Code::UnknownVariable, format!("the environment variable `{name}` is not set"))
+                    .at(self.span)
+            });
         }
         if let Some(value) = variables.get(name) {
             return Ok(value.to_string());
         }
-        let error = Error::sql(format!("the variable `{name}` is not defined")).at(self.span);
+        let error =
+            Error::refused(Code::UnknownVariable, format!("the variable `{name}` is not defined")).at(self.span);
         Err(match nearest(&name.to_ascii_uppercase(), variables.iter().map(|(name, _)| name)) {
             Some(near) => error.hint(format!("Did you mean ${{{near}}}?")),
             None => error.hint(format!("Define it with DEFINE {name} = '...'; before this statement.")),
@@ -270,13 +319,17 @@ impl<'a> Reference<'a> {
             return Ok(value.to_string());
         }
         let name = self.name;
-        Err(Error::sql(format!("the value of `{name}` is not a single name, number or string"))
-            .at(self.span)
-            .hint("Only such a value can stand outside of quotes; to use it as text, put quotes around the reference."))
+        Err(Error::refused(
+            Code::InvalidLiteral,
+            format!("the value of `{name}` is not a single name, number or string"),
+        )
+        .at(self.span)
+        .hint("Only such a value can stand outside of quotes; to use it as text, put quotes around the reference."))
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a variable can be called so.
+pub(super) fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
@@ -353,6 +406,15 @@ mod tests {
         for malformed in ["${", "${a b}", "${1}", "${env:a.b}", "'${env:a.b}'", "'${env:a"] {
             assert!(run(malformed, &[]).is_err(), "{malformed}");
         }
+    }
+
+    #[test]
+    fn placeholders_keep_every_place_and_leave_quotes_alone() {
+        let typed = "SELECT ${a}, s_${env:B}x FROM 'q ${c}' -- ${d}";
+        let (text, places) = placeholders(typed).expect("the references are good");
+        assert_eq!(text, "SELECT V___, s_V_______x FROM 'q ${c}' -- ${d}");
+        assert_eq!(places, [Span::new(7, 11), Span::new(15, 23)]);
+        assert!(placeholders("a ${b c}").is_err());
     }
 
     #[test]

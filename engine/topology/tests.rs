@@ -385,3 +385,32 @@ fn the_first_bad_record_is_known_among_any_number_of_others() {
     assert_eq!((first.offset, first.stage, first.message.as_str()), (11, Stage::Compute, "Q: division by zero"));
     assert!(output.records.is_empty());
 }
+
+#[test]
+fn a_part_that_fails_makes_its_column_null_and_its_row_fail_the_filter_whatever_is_around_it() {
+    let source = "CREATE STREAM s (id INT, d INT, t VARCHAR) WITH (kafka_topic='t', value_format='JSON');";
+    let rows = [
+        (None, Some(r#"{"id":1,"d":2,"t":"7"}"#)),
+        (None, Some(r#"{"id":2,"d":0,"t":"x"}"#)),
+        (None, Some(r#"{"id":3,"d":null,"t":null}"#)),
+    ];
+    // Parts that fail by themselves are results of CAST, elements, and arguments that are functions.
+    let columns = "COALESCE(10 / d, -1) AS a, IFNULL(CAST(t AS INT), -1) AS b,
+        CASE WHEN 10 / d > 1 THEN 'y' ELSE 'n' END AS c, d <> 0 AND 10 / d > 1 AS e, ARRAY[10 / d, id] AS f,
+        STRUCT(x := 10 / d, y := id) AS g, COALESCE(PARSE_DATE(t, 'yyyy'), FROM_DAYS(id)) AS h";
+    let output = run(&format!("{source} CREATE STREAM o AS SELECT id, {columns} FROM s;"), &rows);
+    let values: Vec<String> = texts(&output.records.values).into_iter().flatten().collect();
+    let first = r#"{"ID":1,"A":5,"B":7,"C":"y","E":true,"F":[5,1],"G":{"X":5,"Y":1},"#;
+    assert!(values[0].starts_with(first), "{values:?}");
+    // What `AND` did not need has not failed.
+    let second = r#"{"ID":2,"A":null,"B":-1,"C":null,"E":false,"F":[null,2],"G":{"X":null,"Y":2},"H":2}"#;
+    assert_eq!(values[1], second);
+    let third = r#"{"ID":3,"A":-1,"B":-1,"C":"n","E":false,"F":[null,3],"G":{"X":null,"Y":3},"H":3}"#;
+    assert_eq!(values[2], third);
+    let of_second = output.reports.iter().filter(|report| report.offset == 11).count();
+    assert_eq!(of_second, 6, "{:?}", output.reports);
+    for predicate in ["NOT (10 / d > 5)", "COALESCE(10 / d, 1) = 1", "10 / d IS NULL"] {
+        let output = run(&format!("{source} CREATE STREAM o AS SELECT id FROM s WHERE {predicate};"), &rows[1..]);
+        assert_eq!((output.records.len(), output.bad), (1, 1), "{predicate}: {:?}", output.reports);
+    }
+}

@@ -101,7 +101,7 @@ fn words_of_ksqldb_and_reflexes_of_psql_work_in_a_pipe() {
 #[test]
 fn help_is_short_and_has_topics() {
     let ran = Case::new().pipe(&[], "help\nhelp insert\nhelp settings;").expect(0);
-    for text in ["Commands of the shell need no semicolon", "INSERT INTO stream [(column, ...)]", "auto.offset.reset"] {
+    for text in ["Commands of the shell need none", "INSERT INTO stream [(column, ...)]", "auto.offset.reset"] {
         assert!(ran.out.contains(text), "missing {text}\n{}", ran.out);
     }
 }

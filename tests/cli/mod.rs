@@ -1,6 +1,7 @@
 //! The binary as its users see it: standard output, standard error, exit code.
 //!
 //! - [`check`]: files checked without running anything; completions
+//! - [`fmt`]: files laid out
 //! - [`errors`]: mistakes in files and flags, found before anything starts
 //! - [`settings`]: where a value comes from
 //! - [`until_end`]: process what there is, in order, and end
@@ -19,6 +20,7 @@
 //! - [`shell`]: statements from a pipe; [`commands`]: `-e`, `-f`, scripts, commands; [`terminal`]: the shell on a terminal;
 //!   [`screen`]: results on one
 
+mod asserts;
 mod bad_records;
 mod bounds;
 mod check;
@@ -26,6 +28,7 @@ mod commands;
 mod connectors;
 mod devices;
 mod errors;
+mod fmt;
 mod full_disk;
 mod functions;
 mod limits;

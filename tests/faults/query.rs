@@ -100,7 +100,7 @@ impl Bench {
     }
 
     fn is_bad(&self, id: usize) -> bool {
-        self.bad_every.is_some_and(|every| id % every == 0)
+        self.bad_every.is_some_and(|every| id.is_multiple_of(every))
     }
 
     /// The numbers that were sent and have an output.

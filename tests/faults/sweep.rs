@@ -39,7 +39,8 @@ fn dead_letters_come_exactly_once_whatever_fails() {
 /// Every `step`-th request fails, in runs where every so many records are bad.
 fn sweep(guarantee: &str, step: u64, bad_every: Option<usize>) {
     let only: Option<u64> = std::env::var("ALCEDO_TEST_FAULTS").ok().map(|n| n.parse().expect("a request's number"));
-    let numbers: Vec<u64> = (1..=REQUESTS).filter(|n| n % step == 0 && only.is_none_or(|only| only == *n)).collect();
+    let numbers: Vec<u64> =
+        (1..=REQUESTS).filter(|n| n.is_multiple_of(step) && only.is_none_or(|only| only == *n)).collect();
     let runs: Vec<(u64, bool)> = numbers.iter().flat_map(|n| [(*n, false), (*n, true)]).collect();
     let (began, next, repeated) = (Instant::now(), AtomicUsize::new(0), AtomicUsize::new(0));
     let failures = Mutex::new(Vec::new());

@@ -16,6 +16,7 @@ use super::style::Paint;
 use super::{run, setup};
 use crate::error::{Error, Result};
 use crate::session::{Checked, Engine, Note, Verdict};
+use crate::sql::lexemes;
 
 /// Checks the files, each in a session of its own; 1 when one of their statements does not run.
 pub fn command(args: &CheckArgs) -> Result<u8> {
@@ -128,8 +129,7 @@ impl fmt::Display for Counts {
 
 /// The statement on one line, at most `cells` wide.
 fn one_line(statement: &str, cells: usize) -> String {
-    let folded = statement.replace('\\', " ").split_whitespace().collect::<Vec<_>>().join(" ");
-    super::print::cut(&super::print::visible(&folded), cells)
+    super::print::cut(&super::print::visible(&lexemes::one_line(statement)), cells)
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 
 use super::{Counts, one_line};
+use crate::cli::bottom::stdout_columns;
 use crate::cli::print::visible;
 use crate::cli::style::Paint;
 use crate::error::Error;
 use crate::session::{Checked, Note, SourceText, Verdict};
-use crate::sql::diagnostic::{location, render};
+use crate::sql::diagnostic::{location, render_within};
 
 /// Cells of a statement that are shown.
 const STATEMENT: usize = 60;
@@ -53,7 +54,9 @@ pub(super) fn write(
 }
 
 fn shown(error: &Error, source: &SourceText, paint: Paint) -> String {
-    render(error, &source.text, &source.name, paint.has_colours())
+    // What follows is set in by four columns.
+    let columns = stdout_columns().map(|columns| columns.saturating_sub(4));
+    render_within(error, &source.text, &source.name, paint.has_colours(), columns)
 }
 
 fn indented(out: &mut impl Write, text: &str) -> io::Result<()> {

@@ -13,7 +13,7 @@
 mod cell;
 mod chart;
 mod csv;
-mod json;
+pub mod json;
 mod layout;
 mod mode;
 mod spark;
@@ -29,7 +29,7 @@ pub use cell::text_of;
 pub use chart::ChartOptions;
 pub use mode::{Display, OutputMode};
 pub use spark::bar;
-pub use text::{cut, paragraphs, visible, visible_lines, width};
+pub use text::{cut, folded, visible, visible_lines, width};
 
 use super::bottom::stdout_columns;
 use super::style::Paint;

@@ -71,6 +71,14 @@ pub fn paragraphs(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+/// A text of which nothing speaks to a terminal, as [`paragraphs`] of one that has so many columns.
+pub fn folded(text: &str, columns: Option<usize>) -> String {
+    match columns {
+        Some(columns) => paragraphs(text, columns).join("\n"),
+        None => visible_lines(text).into_owned(),
+    }
+}
+
 /// A line of at most `limit` cells: what is too much is replaced by `…`. Sequences that set colours take no cell and stay.
 pub fn cut(line: &str, limit: usize) -> String {
     if line.len() <= limit {

@@ -4,11 +4,11 @@
 use std::fs::File;
 use std::io::{self, Write};
 
-use crate::cli::bottom::stdout_columns;
-use crate::cli::print;
+use crate::cli::args::OutputFormat;
+use crate::cli::bottom::{stderr_columns, stdout_columns};
 use crate::cli::style::Paint;
+use crate::cli::{complaint, print};
 use crate::error::{Error, Result};
-use crate::sql::diagnostic;
 
 /// The two outputs and the spool.
 #[derive(Default)]
@@ -26,8 +26,8 @@ impl Console {
     /// is no error.
     pub fn print(&mut self, text: &str) -> Result<()> {
         match stdout_columns() {
-            Some(columns) => self.write(&print::paragraphs(text.trim_end(), columns).join("\n")),
             None => self.write(text.trim_end()),
+            columns => self.write(&print::folded(text.trim_end(), columns)),
         }
     }
 
@@ -50,7 +50,7 @@ impl Console {
 
     /// A line on standard error about what was done.
     pub fn say(&mut self, text: &str) {
-        self.tell(&print::visible_lines(text));
+        self.tell(&print::folded(text, stderr_columns()));
     }
 
     fn tell(&mut self, text: &str) {
@@ -61,12 +61,12 @@ impl Console {
 
     /// A line on standard error that is not part of the results.
     pub fn whisper(&mut self, text: &str) {
-        let _ = writeln!(io::stderr(), "{}", Paint::stderr().faint(&print::visible_lines(text)));
+        let _ = writeln!(io::stderr(), "{}", Paint::stderr().faint(&print::folded(text, stderr_columns())));
     }
 
-    /// An error over its text.
-    pub fn complain(&mut self, error: &Error, text: &str, name: &str) {
-        let shown = diagnostic::render(error, text, name, Paint::stderr().has_colours());
+    /// An error over its text, or as a line of JSON.
+    pub fn complain(&mut self, output: OutputFormat, error: &Error, text: &str, name: &str) {
+        let shown = complaint(output, error, text, name);
         // Its colours are ours.
         self.tell(&shown);
     }

@@ -185,8 +185,8 @@ pub fn on(topic: &str, functions: &FunctionRegistry) -> Result<String> {
 
 fn overview() -> String {
     "\
-Statements end with a semicolon; `help statements` lists them, `help select` shows one.
-Commands of the shell need no semicolon; `help commands` lists them.
+Statements end with a semicolon: `help statements`, `help select`.
+Commands of the shell need none: `help commands`.
 
   CREATE STREAM readings (sensor VARCHAR KEY, celsius DOUBLE)
     WITH (kafka_topic='readings', value_format='JSON');
@@ -303,7 +303,7 @@ mod tests {
         let commands = help("commands").expect("a topic");
         assert!(COMMANDS.iter().all(|command| commands.contains(command.names[0])));
         assert!(
-            ["commands", "statements", "settings", "functions"]
+            ["", "commands", "statements", "settings", "functions", "keys"]
                 .iter()
                 .all(|topic| { help(topic).is_ok_and(|text| text.lines().all(|line| line.chars().count() <= WIDTH)) })
         );

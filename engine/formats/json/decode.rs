@@ -586,12 +586,11 @@ impl Number<'_> {
     /// The unscaled value of a `DECIMAL(precision, scale)`, when the number is short and fits as it is.
     #[inline]
     fn small_decimal(&self, precision: u8, scale: u8) -> Option<i128> {
-        let missing = i32::from(scale).checked_add(self.exponent)?;
-        if self.digits > 18 || !(0..=18).contains(&missing) {
-            return None;
-        }
-        let value = i128::from(self.mantissa) * 10i128.pow(missing as u32);
-        (value < 10i128.checked_pow(u32::from(precision))?).then_some(if self.negative { -value } else { value })
+        let zeros = usize::try_from(i32::from(scale).checked_add(self.exponent)?).ok()?;
+        // The mantissa is exact with so many digits.
+        let short = if self.digits <= 19 { decimal::short_unscaled(self.mantissa, zeros, precision) } else { None };
+        let value = i128::from(short?);
+        Some(if self.negative { -value } else { value })
     }
 }
 

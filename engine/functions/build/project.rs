@@ -10,22 +10,22 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::functions::plugin::{ADDITION, Abi, sha256};
 
 /// The lock file that the examples and the kit are tested with.
-pub const LOCK: &str = include_str!("../../../sdk/functions.lock");
+pub const LOCK: &str = include_str!("../sdk/functions.lock");
 
 /// The kit, file by file.
 const KIT: &[(&str, &str)] = &[
-    ("Cargo.toml", include_str!("../../../sdk/alcedo-udf.toml")),
-    ("src/lib.rs", include_str!("../../../sdk/src/lib.rs")),
-    ("src/abi.rs", include_str!("../../../sdk/src/abi.rs")),
-    ("src/array.rs", include_str!("../../../sdk/src/array.rs")),
-    ("src/error.rs", include_str!("../../../sdk/src/error.rs")),
-    ("src/glue.rs", include_str!("../../../sdk/src/glue.rs")),
-    ("macros/Cargo.toml", include_str!("../../../sdk/macros/alcedo-udf-macros.toml")),
-    ("macros/src/lib.rs", include_str!("../../../sdk/macros/src/lib.rs")),
+    ("Cargo.toml", include_str!("../sdk/alcedo-udf.toml")),
+    ("src/lib.rs", include_str!("../sdk/src/lib.rs")),
+    ("src/abi.rs", include_str!("../sdk/src/abi.rs")),
+    ("src/array.rs", include_str!("../sdk/src/array.rs")),
+    ("src/error.rs", include_str!("../sdk/src/error.rs")),
+    ("src/glue.rs", include_str!("../sdk/src/glue.rs")),
+    ("macros/Cargo.toml", include_str!("../sdk/macros/alcedo-udf-macros.toml")),
+    ("macros/src/lib.rs", include_str!("../sdk/macros/src/lib.rs")),
 ];
 
 /// The version of Arroyo's crate that the host was written for.
@@ -138,7 +138,7 @@ fn dependencies(text: &str) -> Result<&str> {
         let body = comment.trim_start().split_once('\n');
         if let Some(("[dependencies]", body)) = body.map(|(first, body)| (first.trim_end(), body)) {
             if found.is_some() {
-                return Err(Error::sql("two comments list dependencies")
+                return Err(Error::refused(Code::InvalidLibrary, "two comments list dependencies")
                     .hint("Put all of them below the first `[dependencies]`."));
             }
             found = Some(body);
@@ -191,7 +191,7 @@ mod tests {
                 if path.is_dir() { list(&path, into) } else { into.push(path) }
             }
         }
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("engine/functions/sdk");
         let mut files = Vec::new();
         list(&root, &mut files);
         let mut there: Vec<String> =
@@ -212,7 +212,7 @@ mod tests {
     fn the_kit_is_what_the_examples_are_built_with() {
         let udfs = Path::new(env!("CARGO_MANIFEST_DIR")).join("udfs");
         let read = |path: &str| fs::read_to_string(udfs.join(path)).expect("a file of the repository");
-        assert!(read("Cargo.lock") == LOCK, "copy udfs/Cargo.lock to sdk/functions.lock");
+        assert!(read("Cargo.lock") == LOCK, "copy udfs/Cargo.lock to engine/functions/sdk/functions.lock");
         let value = |manifest: &str, key: &str| {
             let line = manifest.lines().find(|line| line.starts_with(&format!("{key} = ")));
             line.unwrap_or_else(|| panic!("{key} is not said")).to_string()

@@ -1,6 +1,6 @@
 //! Expressions.
 
-use super::{Ident, TimeUnit, TypeExpr};
+use super::{Ident, StringLit, TimeUnit, TypeExpr};
 use crate::error::Span;
 
 /// An expression.
@@ -47,6 +47,13 @@ pub enum ExprKind {
         base: Box<Expr>,
         /// The position or key.
         index: Box<Expr>,
+    },
+    /// `e AT TIME ZONE 'zone'`.
+    AtTimeZone {
+        /// The time.
+        expr: Box<Expr>,
+        /// The zone.
+        zone: StringLit,
     },
     /// `-e`, `+e`.
     Unary {
@@ -188,6 +195,66 @@ pub enum BinaryOp {
     Concat,
 }
 
+/// How tightly operators bind, from the loosest to the tightest.
+pub mod level {
+    /// `OR`.
+    pub const OR: u8 = 1;
+    /// `AND`.
+    pub const AND: u8 = 2;
+    /// `NOT`.
+    pub const NOT: u8 = 3;
+    /// Comparisons, `BETWEEN`, `IN`, `LIKE`, `IS`; these do not chain.
+    pub const PREDICATE: u8 = 4;
+    /// `||`, the loosest level of an operand of a predicate.
+    pub const CONCAT: u8 = 5;
+    /// `+ -`.
+    pub const SUM: u8 = 6;
+    /// `* / %`.
+    pub const PRODUCT: u8 = 7;
+    /// A sign.
+    pub const SIGN: u8 = 8;
+    /// `AT TIME ZONE`.
+    pub const AT_TIME_ZONE: u8 = 9;
+    /// What needs no parentheses anywhere.
+    pub const PRIMARY: u8 = 10;
+}
+
+impl BinaryOp {
+    /// How tightly it binds: one of [`level`].
+    pub const fn level(self) -> u8 {
+        use BinaryOp::*;
+        match self {
+            Or => level::OR,
+            And => level::AND,
+            Eq | NotEq | Lt | LtEq | Gt | GtEq => level::PREDICATE,
+            Concat => level::CONCAT,
+            Plus | Minus => level::SUM,
+            Multiply | Divide | Modulo => level::PRODUCT,
+        }
+    }
+
+    /// Its sign or word.
+    pub const fn text(self) -> &'static str {
+        use BinaryOp::*;
+        match self {
+            Or => "OR",
+            And => "AND",
+            Eq => "=",
+            NotEq => "<>",
+            Lt => "<",
+            LtEq => "<=",
+            Gt => ">",
+            GtEq => ">=",
+            Plus => "+",
+            Minus => "-",
+            Multiply => "*",
+            Divide => "/",
+            Modulo => "%",
+            Concat => "||",
+        }
+    }
+}
+
 impl Expr {
     /// Calls `visit` on each expression right inside of this one, in the order in which they are written.
     pub fn for_each_child_mut(&mut self, visit: &mut impl FnMut(&mut Expr)) {
@@ -196,6 +263,7 @@ impl Expr {
             Null | Boolean(_) | Integer(_) | Decimal(_) | Double(_) | String(_) | Column { .. } | Star | Unit(_) => {}
             Field { base: inner, .. }
             | Unary { expr: inner, .. }
+            | AtTimeZone { expr: inner, .. }
             | Not(inner)
             | IsNull { expr: inner, .. }
             | Cast { expr: inner, .. }

@@ -5,12 +5,14 @@
 
 mod expr;
 mod query;
+mod walk;
 
-pub use expr::{BinaryOp, Expr, ExprKind};
+pub use expr::{BinaryOp, Expr, ExprKind, level};
 pub use query::{
     Duration, Emit, ExprList, Join, JoinKind, Limit, Position, Query, Relation, SelectItem, TimeUnit, TopicBound,
     Window, WindowKind, Within,
 };
+pub use walk::{Visitor, walk};
 
 use crate::error::Span;
 use crate::types::SqlType;

@@ -32,6 +32,13 @@ pub struct Query {
     pub span: Span,
 }
 
+impl Query {
+    /// The place of what is selected.
+    pub fn projection_span(&self) -> Span {
+        self.items.iter().map(SelectItem::span).reduce(Span::to).unwrap_or(self.span)
+    }
+}
+
 /// Where in its topic a query starts or ends.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TopicBound {
@@ -107,6 +114,17 @@ pub enum SelectItem {
     },
 }
 
+impl SelectItem {
+    /// Its place, with its alias.
+    pub fn span(&self) -> Span {
+        match self {
+            SelectItem::Wildcard { span, .. } | SelectItem::StructAll { span, .. } => *span,
+            SelectItem::Expr { expr, alias: None } => expr.span,
+            SelectItem::Expr { expr, alias: Some(alias) } => expr.span.to(alias.span),
+        }
+    }
+}
+
 /// What a query reads.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Relation {
@@ -121,6 +139,16 @@ pub enum Relation {
     },
     /// `left JOIN right [WITHIN ...] ON ...`.
     Join(Box<Join>),
+}
+
+impl Relation {
+    /// Its place.
+    pub fn span(&self) -> Span {
+        match self {
+            Relation::Source { span, .. } => *span,
+            Relation::Join(join) => join.span,
+        }
+    }
 }
 
 /// A join.
@@ -177,6 +205,13 @@ pub struct Duration {
     pub span: Span,
 }
 
+impl Duration {
+    /// In milliseconds; the parser has seen that it fits.
+    pub const fn millis(&self) -> i64 {
+        self.n.saturating_mul(self.unit.millis())
+    }
+}
+
 /// Unit of a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TimeUnit {
@@ -190,6 +225,19 @@ pub enum TimeUnit {
     Second,
     /// `MILLISECOND | MILLISECONDS`.
     Millisecond,
+}
+
+impl TimeUnit {
+    /// Milliseconds in one.
+    pub const fn millis(self) -> i64 {
+        match self {
+            TimeUnit::Day => 86_400_000,
+            TimeUnit::Hour => 3_600_000,
+            TimeUnit::Minute => 60_000,
+            TimeUnit::Second => 1_000,
+            TimeUnit::Millisecond => 1,
+        }
+    }
 }
 
 /// `WINDOW ...`.

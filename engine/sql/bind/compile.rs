@@ -15,6 +15,7 @@ use datafusion::physical_expr::create_physical_expr;
 use crate::error::Result;
 use crate::functions::row_errors;
 use crate::plan::CompiledExpr;
+use crate::sql::kernels;
 use crate::types::SqlType;
 
 /// Folds the constants of an expression and applies DataFusion's rewrites. The type does not change.
@@ -42,7 +43,7 @@ pub fn physical(expr: &Expr, schema: &DFSchema, ty: &SqlType, sql: String) -> Re
     if physical.data_type(schema.as_arrow())? != ty.to_arrow() {
         physical = create_physical_expr(&cast(expr.clone(), ty.to_arrow()), schema, &props, &context)?;
     }
-    Ok(CompiledExpr { physical, sql, ty: ty.clone(), lazy: is_lazy(expr)? })
+    Ok(CompiledExpr { physical, sql, ty: ty.clone(), lazy: is_lazy(expr)?, absorbs: absorbs(expr)? })
 }
 
 /// Whether an expression has parts that count for some rows only.
@@ -52,6 +53,21 @@ fn is_lazy(expr: &Expr) -> Result<bool> {
             Expr::Case(_) => true,
             Expr::BinaryExpr(binary) => matches!(binary.op, Operator::And | Operator::Or),
             Expr::ScalarFunction(call) => call.func.short_circuits(),
+            _ => false,
+        })
+    })?)
+}
+
+/// Whether an expression has a part whose failure ends there; see [`CompiledExpr::absorbs`].
+fn absorbs(expr: &Expr) -> Result<bool> {
+    let is_function =
+        |expr: &Expr| matches!(expr, Expr::ScalarFunction(call) if kernels::is_function(call.func.name()));
+    Ok(expr.exists(|part| {
+        Ok(match part {
+            Expr::ScalarFunction(call) => {
+                let name = call.func.name();
+                kernels::absorbs(name) || kernels::is_function(name) && call.args.iter().any(is_function)
+            }
             _ => false,
         })
     })?)

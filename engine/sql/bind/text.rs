@@ -1,6 +1,6 @@
 //! Canonical text of expressions in a scope: equal texts over equal inputs mean equal results.
 
-use crate::sql::ast::{BinaryOp, Expr, ExprKind};
+use crate::sql::ast::{Expr, ExprKind};
 
 /// The text of an expression. Columns keep the source they were written with only where there are several, so that
 /// `c.speed` and `speed` are one text over one source.
@@ -18,24 +18,4 @@ fn drop_sources(expr: &mut Expr) {
         *source = None;
     }
     expr.for_each_child_mut(&mut drop_sources);
-}
-
-/// The text of an operator.
-pub const fn operator(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Or => "OR",
-        BinaryOp::And => "AND",
-        BinaryOp::Eq => "=",
-        BinaryOp::NotEq => "<>",
-        BinaryOp::Lt => "<",
-        BinaryOp::LtEq => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::GtEq => ">=",
-        BinaryOp::Plus => "+",
-        BinaryOp::Minus => "-",
-        BinaryOp::Multiply => "*",
-        BinaryOp::Divide => "/",
-        BinaryOp::Modulo => "%",
-        BinaryOp::Concat => "||",
-    }
 }

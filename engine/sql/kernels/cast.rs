@@ -16,6 +16,9 @@ pub fn expr(expr: Expr, from: &SqlType, to: &SqlType) -> Expr {
     call(Cast { from: from.clone(), to: to.clone() }, vec![expr])
 }
 
+/// The name of a cast that may fail.
+pub const NAME: &str = "cast";
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Cast {
     from: SqlType,
@@ -24,7 +27,9 @@ struct Cast {
 
 impl Kernel for Cast {
     fn name(&self) -> &'static str {
-        "cast"
+        let widens = matches!(self.to, SqlType::Integer | SqlType::Bigint | SqlType::Double);
+        // A number always has a place among the numbers of these types.
+        if self.from.is_numeric() && widens { "convert" } else { NAME }
     }
 
     fn return_type(&self, _args: &[DataType]) -> Result<DataType> {

@@ -28,6 +28,13 @@ pub fn structure(fields: Vec<Expr>, ty: &SqlType) -> Expr {
     call(Construct { ty: ty.to_arrow() }, fields)
 }
 
+/// The names of the constructors.
+pub const NAMES: [&str; 3] = [ARRAY, MAP, STRUCT];
+
+const ARRAY: &str = "array";
+const MAP: &str = "map";
+const STRUCT: &str = "struct";
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Construct {
     ty: DataType,
@@ -36,9 +43,9 @@ struct Construct {
 impl Kernel for Construct {
     fn name(&self) -> &'static str {
         match self.ty {
-            DataType::List(_) => "array",
-            DataType::Map(..) => "map",
-            _ => "struct",
+            DataType::List(_) => ARRAY,
+            DataType::Map(..) => MAP,
+            _ => STRUCT,
         }
     }
 

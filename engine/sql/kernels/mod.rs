@@ -86,6 +86,17 @@ impl<K: Kernel> ScalarUDFImpl for Function<K> {
     }
 }
 
+/// Whether the operator of a name is null by itself where it, or one of its parts, fails, as in ksqlDB.
+pub fn absorbs(name: &str) -> bool {
+    name == cast::NAME || construct::NAMES.contains(&name)
+}
+
+/// Whether a name is that of a function in SQL's sense, not of an operator: those are in lower case, but the functions that
+/// take lambdas are operators here, and fields of structs are to their callers like functions.
+pub fn is_function(name: &str) -> bool {
+    name.starts_with(char::is_uppercase) || ["field", "filter", "transform", "reduce"].contains(&name)
+}
+
 /// A call of an operator.
 fn call<K: Kernel>(kernel: K, args: Vec<Expr>) -> Expr {
     let signature = match args.len() {

@@ -105,6 +105,8 @@ impl Kernel for Comparison {
 }
 
 /// One bit a row. Each operator has a loop of its own, which the compiler can vectorize.
+// NaN is neither less nor greater, and not unequal here, which `!=` would say.
+#[allow(clippy::double_comparisons)]
 fn doubles(op: Operator, rows: usize, pair: impl Fn(usize) -> (f64, f64)) -> BooleanBuffer {
     match op {
         Operator::Eq => BooleanBuffer::collect_bool(rows, |row| matches!(pair(row), (l, r) if l == r)),

@@ -2,8 +2,9 @@
 
 use super::super::ast::{Describe, Ident, Show, SourceKind, StatementKind, StringLit};
 use super::super::tokens::TokenKind;
+use super::super::variables::is_name;
 use super::Parser;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 impl Parser<'_> {
     /// What follows `SHOW` or `LIST`.
@@ -124,8 +125,9 @@ impl Parser<'_> {
     /// The name of a variable, which is never quoted.
     pub(super) fn variable(&mut self) -> Result<Ident> {
         let name = self.ident("a variable's name")?;
-        if name.quoted || name.name.contains('@') {
-            return Err(Error::sql("a variable's name is bare: letters, digits and underscores").at(name.span));
+        if name.quoted || !(is_name(&name.name) || self.holds_reference(name.span)) {
+            return Err(Error::refused(Code::Syntax, "a variable's name is bare: letters, digits and underscores")
+                .at(name.span));
         }
         Ok(name)
     }

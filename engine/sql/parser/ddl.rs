@@ -6,17 +6,19 @@ use super::super::ast::{
     ColumnConstraint, ColumnDef, CreateAsSelect, CreateFunction, CreateSource, Ident, SourceKind, StatementKind,
 };
 use super::Parser;
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 
 impl Parser<'_> {
     /// What follows `CREATE`.
     pub(super) fn create(&mut self) -> Result<StatementKind> {
+        let verb = self.taken();
         let start = self.span();
         let or_replace = self.eat("OR");
         if or_replace {
             self.expect("REPLACE")?;
         }
-        self.reject_future("CREATE", start)?;
+        let replace_at = self.since(start);
+        self.reject_future("CREATE", verb)?;
         let source = self.span();
         if self.eat("SOURCE") {
             if let Some(kind) = self.source_kind() {
@@ -31,14 +33,14 @@ impl Parser<'_> {
             return self.create_source(kind, or_replace, None);
         }
         if self.is_word(0, "CONNECTOR") {
-            return Err(Error::sql("expected SOURCE or SINK before CONNECTOR").at(self.span()));
+            return Err(Error::refused(Code::Syntax, "expected SOURCE or SINK before CONNECTOR").at(self.span()));
         }
         if self.eat("FUNCTION") {
             return self.create_function(or_replace);
         }
         if self.eat("TYPE") {
             if or_replace {
-                return Err(Error::unsupported("CREATE OR REPLACE TYPE", start).hint("Drop the type first."));
+                return Err(Error::unsupported("CREATE OR REPLACE TYPE", replace_at).hint("Drop the type first."));
             }
             let if_not_exists = self.if_not_exists()?;
             let name = self.ident("a type name")?;
@@ -83,12 +85,14 @@ impl Parser<'_> {
             }));
         }
         if let Some(source) = source {
-            return Err(
-                Error::sql("a SOURCE stream or table is read-only and cannot be the result of a query").at(source)
-            );
+            return Err(Error::refused(
+                Code::Misplaced,
+                "a SOURCE stream or table is read-only and cannot be the result of a query",
+            )
+            .at(source));
         }
         if !columns.is_empty() {
-            return Err(Error::sql("a stream or table made by a query has no column list")
+            return Err(Error::refused(Code::Syntax, "a stream or table made by a query has no column list")
                 .at(columns_end)
                 .hint("Its columns are those of the query; name them there with AS."));
         }
@@ -153,7 +157,7 @@ impl Parser<'_> {
 
     /// What follows `DROP`.
     pub(super) fn drop_statement(&mut self) -> Result<StatementKind> {
-        self.reject_future("DROP", self.span())?;
+        self.reject_future("DROP", self.taken())?;
         if let Some(kind) = self.source_kind() {
             let if_exists = self.if_exists();
             let name = self.ident("a stream or table")?;
@@ -209,7 +213,7 @@ impl Parser<'_> {
         Ok(ColumnDef { name, ty, constraint: None, span: self.since(start) })
     }
 
-    /// Refuses models, naming the statement.
+    /// Refuses models, naming the statement, which begins at `start`.
     fn reject_future(&mut self, verb: &str, start: Span) -> Result<()> {
         // `CREATE MODEL` and the like; nothing else in the grammar has this word here.
         if self.is_word(0, "MODEL") {

@@ -12,6 +12,7 @@ mod expected;
 mod expr;
 mod insert;
 mod next;
+mod primary;
 mod query;
 mod types;
 mod window;
@@ -26,13 +27,15 @@ pub(super) use tests::oracle::cases as oracle_cases;
 pub use next::{Next, next};
 pub use types::type_hint;
 
-pub(super) use expr::time_unit;
+pub(super) use primary::time_unit;
+#[cfg(test)]
 pub(super) use types::plain_type;
 
 use super::ast::{Ident, Statement, StatementKind, StringLit};
 use super::keywords::is_reserved;
 use super::tokens::{Token, TokenKind, tokenize};
-use crate::error::{Error, Result, Span};
+use super::variables::holds_reference;
+use crate::error::{Code, Error, Result, Span};
 
 /// How many constructs may nest: parentheses, calls, `CASE`, types, `EXPLAIN`.
 pub const NESTING_MAX: usize = 100;
@@ -66,7 +69,7 @@ pub fn parse_statement(text: &str) -> Result<Statement> {
     if parser.at_end() {
         Ok(statement)
     } else {
-        Err(Error::sql("more than one statement where one is expected").at(parser.span()))
+        Err(Error::refused(Code::Syntax, "more than one statement where one is expected").at(parser.span()))
     }
 }
 
@@ -75,6 +78,13 @@ pub fn parse_expression(text: &str) -> Result<super::ast::Expr> {
     let mut parser = Parser::new(text)?;
     let expr = parser.expr()?;
     if parser.at_end() { Ok(expr) } else { Err(parser.unexpected()) }
+}
+
+/// Reads one statement whose variables are not filled in, from its tokens and the end behind them. A word that holds one
+/// of the `references` stands for any name, number, text or time unit; so the tree has the statement's form and places,
+/// and what it says there means nothing.
+pub(in crate::sql) fn parse_template(text: &str, tokens: Vec<Token>, references: &[Span]) -> Result<Statement> {
+    Parser::over(text, tokens, references).whole_statement()
 }
 
 /// A bare alias that may be a misspelt keyword.
@@ -99,13 +109,21 @@ struct Parser<'a> {
     bare_alias: Option<BareAlias>,
     nesting: usize,
     operators: usize,
+    /// Where the operand begins that `->*` was last seen behind.
+    fields_of: Option<Span>,
+    /// Where `${name}` stands in a text whose variables are not filled in, in order.
+    references: &'a [Span],
 }
 
 impl<'a> Parser<'a> {
     fn new(text: &'a str) -> Result<Self> {
-        Ok(Parser {
+        Ok(Parser::over(text, tokenize(text)?, &[]))
+    }
+
+    fn over(text: &'a str, tokens: Vec<Token>, references: &'a [Span]) -> Self {
+        Parser {
             text,
-            tokens: tokenize(text)?,
+            tokens,
             at: 0,
             expected: Vec::new(),
             also_possible: Vec::new(),
@@ -113,7 +131,9 @@ impl<'a> Parser<'a> {
             bare_alias: None,
             nesting: 0,
             operators: 0,
-        })
+            fields_of: None,
+            references,
+        }
     }
 
     /// A statement up to its semicolon or the end of the text.
@@ -197,6 +217,11 @@ impl<'a> Parser<'a> {
         self.tokens[self.at].span
     }
 
+    /// The place of the last token taken.
+    fn taken(&self) -> Span {
+        self.tokens[self.at.saturating_sub(1)].span
+    }
+
     /// The place from `start` up to the last token taken.
     fn since(&self, start: Span) -> Span {
         match self.at.checked_sub(1).map(|last| self.tokens[last].span) {
@@ -243,6 +268,18 @@ impl<'a> Parser<'a> {
             TokenKind::Word => self.word(ahead).is_some_and(|word| !is_reserved(&word.to_ascii_uppercase())),
             _ => false,
         }
+    }
+
+    /// Whether the token `ahead` from here holds a reference to a variable.
+    fn is_reference(&self, ahead: usize) -> bool {
+        !self.references.is_empty()
+            && matches!(self.kind(ahead), TokenKind::Word)
+            && self.tokens.get(self.at + ahead).is_some_and(|token| self.holds_reference(token.span))
+    }
+
+    /// Whether a reference to a variable lies in this place.
+    fn holds_reference(&self, place: Span) -> bool {
+        holds_reference(self.references, place)
     }
 
     /// Takes the keyword if it is next; else notes that it was expected.
@@ -346,6 +383,10 @@ impl<'a> Parser<'a> {
             self.advance();
             return Ok(literal);
         }
+        if self.is_reference(0) {
+            self.advance();
+            return Ok(StringLit { value: self.source(span).to_string(), span });
+        }
         self.note(what);
         Err(self.unexpected())
     }
@@ -356,15 +397,21 @@ impl<'a> Parser<'a> {
         if self.is_symbol(0, "-") && matches!(self.kind(1), TokenKind::Integer | TokenKind::Decimal) {
             self.advance();
             self.advance();
-            return Err(Error::sql(format!("{what} cannot be negative")).at(self.since(span)));
+            return Err(Error::refused(Code::InvalidLiteral, format!("{what} cannot be negative")).at(self.since(span)));
         }
         match self.kind(0) {
+            _ if self.is_reference(0) => {
+                self.advance();
+                Ok(1)
+            }
             TokenKind::Integer => {
                 self.advance();
-                self.source(span).parse().map_err(|_| Error::sql(format!("{what} is too large")).at(span))
+                self.source(span)
+                    .parse()
+                    .map_err(|_| Error::refused(Code::InvalidLiteral, format!("{what} is too large")).at(span))
             }
             TokenKind::Decimal | TokenKind::Double => {
-                Err(Error::sql(format!("{what} must be a whole number")).at(span))
+                Err(Error::refused(Code::InvalidLiteral, format!("{what} must be a whole number")).at(span))
             }
             _ => {
                 self.note("a whole number");
@@ -412,7 +459,7 @@ impl<'a> Parser<'a> {
 
     fn enter(&mut self) -> Result<()> {
         if self.nesting == NESTING_MAX {
-            return Err(Error::sql("the statement is nested too deeply")
+            return Err(Error::refused(Code::TooComplex, "the statement is nested too deeply")
                 .at(self.span())
                 .detail(format!("at most {NESTING_MAX} constructs may stand inside one another")));
         }
@@ -428,7 +475,7 @@ impl<'a> Parser<'a> {
     fn count_operator(&mut self, place: Span) -> Result<()> {
         self.operators += 1;
         if self.operators > OPERATORS_MAX {
-            return Err(Error::sql("the expression is too long")
+            return Err(Error::refused(Code::TooComplex, "the expression is too long")
                 .at(place)
                 .detail(format!("an expression may hold at most {OPERATORS_MAX} operators"))
                 .hint("An IN list takes any number of values."));

@@ -2,5 +2,6 @@
 
 mod bounds;
 mod errors;
+mod grammar;
 pub mod oracle;
 mod statements;

@@ -1,10 +1,11 @@
 //! Types.
 //!
-//! `DECIMAL` takes its precision and scale; the length of `VARCHAR(n)` is read and, as in ksqlDB, means nothing.
+//! `DECIMAL` takes its precision and scale; parameters of any other type, as in `VARCHAR(80)`, are read and, as in ksqlDB,
+//! mean nothing.
 
 use super::super::ast::{Ident, TypeExpr, TypeExprKind};
 use super::Parser;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::types::SqlType;
 
 /// The largest precision of a `DECIMAL`: what 256 bits hold.
@@ -64,7 +65,13 @@ impl Parser<'_> {
     fn type_kind(&mut self) -> Result<TypeExprKind> {
         let Some(word) = self.word(0) else {
             self.note_possible(TYPE_WORDS);
-            return Ok(TypeExprKind::Named(self.ident("a type")?));
+            let name = self.ident("a type")?;
+            self.type_parameters()?;
+            // As in ksqlDB the words of types mean the same in quotes.
+            return Ok(match plain_type(&name.name) {
+                Some(ty) => TypeExprKind::Plain(ty),
+                None => TypeExprKind::Named(name),
+            });
         };
         let word = word.to_ascii_uppercase();
         if self.is_symbol(1, "<") {
@@ -80,17 +87,23 @@ impl Parser<'_> {
         }
         if let Some(ty) = plain_type(&word) {
             self.advance();
-            if ty == SqlType::String && self.is_symbol(0, "(") {
-                self.advance();
-                if !self.eat("STRING") {
-                    self.count("the length")?;
-                }
-                self.expect_symbol(")")?;
-            }
+            self.type_parameters()?;
             return Ok(TypeExprKind::Plain(ty));
         }
         self.note_possible(TYPE_WORDS);
-        Ok(TypeExprKind::Named(self.ident("a type")?))
+        let name = self.ident("a type")?;
+        self.type_parameters()?;
+        Ok(TypeExprKind::Named(name))
+    }
+
+    /// `[(n | STRING, ...)]` behind a type.
+    fn type_parameters(&mut self) -> Result<()> {
+        if self.is_symbol(0, "(") {
+            self.advance();
+            self.comma_list(|parser| if parser.eat("STRING") { Ok(()) } else { parser.count("the length").map(drop) })?;
+            self.expect_symbol(")")?;
+        }
+        Ok(())
     }
 
     fn array_type(&mut self) -> Result<TypeExprKind> {
@@ -133,13 +146,20 @@ impl Parser<'_> {
         let scale = self.count("the scale")?;
         self.expect_symbol(")")?;
         let place = self.since(start);
+        if self.holds_reference(place) {
+            return Ok(TypeExprKind::Plain(SqlType::Decimal(1, 0)));
+        }
         if !(1..=DECIMAL_PRECISION_MAX).contains(&precision) {
-            return Err(
-                Error::sql(format!("the precision of a DECIMAL is between 1 and {DECIMAL_PRECISION_MAX}")).at(place)
-            );
+            return Err(Error::refused(
+                Code::InvalidLiteral,
+                format!("the precision of a DECIMAL is between 1 and {DECIMAL_PRECISION_MAX}"),
+            )
+            .at(place));
         }
         if scale > precision {
-            return Err(Error::sql("the scale of a DECIMAL cannot exceed its precision").at(place));
+            return Err(
+                Error::refused(Code::InvalidLiteral, "the scale of a DECIMAL cannot exceed its precision").at(place)
+            );
         }
         Ok(TypeExprKind::Plain(SqlType::Decimal(precision as u8, scale as u8)))
     }

@@ -1,9 +1,9 @@
 //! Windows of aggregations and joins, and durations.
 
-use super::super::ast::{Duration, Window, WindowKind, Within};
+use super::super::ast::{Duration, TimeUnit, Window, WindowKind, Within};
 use super::Parser;
-use super::expr::time_unit;
-use crate::error::{Error, Result};
+use super::primary::time_unit;
+use crate::error::{Code, Error, Result};
 
 /// Words a duration may end in, for the nearest-word search.
 const UNITS: &[&str] =
@@ -80,7 +80,8 @@ impl Parser<'_> {
             self.note("a time unit");
             return Err(self.unexpected());
         };
-        let Some(unit) = time_unit(word) else {
+        let any = self.is_reference(0).then_some(TimeUnit::Day);
+        let Some(unit) = time_unit(word).or(any) else {
             self.note_possible(UNITS);
             self.note("a time unit");
             let error = self.unexpected();
@@ -95,20 +96,9 @@ impl Parser<'_> {
         };
         self.advance();
         let span = self.since(start);
-        if n.checked_mul(millis(unit)).is_none() {
-            return Err(Error::sql(format!("{what} is too long")).at(span));
+        if n.checked_mul(unit.millis()).is_none() {
+            return Err(Error::refused(Code::InvalidLiteral, format!("{what} is too long")).at(span));
         }
         Ok(Duration { n, unit, span })
-    }
-}
-
-fn millis(unit: super::super::ast::TimeUnit) -> i64 {
-    use super::super::ast::TimeUnit::*;
-    match unit {
-        Day => 86_400_000,
-        Hour => 3_600_000,
-        Minute => 60_000,
-        Second => 1_000,
-        Millisecond => 1,
     }
 }

@@ -1,24 +1,13 @@
 //! Expressions: parentheses only where the operators' levels demand them.
 //!
-//! The levels are those of `parser/expr.rs`.
+//! The levels are those that the parser reads by.
 
 use std::fmt::{self, Display, Formatter};
 
+use super::super::ast::level::{AT_TIME_ZONE, CONCAT, NOT, PREDICATE, PRIMARY, SIGN};
 use super::super::ast::{BinaryOp, Expr, ExprKind};
 use super::super::parser::time_unit;
 use super::{Quoted, comma};
-
-const OR: u8 = 1;
-const AND: u8 = 2;
-const NOT: u8 = 3;
-const PREDICATE: u8 = 4;
-/// The loosest level of an operand of a predicate.
-const CONCAT: u8 = 5;
-const SUM: u8 = 6;
-const PRODUCT: u8 = 7;
-const SIGN: u8 = 8;
-/// The level of what needs no parentheses anywhere.
-pub(super) const PRIMARY: u8 = 9;
 
 /// An expression in a place that takes operators of this level or tighter ones.
 pub(super) struct AtLevel<'a>(&'a Expr, u8);
@@ -66,6 +55,7 @@ impl Display for Expr {
             Unary { minus, expr } => {
                 write!(f, "{}{}", if *minus { "-" } else { "+" }, at_level(expr, PRIMARY))
             }
+            AtTimeZone { expr, zone } => write!(f, "{} AT TIME ZONE {zone}", at_level(expr, AT_TIME_ZONE)),
             Not(expr) => write!(f, "NOT {}", at_level(expr, NOT)),
             Binary { .. } => chain(self, f),
             Between { negated, expr, low, high } => {
@@ -147,7 +137,7 @@ fn chain(mut expr: &Expr, f: &mut Formatter<'_>) -> fmt::Result {
         links.push((*op, right.as_ref()));
         expr = left;
         // Comparisons do not chain; all other operators lean to the left.
-        let left_level = if level_of(*op) == PREDICATE { CONCAT } else { level_of(*op) };
+        let left_level = if op.level() == PREDICATE { CONCAT } else { op.level() };
         if level(left) < left_level {
             write!(f, "({left})")?;
             return links_after(&links, f);
@@ -159,7 +149,7 @@ fn chain(mut expr: &Expr, f: &mut Formatter<'_>) -> fmt::Result {
 
 fn links_after(links: &[(BinaryOp, &Expr)], f: &mut Formatter<'_>) -> fmt::Result {
     for (op, right) in links.iter().rev() {
-        write!(f, " {} {}", symbol(*op), at_level(right, level_of(*op) + 1))?;
+        write!(f, " {} {}", op.text(), at_level(right, op.level() + 1))?;
     }
     Ok(())
 }
@@ -167,7 +157,7 @@ fn links_after(links: &[(BinaryOp, &Expr)], f: &mut Formatter<'_>) -> fmt::Resul
 /// How tightly the outermost operator of an expression binds.
 fn level(expr: &Expr) -> u8 {
     match &expr.kind {
-        ExprKind::Binary { op, .. } => level_of(*op),
+        ExprKind::Binary { op, .. } => op.level(),
         ExprKind::Not(_) => NOT,
         ExprKind::Between { .. }
         | ExprKind::InList { .. }
@@ -175,41 +165,10 @@ fn level(expr: &Expr) -> u8 {
         | ExprKind::IsNull { .. }
         | ExprKind::IsDistinct { .. } => PREDICATE,
         ExprKind::Unary { .. } => SIGN,
+        ExprKind::AtTimeZone { .. } => AT_TIME_ZONE,
         // Only the smallest BIGINT, which is printed with its sign.
         ExprKind::Integer(value) if *value < 0 => SIGN,
         _ => PRIMARY,
-    }
-}
-
-fn level_of(op: BinaryOp) -> u8 {
-    use BinaryOp::*;
-    match op {
-        Or => OR,
-        And => AND,
-        Eq | NotEq | Lt | LtEq | Gt | GtEq => PREDICATE,
-        Concat => CONCAT,
-        Plus | Minus => SUM,
-        Multiply | Divide | Modulo => PRODUCT,
-    }
-}
-
-fn symbol(op: BinaryOp) -> &'static str {
-    use BinaryOp::*;
-    match op {
-        Or => "OR",
-        And => "AND",
-        Eq => "=",
-        NotEq => "<>",
-        Lt => "<",
-        LtEq => "<=",
-        Gt => ">",
-        GtEq => ">=",
-        Plus => "+",
-        Minus => "-",
-        Multiply => "*",
-        Divide => "/",
-        Modulo => "%",
-        Concat => "||",
     }
 }
 

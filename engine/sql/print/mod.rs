@@ -14,6 +14,9 @@ mod strip;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(super) use tests::generate;
+
 use std::fmt::{self, Display, Formatter};
 
 use super::ast::{
@@ -23,7 +26,6 @@ use super::ast::{
 use expr::Operands;
 
 use super::keywords::needs_quotes;
-use super::parser::plain_type;
 
 pub use strip::strip_spans;
 
@@ -92,8 +94,9 @@ impl Display for Statement {
             Set { name, value } => write!(f, "SET {name} = {value}"),
             Unset(name) => write!(f, "UNSET {name}"),
             AlterSystem { name, value } => write!(f, "ALTER SYSTEM {name} = {value}"),
-            Define { name, value } => write!(f, "DEFINE {name} = {value}"),
-            Undefine(name) => write!(f, "UNDEFINE {name}"),
+            // A variable's name is never quoted.
+            Define { name, value } => write!(f, "DEFINE {} = {value}", name.name),
+            Undefine(name) => write!(f, "UNDEFINE {}", name.name),
             RunScript(file) => write!(f, "RUN SCRIPT {file}"),
             Assert(assert) => write!(f, "ASSERT {assert}"),
         }
@@ -164,8 +167,6 @@ impl Display for TypeExpr {
                 }
                 f.write_str(">")
             }
-            // A user type called like one of ours must not be read as ours.
-            TypeExprKind::Named(name) if plain_type(&name.name).is_some() => write!(f, "`{}`", name.name),
             TypeExprKind::Named(name) => name.fmt(f),
         }
     }

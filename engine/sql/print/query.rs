@@ -2,9 +2,10 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use super::super::ast::level::PRIMARY;
 use super::super::ast::{ExprList, JoinKind, Position, Query, Relation, SelectItem, Window, WindowKind, Within};
 use super::comma;
-use super::expr::{Operands, PRIMARY, at_level};
+use super::expr::{Operands, at_level};
 
 impl Display for Query {
     /// `SELECT ...`, a line for each clause.

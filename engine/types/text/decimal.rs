@@ -35,10 +35,31 @@ impl DecimalError {
     }
 }
 
+/// Powers of ten that 64 bits hold.
+const POWERS: [u64; 20] = {
+    let mut powers = [1; 20];
+    let mut i = 1;
+    while i < 20 {
+        powers[i] = powers[i - 1] * 10;
+        i += 1;
+    }
+    powers
+};
+
+/// `number * 10^zeros`, when 64 bits hold it and it has at most `precision` digits.
+#[inline]
+pub fn short_unscaled(number: u64, zeros: usize, precision: u8) -> Option<u64> {
+    let unscaled = number.checked_mul(*POWERS.get(zeros)?)?;
+    let fits = POWERS.get(usize::from(precision)).is_none_or(|bound| unscaled < *bound);
+    fits.then_some(unscaled)
+}
+
 /// An integer that holds the digits of a decimal.
 pub trait Unscaled: Copy + PartialEq {
     /// Zero.
     const ZERO: Self;
+    /// A number that 64 bits hold.
+    fn from_u64(number: u64) -> Self;
     /// Appends a decimal digit. The caller has checked that it fits.
     fn push_digit(self, digit: u8) -> Self;
     /// The number with the opposite sign.
@@ -54,6 +75,10 @@ pub trait Unscaled: Copy + PartialEq {
 impl Unscaled for i128 {
     const ZERO: Self = 0;
     #[inline]
+    fn from_u64(number: u64) -> Self {
+        i128::from(number)
+    }
+    #[inline]
     fn push_digit(self, digit: u8) -> Self {
         self.wrapping_mul(10).wrapping_add(i128::from(digit))
     }
@@ -67,12 +92,21 @@ impl Unscaled for i128 {
         10i128.checked_pow(digits) == Some(self)
     }
     fn write_digits(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(itoa::Buffer::new().format(self).as_bytes());
+        let mut buffer = itoa::Buffer::new();
+        // Nearly all fit into 64 bits, whose digits take a third of the time.
+        let digits = match i64::try_from(self) {
+            Ok(short) => buffer.format(short),
+            Err(_) => buffer.format(self),
+        };
+        out.extend_from_slice(digits.as_bytes());
     }
 }
 
 impl Unscaled for i256 {
     const ZERO: Self = i256::ZERO;
+    fn from_u64(number: u64) -> Self {
+        i256::from_i128(i128::from(number))
+    }
     fn push_digit(self, digit: u8) -> Self {
         self.wrapping_mul(i256::from_i128(10)).wrapping_add(i256::from_i128(i128::from(digit)))
     }
@@ -100,6 +134,13 @@ pub fn parse<T: Unscaled>(text: &[u8], precision: u8, scale: u8, rounding: Round
         [b'+', rest @ ..] => (false, rest),
         _ => (false, text),
     };
+    if let Some((digits, places)) = short(rest)
+        && let Some(zeros) = usize::from(scale).checked_sub(places)
+        && let Some(unscaled) = short_unscaled(digits, zeros, precision)
+    {
+        let value = T::from_u64(unscaled);
+        return Ok(if negative { value.negate() } else { value });
+    }
     let mantissa_end = rest.iter().position(|b| matches!(b, b'e' | b'E')).unwrap_or(rest.len());
     let (mantissa, exponent) = (&rest[..mantissa_end], &rest[mantissa_end..]);
     let exponent = match exponent {
@@ -154,6 +195,27 @@ pub fn parse<T: Unscaled>(text: &[u8], precision: u8, scale: u8, rounding: Round
         }
     }
     Ok(if negative { value.negate() } else { value })
+}
+
+/// The digits of a short number without an exponent as an integer, and how many of them are behind the point.
+#[inline]
+fn short(text: &[u8]) -> Option<(u64, usize)> {
+    if text.len() > 19 {
+        return None;
+    }
+    let (mut number, mut point) = (0, None);
+    for (at, &byte) in text.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            number = number * 10 + u64::from(digit);
+        } else if byte == b'.' && point.is_none() {
+            point = Some(at);
+        } else {
+            return None;
+        }
+    }
+    let digits = text.len() - usize::from(point.is_some());
+    (digits > 0).then(|| (number, point.map_or(0, |point| text.len() - point - 1)))
 }
 
 /// Appends a decimal in plain notation with exactly `scale` digits after the point.
@@ -268,6 +330,19 @@ mod tests {
         assert_eq!(exact("1.001", 4, 2), Err(DecimalError::Inexact));
         for bad in ["", "-", ".", "e1", "1e", "1e99999999999", "1..2", "a", " 1", "+-1"] {
             assert_eq!(exact(bad, 4, 2), Err(DecimalError::Syntax), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_short_way_and_the_long_one_agree() {
+        // An exponent of zero takes the long way.
+        for text in
+            ["0", "-0.0", "1", ".5", "5.", "-12.34", "99.99", "100", "99.999", "0001.10", "1234567890123456789", "."]
+        {
+            for (precision, scale) in [(4, 2), (2, 2), (19, 0), (19, 19), (20, 1), (38, 19), (38, 38)] {
+                let long = exact(&format!("{text}e0"), precision, scale);
+                assert_eq!(exact(text, precision, scale), long, "{text} as DECIMAL({precision}, {scale})");
+            }
         }
     }
 

@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::super::super::split::{Ending, split};
-use super::super::super::tokens::{TokenKind, tokenize};
-use super::super::super::variables::{Variables, substitute};
+use super::super::super::format::format;
+use super::super::super::print::generate;
+use super::super::super::tests::properties::check;
 use super::super::{OPERATORS_MAX, parse_statements};
 
 #[test]
@@ -42,7 +42,78 @@ fn long_and_deep_within_the_bounds_is_read_printed_and_dropped() {
         let statements = parse_statements(&text).expect("within the bounds");
         assert_eq!(statements[0].clone(), statements[0]);
         assert!(!statements[0].to_string().is_empty());
+        let laid_out = format(&text).expect("it was read");
+        assert_eq!(format(&laid_out).expect("it was laid out"), laid_out);
     }
+}
+
+#[test]
+fn the_bounds_fit_a_thread_with_the_smallest_stack() {
+    // Rust's default of 2 MB; for a build without optimization RUST_MIN_STACK must say more.
+    let thread = std::thread::spawn(|| {
+        for (open, close) in [
+            ("(", ")"),
+            ("-", ""),
+            ("NOT ", ""),
+            ("f(", ")"),
+            ("CASE WHEN 1 THEN ", " END"),
+            ("CAST(", " AS INT)"),
+            ("ARRAY[", "]"),
+            ("MAP(a := ", ")"),
+            ("STRUCT(a := ", ")"),
+            ("f(a, x => ", ")"),
+            ("a IN (", ")"),
+            ("a BETWEEN 1 AND (", ")"),
+        ] {
+            // The deepest that is taken, and one more.
+            let text = |n: usize| format!("SELECT {}1{} FROM s;", open.repeat(n), close.repeat(n));
+            let deepest = (1..200).take_while(|n| parse_statements(&text(*n)).is_ok()).last().expect("one is taken");
+            assert!(check(&text(deepest)) && !check(&text(deepest + 1)), "{open}");
+        }
+        let chain = |step: &str| format!("SELECT a{} FROM s;", step.repeat(OPERATORS_MAX));
+        for step in [" + 1", "->b", "[1]", " OR b", " || b", " AT TIME ZONE 'x'"] {
+            assert!(check(&chain(step)), "{step}");
+        }
+        assert!(check(&format!("CREATE STREAM s (a {}INT{});", "ARRAY<".repeat(90), ">".repeat(90))));
+        assert!(check(&format!("SELECT a FROM s{};", " JOIN s ON a = b".repeat(200))));
+    });
+    thread.join().expect("the stack suffices");
+}
+
+#[test]
+fn long_texts_take_time_in_proportion() {
+    let time = |n: usize| {
+        let text = "SELECT a + 1, f(b) /* c */ FROM s WHERE a IN (1, 2, 3) -- d\n;\n".repeat(n);
+        let start = std::time::Instant::now();
+        assert_eq!(parse_statements(&text).expect("all are good").len(), n);
+        assert!(format(&text).expect("all are good").len() > text.len() / 2);
+        start.elapsed()
+    };
+    let (short, long) = (time(500), time(4000));
+    // Eight times the text; sixty-four times the time would be a quadratic step.
+    assert!(long < short * 30 + std::time::Duration::from_millis(200), "{short:?}, {long:?}");
+}
+
+/// The text of a statement with a few of its characters removed, doubled or replaced.
+fn mutated() -> impl Strategy<Value = String> {
+    let change = (any::<proptest::sample::Index>(), 0..4usize, "[-'\"`;/*\\\\\n$ {}()<>\\[\\],.=a1ä]{1,3}");
+    (generate::statement(), proptest::collection::vec(change, 1..6)).prop_map(|(statement, changes)| {
+        let mut text: Vec<char> = format!("{};", statement.0).chars().collect();
+        for (place, what, with) in changes {
+            let at = place.index(text.len().max(1)).min(text.len());
+            let end = (at + 1 + what).min(text.len());
+            match what {
+                0 => drop(text.drain(at..end)),
+                1 => drop(text.splice(at..end, with.chars())),
+                2 => drop(text.splice(at..at, with.chars())),
+                _ => {
+                    let copy = text[at..end].to_vec();
+                    text.splice(end..end, copy);
+                }
+            }
+        }
+        text.into_iter().collect()
+    })
 }
 
 /// Pieces of SQL in any order: nearly statements, so that they get further than noise does.
@@ -58,50 +129,24 @@ fn soup() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..30).prop_map(|pieces| pieces.join(" "))
 }
 
-fn check_no_panic(text: &str) {
-    if let Err(error) = parse_statements(text) {
-        let span = error.span().expect("errors have a place");
-        assert!(span.start <= span.end && span.end <= text.len(), "{span:?}");
-        assert!(text.is_char_boundary(span.start) && text.is_char_boundary(span.end));
-    }
-    let mut variables = Variables::default();
-    variables.define("a", "x'y").expect("a good name");
-    if let Ok(out) = substitute(text, &variables, |_| None) {
-        assert_eq!(out.text, out.shown);
-    }
-    for piece in split(text).pieces {
-        assert_eq!(piece.text, &text[piece.span.start..piece.span.end]);
-    }
-}
-
-/// The splitter cuts exactly where the tokenizer sees a semicolon.
-fn check_agreement(text: &str) {
-    let split = split(text);
-    let Ok(tokens) = tokenize(text) else { return };
-    assert!(matches!(split.ending, Ending::Complete | Ending::NoSemicolon), "{text:?}");
-    let by_tokens: Vec<(usize, usize)> = tokens
-        .split(|token| matches!(token.kind, TokenKind::Symbol(";") | TokenKind::End))
-        .filter_map(|tokens| Some((tokens.first()?.span.start, tokens.last()?.span.end)))
-        .collect();
-    let by_split: Vec<(usize, usize)> = split.pieces.iter().map(|piece| (piece.span.start, piece.span.end)).collect();
-    assert_eq!(by_split, by_tokens, "{text:?}");
-}
-
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        check_no_panic(&String::from_utf8_lossy(&bytes));
+        check(&String::from_utf8_lossy(&bytes));
     }
 
     #[test]
     fn arbitrary_text_never_panics(text in "\\PC{0,60}|[-'\"`;/*\\\\\n$ {}xXnN0-9.eEäa_@<>=|:]{0,40}") {
-        check_no_panic(&text);
-        check_agreement(&text);
+        check(&text);
     }
 
     #[test]
     fn soup_of_tokens_never_panics(text in soup()) {
-        check_no_panic(&text);
-        check_agreement(&text);
+        check(&text);
+    }
+
+    #[test]
+    fn what_is_nearly_a_statement_never_panics(text in mutated()) {
+        check(&text);
     }
 }

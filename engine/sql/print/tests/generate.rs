@@ -5,6 +5,8 @@ use proptest::option::of;
 use proptest::prelude::*;
 
 use super::super::super::ast::*;
+use super::super::super::keywords::needs_quotes;
+use super::super::super::parser::plain_type;
 use crate::error::Span;
 use crate::types::SqlType;
 
@@ -65,7 +67,8 @@ fn type_expr() -> impl Strategy<Value = TypeExpr> {
             SqlType::Decimal(10, 2),
         ])
         .prop_map(TypeExprKind::Plain),
-        ident().prop_map(TypeExprKind::Named),
+        // The words of types mean the same in quotes.
+        ident().prop_filter("no word of a type", |name| plain_type(&name.name).is_none()).prop_map(TypeExprKind::Named),
     ];
     leaf.prop_map(ty).prop_recursive(3, 12, 3, move |inner| {
         prop_oneof![
@@ -116,6 +119,7 @@ fn expr() -> BoxedStrategy<Expr> {
                     _ => ExprKind::Unary { minus, expr },
                 }),
                 1 => b().prop_map(ExprKind::Not),
+                1 => (b(), string()).prop_map(|(expr, zone)| ExprKind::AtTimeZone { expr, zone }),
                 1 => (b(), ident()).prop_map(|(base, field)| ExprKind::Field { base, field }),
                 1 => (b(), b()).prop_map(|(base, index)| ExprKind::Subscript { base, index }),
                 1 => (any::<bool>(), b(), b(), b())
@@ -245,8 +249,36 @@ fn columns() -> impl Strategy<Value = Vec<ColumnDef>> {
     })
 }
 
-/// Any statement with a tree below it; those that are a word or two are checked one by one.
-pub fn statement() -> impl Strategy<Value = Statement> {
+fn show() -> impl Strategy<Value = Show> {
+    prop_oneof![
+        proptest::sample::select(vec![
+            Show::Properties,
+            Show::Functions,
+            Show::ConnectorPlugins,
+            Show::Types,
+            Show::Variables,
+            Show::Connectors(None),
+            Show::Connectors(Some(true)),
+            Show::Connectors(Some(false)),
+        ]),
+        any::<[bool; 2]>().prop_map(|[all, extended]| Show::Topics { all, extended }),
+        any::<bool>().prop_map(|extended| Show::Streams { extended }),
+        any::<bool>().prop_map(|extended| Show::Tables { extended }),
+        any::<bool>().prop_map(|extended| Show::Queries { extended }),
+    ]
+}
+
+/// A generated statement that shows itself as its text, so that a failing one can be read.
+pub struct Shown(pub Statement);
+
+impl std::fmt::Debug for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Any statement.
+pub fn statement() -> impl Strategy<Value = Shown> {
     let create = (source_kind(), any::<[bool; 3]>(), ident(), columns(), properties()).prop_map(
         |(kind, [or_replace, source, if_not_exists], name, columns, properties)| {
             StatementKind::CreateSource(CreateSource {
@@ -267,7 +299,44 @@ pub fn statement() -> impl Strategy<Value = Statement> {
     );
     let at = |kind| Statement { kind, span: S };
     let topic = || text().prop_map(|name| Ident { name, quoted: false, span: S });
+    let bare = || "[A-Z_][A-Z0-9_]{0,5}".prop_filter("a bare name", |name| !needs_quotes(name));
+    let variable = move || bare().prop_map(|name| Ident { name, quoted: false, span: S });
+    let id_or_all = || of(ident());
+    let explained = prop_oneof![
+        query().prop_map(StatementKind::Query),
+        id_or_all().prop_map(StatementKind::Pause),
+        ident().prop_map(StatementKind::ExplainQuery),
+    ];
+    let short = prop_oneof![
+        show().prop_map(StatementKind::Show),
+        (source_kind(), any::<bool>())
+            .prop_map(|(kind, extended)| StatementKind::Describe(Describe::All { kind, extended })),
+        ident().prop_map(|name| StatementKind::Describe(Describe::Connector(name))),
+        id_or_all().prop_map(StatementKind::Terminate),
+        id_or_all().prop_map(StatementKind::Pause),
+        id_or_all().prop_map(StatementKind::Resume),
+        ident().prop_map(StatementKind::ResumeConnector),
+        string().prop_map(StatementKind::Unset),
+        (string(), string()).prop_map(|(name, value)| StatementKind::AlterSystem { name, value }),
+        (variable(), string()).prop_map(|(name, value)| StatementKind::Define { name, value }),
+        variable().prop_map(StatementKind::Undefine),
+        string().prop_map(StatementKind::RunScript),
+        (any::<bool>(), ident()).prop_map(|(if_exists, name)| StatementKind::DropConnector { if_exists, name }),
+        (any::<bool>(), ident()).prop_map(|(if_exists, name)| StatementKind::DropType { if_exists, name }),
+    ];
     prop_oneof![
+        4 => short,
+        1 => explained.prop_map(move |kind| StatementKind::Explain(Box::new(at(kind)))),
+        1 => (source_kind(), ident(), vec((ident(), type_expr()), 1..3)).prop_map(|(kind, name, columns)| {
+            let column = |(name, ty)| ColumnDef { name, ty, constraint: None, span: S };
+            StatementKind::AlterSource { kind, name, columns: columns.into_iter().map(column).collect() }
+        }),
+        1 => (any::<bool>(), of(topic()), of(0..9i64), of(duration())).prop_map(|(exists, subject, id, timeout)| {
+            StatementKind::Assert(Assert::Schema { exists, subject, id, timeout })
+        }),
+        1 => (ident(), vec(ident(), 0..2), vec(expr(), 0..3)).prop_map(|(source, columns, values)| {
+            StatementKind::Assert(Assert::NullValues { source, columns, values })
+        }),
         3 => query().prop_map(StatementKind::Query),
         2 => create,
         2 => create_as,
@@ -310,5 +379,5 @@ pub fn statement() -> impl Strategy<Value = Statement> {
             StatementKind::Assert(Assert::Source { kind, name, columns, properties })
         }),
     ]
-    .prop_map(at)
+    .prop_map(move |kind| Shown(at(kind)))
 }
