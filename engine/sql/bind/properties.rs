@@ -410,7 +410,7 @@ pub struct FormatPlaces<'a> {
 }
 
 impl FormatPlaces<'_> {
-    /// Where a format is given, else where the columns are that do not fit into it.
+    /// Where these columns are; `None` where the statement does not write them.
     fn of_columns(&self, columns: &[&Column]) -> Option<Span> {
         let named = |name: &str| self.columns.iter().find(|(other, _)| *other == name).map(|(_, span)| *span);
         columns.iter().filter_map(|column| named(&column.name)).reduce(Span::to)

@@ -136,11 +136,8 @@ fn not_built(query: &Query) -> Error {
     if let Some(window) = &query.window {
         return Error::unsupported("WINDOW", window.span);
     }
-    if let Some(group_by) = &query.group_by {
-        return Error::unsupported("GROUP BY", group_by.span);
-    }
-    match &query.having {
-        Some(having) => Error::unsupported("HAVING", having.span),
+    match &query.group_by {
+        Some(group_by) => Error::unsupported("GROUP BY", group_by.span),
         None => Error::unsupported("an aggregate function", query.projection_span()),
     }
 }
