@@ -194,7 +194,7 @@ fn coerced(context: &Context, value: &Expr, to: &SqlType, column: &str) -> Resul
         let text = cast_array(&array, &from, &SqlType::String, &mut Vec::new())?;
         let text = text.as_string::<i32>().value(0).trim();
         if decimal::parse::<i256>(text.as_bytes(), *precision, *scale, Rounding::Exact) == Err(DecimalError::Inexact) {
-            let error = Error::sql(format!("the value does not fit column {column}"));
+            let error = Error::refused(Code::InvalidLiteral, format!("the value does not fit column {column}"));
             let reason = DecimalError::Inexact.reason();
             return Err(error.detail(format!("the number {reason} for {to}")).at(value.span));
         }
