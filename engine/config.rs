@@ -10,7 +10,7 @@ mod stores;
 
 use std::collections::BTreeMap;
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// What values a setting takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,11 +213,11 @@ pub fn meaning(name: &str) -> Result<Applied> {
         Some(java::Counterpart::Setting(setting)) => Ok(Applied::StandsFor(setting)),
         Some(java::Counterpart::NoMeaning(reason)) => Ok(Applied::Nothing(reason)),
         Some(java::Counterpart::NotYet(hint)) => {
-            Err(Error::sql(format!("property '{name}' is not supported yet")).hint(hint))
+            Err(Error::refused(Code::Unsupported, format!("property '{name}' is not supported yet")).hint(hint))
         }
         Some(java::Counterpart::Refused(_)) if name.ends_with("sasl.jaas.config") => Err(of_the_connection(name, name)),
         Some(java::Counterpart::Refused(hint)) => {
-            Err(Error::sql(format!("property '{name}' cannot be set")).hint(hint))
+            Err(Error::refused(Code::InvalidPropertyValue, format!("property '{name}' cannot be set")).hint(hint))
         }
         Some(java::Counterpart::Kafka(theirs) | java::Counterpart::KafkaAs(theirs, _)) => {
             Err(of_the_connection(name, theirs))
@@ -228,8 +228,11 @@ pub fn meaning(name: &str) -> Result<Applied> {
 }
 
 fn of_the_connection(name: &str, theirs: &str) -> Error {
-    Error::sql(format!("property '{name}' is about the connection, which a session cannot change"))
-        .hint(format!("Write `{theirs}=...` into the file of --config."))
+    Error::refused(
+        Code::InvalidPropertyValue,
+        format!("property '{name}' is about the connection, which a session cannot change"),
+    )
+    .hint(format!("Write `{theirs}=...` into the file of --config."))
 }
 
 /// Properties of Java's clients that mean something only together.
@@ -263,8 +266,11 @@ impl Settings {
             && let Some(setting) = find(known)
         {
             if origin == Origin::Set && FIXED_AT_START.contains(&setting.name) {
-                return Err(Error::sql(format!("setting '{}' is fixed when the engine starts", setting.name))
-                    .hint("Give it as a flag, as an ALCEDO_* variable, or in the file of --config."));
+                return Err(Error::refused(
+                    Code::InvalidPropertyValue,
+                    format!("setting '{}' is fixed when the engine starts", setting.name),
+                )
+                .hint("Give it as a flag, as an ALCEDO_* variable, or in the file of --config."));
             }
             let value = check(setting, value.trim())?;
             self.values.insert((setting.name, origin), value);
@@ -444,7 +450,7 @@ fn joined_lines(text: &str) -> Vec<(usize, String)> {
 }
 
 fn unknown_setting(name: &str) -> Error {
-    let error = Error::sql(format!("there is no setting '{name}'"));
+    let error = Error::refused(Code::UnknownProperty, format!("there is no setting '{name}'"));
     let near = nearest(name).or_else(|| {
         let close = java::names().map(|known| (strsim::jaro_winkler(known, name), known));
         close.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(similarity, _)| *similarity > 0.9).map(|(_, known)| known)
@@ -459,7 +465,8 @@ fn unknown_setting(name: &str) -> Error {
 const LATER_FORMATS: [&str; 4] = ["AVRO", "PROTOBUF", "PROTOBUF_NOSR", "JSON_SR"];
 
 fn check(setting: &Setting, value: &str) -> Result<String> {
-    let refuse = |takes: String| Error::sql(format!("setting '{}' takes {takes}", setting.name));
+    let refuse =
+        |takes: String| Error::refused(Code::InvalidPropertyValue, format!("setting '{}' takes {takes}", setting.name));
     match setting.kind {
         SettingKind::Text => Ok(value.to_string()),
         SettingKind::Integer(low, high) => match value.parse::<i64>() {
@@ -472,7 +479,7 @@ fn check(setting: &Setting, value: &str) -> Result<String> {
             None if setting.name.starts_with("persistence.default.format.")
                 && LATER_FORMATS.contains(&&*value.to_uppercase()) =>
             {
-                Err(Error::sql(format!("format {} is not supported yet", value.to_uppercase()))
+                Err(Error::refused(Code::Unsupported, format!("format {} is not supported yet", value.to_uppercase()))
                     .hint("Use JSON, DELIMITED or KAFKA."))
             }
             None if setting.name == "processing.guarantee" && value.starts_with("exactly_once") => {

@@ -2,9 +2,14 @@
 //!
 //! An error has a primary line, and may have a detail, a hint and a place in the SQL text. It never
 //! carries a value from the data. `Kind` says whose fault it was, and so decides the exit code.
-//! Texts are lower case, without a full stop; a hint is a full sentence.
+//! Texts are lower case, without a full stop; a hint is a full sentence. `Code` says which kind of mistake it is, for
+//! programs.
+
+mod code;
 
 use std::fmt;
+
+pub use code::Code;
 
 /// `Result` with the engine's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -58,6 +63,7 @@ pub struct Error(Box<Inner>);
 #[derive(Debug)]
 struct Inner {
     kind: Kind,
+    code: Code,
     message: String,
     detail: Option<String>,
     hint: Option<String>,
@@ -70,8 +76,16 @@ struct Inner {
 impl Error {
     /// An error of the given kind; `message` is the primary line.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        let code = match kind {
+            Kind::Sql => Code::InvalidStatement,
+            Kind::Usage => Code::Usage,
+            Kind::Data => Code::BadRecord,
+            Kind::External => Code::External,
+            Kind::Internal => Code::Internal,
+        };
         Error(Box::new(Inner {
             kind,
+            code,
             message: message.into(),
             detail: None,
             hint: None,
@@ -82,9 +96,14 @@ impl Error {
         }))
     }
 
-    /// An error in SQL text.
+    /// An error in SQL text that has no code of its own.
     pub fn sql(message: impl Into<String>) -> Self {
         Error::new(Kind::Sql, message)
+    }
+
+    /// An error in SQL text, of the kind that the code says.
+    pub fn refused(code: Code, message: impl Into<String>) -> Self {
+        Error::sql(message).with_code(code)
     }
 
     /// An error in the command line, the environment or a configuration file.
@@ -109,13 +128,18 @@ impl Error {
 
     /// A statement or clause that is understood but not built yet, named.
     pub fn unsupported(what: impl fmt::Display, span: Span) -> Self {
-        Error::sql(format!("{what} is not supported yet")).at(span)
+        Error::refused(Code::Unsupported, format!("{what} is not supported yet")).at(span)
     }
 
-    /// Whether this is something that is understood but not built yet. Texts about that, and only those, end in
-    /// "not supported yet".
+    /// Whether this is something that is understood but not built yet.
     pub fn is_unsupported(&self) -> bool {
-        self.0.message.ends_with("not supported yet")
+        self.0.code == Code::Unsupported
+    }
+
+    /// Says which kind of mistake it is.
+    pub fn with_code(mut self, code: Code) -> Self {
+        self.0.code = code;
+        self
     }
 
     /// Says where in the SQL text.
@@ -163,6 +187,11 @@ impl Error {
     /// Whose fault it was.
     pub fn kind(&self) -> Kind {
         self.0.kind
+    }
+
+    /// Which kind of mistake it is; stable, unlike the texts.
+    pub fn code(&self) -> Code {
+        self.0.code
     }
 
     /// The primary line.
@@ -256,6 +285,15 @@ mod tests {
         assert_eq!(Error::sql("x").exit_code(), 1);
         assert_eq!(Error::usage("x").exit_code(), 2);
         assert_eq!(Error::external("x").exit_code(), 3);
+    }
+
+    #[test]
+    fn every_error_has_a_code() {
+        assert_eq!(Error::sql("x").code(), Code::InvalidStatement);
+        assert_eq!(Error::external("x").code(), Code::External);
+        assert_eq!(Error::refused(Code::InUse, "x").hint("Y.").code(), Code::InUse);
+        let unsupported = Error::unsupported("HAVING", Span::new(0, 1));
+        assert!(unsupported.is_unsupported() && !Error::sql("it is not supported yet").is_unsupported());
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub mod testing;
 
 pub mod cli;
 
-pub use error::{Error, Kind, Result, Span};
+pub use error::{Code, Error, Kind, Result, Span};
 pub use session::{
     CancelHandle, Checked, EndReason, Engine, EngineBuilder, Listing, Note, Outcome, Progress, QueryStats, RowColumn,
     RowEvent, RowStream, ScriptError, Session, SourceText, Storage, Verdict,

@@ -2,32 +2,38 @@
 
 use std::time::Duration;
 
-use alcedo::{Engine, Outcome, Session};
+use alcedo::{Code, Engine, Outcome, Session};
 
 /// A statement, what of it is named, and the text that the error points to.
 const REFUSED: &[(&str, &str, &str)] = &[
-    ("SELECT s.a FROM s JOIN r ON s.a = r.a EMIT CHANGES", "JOIN", "s JOIN r ON s.a = r.a"),
+    ("SELECT s.a FROM s JOIN r WITHIN 1 HOUR ON s.a = r.a EMIT CHANGES", "JOIN", "s JOIN r WITHIN 1 HOUR ON s.a = r.a"),
     (
         "CREATE STREAM x AS SELECT s.a FROM s LEFT OUTER JOIN r WITHIN (1 HOUR, 2 DAYS) GRACE PERIOD 1 MINUTE ON s.a = r.a",
         "JOIN",
         "s LEFT OUTER JOIN r WITHIN (1 HOUR, 2 DAYS) GRACE PERIOD 1 MINUTE ON s.a = r.a",
     ),
-    ("INSERT INTO r SELECT s.a FROM s FULL JOIN t ON s.a = t.a", "JOIN", "s FULL JOIN t ON s.a = t.a"),
+    ("CREATE STREAM x AS SELECT s.a FROM s JOIN t ON s.a = t.a", "JOIN", "s JOIN t ON s.a = t.a"),
     (
-        "CREATE TABLE x AS SELECT a, COUNT(*) FROM s WINDOW TUMBLING (SIZE 1 HOUR, RETENTION 2 DAYS) GROUP BY a",
+        "CREATE TABLE x AS SELECT a, COUNT(*) AS n FROM s WINDOW TUMBLING (SIZE 1 HOUR, RETENTION 2 DAYS) GROUP BY a",
         "WINDOW",
         "TUMBLING (SIZE 1 HOUR, RETENTION 2 DAYS)",
     ),
     (
-        "CREATE TABLE x AS SELECT a FROM s WINDOW HOPPING (SIZE 1 HOUR, ADVANCE BY 1 MINUTE) GROUP BY a",
+        "CREATE TABLE x AS SELECT a, COUNT(*) AS n FROM s WINDOW HOPPING (SIZE 1 HOUR, ADVANCE BY 1 MINUTE) GROUP BY a",
         "WINDOW",
         "HOPPING (SIZE 1 HOUR, ADVANCE BY 1 MINUTE)",
     ),
-    ("SELECT a FROM s WINDOW SESSION (5 SECONDS) GROUP BY a EMIT CHANGES", "WINDOW", "SESSION (5 SECONDS)"),
-    ("CREATE TABLE x AS SELECT a, COUNT(*) AS n FROM s GROUP BY a, b", "GROUP BY", "GROUP BY a, b"),
-    ("SELECT a FROM s GROUP BY (a) EMIT CHANGES", "GROUP BY", "GROUP BY (a)"),
-    ("SELECT a FROM s HAVING a > 1 EMIT CHANGES", "HAVING", "a > 1"),
-    ("SELECT a FROM s EMIT FINAL", "EMIT FINAL", "EMIT FINAL"),
+    (
+        "SELECT a, COUNT(*) AS n FROM s WINDOW SESSION (5 SECONDS) GROUP BY a EMIT FINAL",
+        "WINDOW",
+        "SESSION (5 SECONDS)",
+    ),
+    (
+        "CREATE TABLE x WITH (key_format='JSON') AS SELECT a, b, COUNT(*) AS n FROM s GROUP BY a, b",
+        "GROUP BY",
+        "GROUP BY a, b",
+    ),
+    ("SELECT a, COUNT(*) AS n FROM s GROUP BY (a) HAVING COUNT(*) > 1 EMIT CHANGES", "GROUP BY", "GROUP BY (a)"),
     ("SELECT a FROM t", "a push query over a table", "t"),
     ("SELECT a FROM t WHERE a > 1 EMIT CHANGES", "WHERE over a table", "a > 1"),
     ("CREATE STREAM x AS SELECT a FROM s LIMIT 3", "LIMIT in a persistent query", "LIMIT 3"),
@@ -40,14 +46,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("CREATE STREAM x (a INT) WITH (kafka_topic='x', value_format='AVRO', partitions=1)", "format AVRO", "'AVRO'"),
     ("CREATE SINK CONNECTOR x WITH ('connector.class'='file')", "CREATE SINK CONNECTOR", "x"),
     ("ALTER SYSTEM 'a' = 'b'", "ALTER SYSTEM", "ALTER SYSTEM 'a' = 'b'"),
-    ("ASSERT SCHEMA SUBJECT s TIMEOUT 1 SECOND", "ASSERT", "ASSERT SCHEMA SUBJECT s TIMEOUT 1 SECOND"),
-    ("ASSERT NOT EXISTS SCHEMA ID 3", "ASSERT", "ASSERT NOT EXISTS SCHEMA ID 3"),
-    ("ASSERT VALUES s (a, b) VALUES (1, 'x')", "ASSERT", "ASSERT VALUES s (a, b) VALUES (1, 'x')"),
-    ("ASSERT NULL VALUES t (a) KEY (1)", "ASSERT", "ASSERT NULL VALUES t (a) KEY (1)"),
-    ("ASSERT STREAM s (a INT)", "ASSERT", "ASSERT STREAM s (a INT)"),
+    ("ASSERT SCHEMA SUBJECT s TIMEOUT 1 SECOND", "ASSERT SCHEMA", "ASSERT SCHEMA SUBJECT s TIMEOUT 1 SECOND"),
+    ("ASSERT NOT EXISTS SCHEMA ID 3", "ASSERT SCHEMA", "ASSERT NOT EXISTS SCHEMA ID 3"),
     ("CREATE MODEL m USING 'x'", "CREATE MODEL", "CREATE MODEL"),
     ("CREATE OR REPLACE TYPE ty AS INT", "CREATE OR REPLACE TYPE", "OR REPLACE"),
-    ("EXPLAIN SELECT a FROM s GROUP BY a EMIT CHANGES", "GROUP BY", "GROUP BY a"),
+    ("EXPLAIN SELECT a, COUNT(*) AS n FROM s GROUP BY a EMIT CHANGES", "GROUP BY", "GROUP BY a"),
 ];
 
 /// Everything that a statement could have left.
@@ -78,7 +81,7 @@ fn what_does_not_run_yet_is_refused_by_name_and_leaves_no_trace() {
             Err(error) => {
                 let found = error.span().map_or("no place", |span| span.text(sql));
                 let message = format!("{what} is not supported yet");
-                if error.message() != message || found != *place {
+                if error.message() != message || found != *place || error.code() != Code::Unsupported {
                     wrong.push(format!("{sql}\n   {error}\n   at {found:?}"));
                 }
             }

@@ -123,6 +123,31 @@ fn every_file_opens_with_what_it_is_for_and_can_be_read_in_a_sitting() {
 }
 
 #[test]
+fn every_refusal_of_a_statement_has_a_code() {
+    let mut wrong = Vec::new();
+    for (file, text) in sources("engine") {
+        // The shell's own commands are no statements.
+        if ["cli", "error", "benches"].iter().any(|module| file.starts_with(&format!("engine/{module}"))) {
+            continue;
+        }
+        if file.ends_with("/tests.rs") || file.contains("/tests/") {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(&text);
+        for (number, line) in code.lines().enumerate() {
+            // An error that only carries a place is never shown.
+            if line.contains("Error::sql(") && !line.contains("Error::sql(\"\")") {
+                wrong.push(format!(
+                    "{file}:{}: Error::refused(Code::..., ...) says which kind of mistake it is",
+                    number + 1
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn unsafe_stays_where_it_is_explained() {
     let mut wrong = Vec::new();
     for (file, text) in sources("engine") {

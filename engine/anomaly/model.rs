@@ -18,7 +18,7 @@ use tract_onnx::tract_hir::internal::DimLike;
 
 use super::score::run_plan;
 use super::tanh::replace_tanh;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// Batch sizes that have a plan, ascending. Four times apart, so that padding never adds more than the rows there are.
 pub(super) const SIZES: [usize; 6] = [1, 4, 16, 64, 256, 1024];
@@ -105,8 +105,11 @@ impl Model {
     fn new(mut graph: InferenceModel, fingerprint: String) -> Result<Model> {
         let (inputs, outputs) = (graph.inputs.len(), graph.outputs.len());
         if (inputs, outputs) != (1, 1) {
-            return Err(Error::sql(format!("the model has {inputs} inputs and {outputs} outputs"))
-                .hint("A model for scoring takes one tensor of feature vectors and returns one tensor."));
+            return Err(Error::refused(
+                Code::InvalidLibrary,
+                format!("the model has {inputs} inputs and {outputs} outputs"),
+            )
+            .hint("A model for scoring takes one tensor of feature vectors and returns one tensor."));
         }
         let fact = guarded("look at the model's input", || Ok(graph.input_fact(0)?.clone()))?;
         let precision = match fact.datum_type.concretize() {
@@ -114,13 +117,16 @@ impl Model {
             Some(DatumType::F64) => Precision::F64,
             other => {
                 let found = other.map_or_else(|| "of unknown type".to_string(), |ty| format!("of {ty:?}"));
-                return Err(Error::sql(format!("the model's input is {found}, not of f32 or f64")));
+                return Err(Error::refused(
+                    Code::InvalidLibrary,
+                    format!("the model's input is {found}, not of f32 or f64"),
+                ));
             }
         };
         let rank = fact.shape.rank().concretize();
         let width = fact.shape.dim(1).and_then(|dim| dim.concretize()).and_then(|dim| dim.to_usize().ok());
         let (Some(2), Some(width @ 1..)) = (rank, width) else {
-            return Err(Error::sql(format!("the model's input has shape {:?}", fact.shape))
+            return Err(Error::refused(Code::InvalidLibrary, format!("the model's input has shape {:?}", fact.shape))
                 .hint("A model for scoring takes the shape [N, D]: any number of rows, and D features, known."));
         };
         // The names and shapes a file declares for its output bind the batch size; ours are set by each plan.
@@ -191,7 +197,11 @@ impl Model {
         match shape {
             [2] | [2, 1] if same_type => Ok(Output::Score),
             [2, width] if same_type && *width == self.width => Ok(Output::Reconstruction),
-            _ => Err(Error::sql(format!("the model returns {fact:?} for 2 rows of {} features", self.width)).hint(
+            _ => Err(Error::refused(
+                Code::InvalidLibrary,
+                format!("the model returns {fact:?} for 2 rows of {} features", self.width),
+            )
+            .hint(
                 "A model for scoring returns one number a row or a vector as long as its input, in the input's type.",
             )),
         }
@@ -217,10 +227,11 @@ impl Model {
         for (a, b) in plain?.into_iter().zip(optimised?) {
             let same = a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * a.abs().max(1e-3);
             if !same {
-                return Err(Error::sql("the model loses precision when it is optimised").hint(
-                    "Write the mean of squares as ReduceSum(x * x) times a constant, \
+                return Err(Error::refused(Code::InvalidLibrary, "the model loses precision when it is optimised")
+                    .hint(
+                        "Write the mean of squares as ReduceSum(x * x) times a constant, \
                      or let the graph return the reconstruction.",
-                ));
+                    ));
             }
         }
         Ok(())
@@ -255,9 +266,10 @@ fn guarded<T>(what: &str, run: impl FnOnce() -> TractResult<T>) -> Result<T> {
         Ok(Err(error)) => {
             let text = format!("{error:#}");
             let first = text.lines().next().unwrap_or("no reason given");
-            Err(Error::sql(format!("cannot {what}")).detail(first))
+            Err(Error::refused(Code::InvalidLibrary, format!("cannot {what}")).detail(first))
         }
-        Err(_) => Err(Error::sql(format!("cannot {what}")).detail("the file is damaged or not an ONNX model")),
+        Err(_) => Err(Error::refused(Code::InvalidLibrary, format!("cannot {what}"))
+            .detail("the file is damaged or not an ONNX model")),
     }
 }
 

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::types::{SqlType, quote_identifier};
 
 /// Everything that has a name. A clone is four pointers; a change copies the map it touches.
@@ -70,9 +70,9 @@ impl Catalog {
 
     /// The stream or table of this exact name. The error names the nearest one.
     pub fn relation(&self, name: &str, span: Span) -> Result<&Arc<Relation>> {
-        self.relations
-            .get(name)
-            .ok_or_else(|| self.unknown("stream or table", name, self.relations.keys().map(|name| &**name), span))
+        self.relations.get(name).ok_or_else(|| {
+            self.unknown(Code::UnknownSource, "stream or table", name, self.relations.keys().map(|name| &**name), span)
+        })
     }
 
     /// The persistent query of this id. Ids are matched in upper case too, as they are often typed without quotes.
@@ -80,12 +80,15 @@ impl Catalog {
         let found = self.queries.get(id).or_else(|| {
             self.queries.iter().find(|(candidate, _)| candidate.eq_ignore_ascii_case(id)).map(|(_, query)| query)
         });
-        found.ok_or_else(|| self.unknown("query", id, self.queries.keys().map(String::as_str), span))
+        found
+            .ok_or_else(|| self.unknown(Code::UnknownQuery, "query", id, self.queries.keys().map(String::as_str), span))
     }
 
     /// The user type of this name.
     pub fn user_type(&self, name: &str, span: Span) -> Result<&SqlType> {
-        self.types.get(name).ok_or_else(|| self.unknown("type", name, self.types.keys().map(String::as_str), span))
+        self.types
+            .get(name)
+            .ok_or_else(|| self.unknown(Code::UnknownType, "type", name, self.types.keys().map(String::as_str), span))
     }
 
     /// The connector of this name, if there is one.
@@ -95,9 +98,9 @@ impl Catalog {
 
     /// The connector of this name. The error names the nearest one.
     pub fn connector(&self, name: &str, span: Span) -> Result<&Arc<Connector>> {
-        self.connectors
-            .get(name)
-            .ok_or_else(|| self.unknown("connector", name, self.connectors.keys().map(String::as_str), span))
+        self.connectors.get(name).ok_or_else(|| {
+            self.unknown(Code::UnknownConnector, "connector", name, self.connectors.keys().map(String::as_str), span)
+        })
     }
 
     /// Ids of the queries that read this stream or table.
@@ -139,10 +142,13 @@ impl Catalog {
             }
             let first = readers.first().or(writers.first()).copied().unwrap_or_default();
             let what = relation.kind.as_str();
-            return Err(Error::sql(format!("cannot drop {what} {}, it is in use", quote_identifier(name)))
-                .detail(in_use.join("; "))
-                .hint(format!("TERMINATE {first}; first."))
-                .at(span));
+            return Err(Error::refused(
+                Code::InUse,
+                format!("cannot drop {what} {}, it is in use", quote_identifier(name)),
+            )
+            .detail(in_use.join("; "))
+            .hint(format!("TERMINATE {first}; first."))
+            .at(span));
         }
         Arc::make_mut(&mut self.relations).remove(name);
         Ok(relation)
@@ -213,8 +219,15 @@ impl Catalog {
         }
     }
 
-    fn unknown<'a>(&self, what: &str, name: &str, known: impl Iterator<Item = &'a str>, span: Span) -> Error {
-        let error = Error::sql(format!("unknown {what} {}", quote_identifier(name))).at(span);
+    fn unknown<'a>(
+        &self,
+        code: Code,
+        what: &str,
+        name: &str,
+        known: impl Iterator<Item = &'a str>,
+        span: Span,
+    ) -> Error {
+        let error = Error::refused(code, format!("unknown {what} {}", quote_identifier(name))).at(span);
         match nearest(name, known) {
             Some(near) => error.hint(format!("Did you mean {}?", quote_identifier(near))),
             None => error,
@@ -223,7 +236,7 @@ impl Catalog {
 }
 
 fn exists(what: &str, name: &str, span: Span) -> Error {
-    Error::sql(format!("{what} {} exists already", quote_identifier(name))).at(span)
+    Error::refused(Code::AlreadyExists, format!("{what} {} exists already", quote_identifier(name))).at(span)
 }
 
 /// The catalog of a session, shared by everybody who reads it.

@@ -168,7 +168,7 @@ pub struct TestArgs {
     /// Run only the cases whose file and name contain this text
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
-    /// How records are cut into batches, which must not matter
+    /// How records are cut into batches and what happens between them, which must not matter
     #[arg(long, value_enum, default_value_t = TestMode::Whole)]
     pub mode: TestMode,
     /// Write a line of JSON for each case to standard output
@@ -187,6 +187,8 @@ pub enum TestMode {
     /// All records of a topic together
     #[default]
     Whole,
+    /// Each record alone, and everything made anew from its statements before each
+    Restart,
 }
 
 /// `alcedo check`.

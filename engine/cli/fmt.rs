@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::args::FmtArgs;
+use super::print::OutputMode;
 use super::{complain, run};
 use crate::error::{Error, Result};
 use crate::session::SourceText;
@@ -29,7 +30,7 @@ pub fn command(args: &FmtArgs) -> Result<u8> {
         let laid_out = match format(&source.text) {
             Ok(laid_out) => laid_out,
             Err(error) => {
-                complain(&error, &source.text, &source.name);
+                complain(OutputMode::Table, &error, &source.text, &source.name);
                 code = code.max(error.exit_code());
                 continue;
             }

@@ -26,6 +26,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Arguments, Command};
+use print::OutputMode;
 use style::Paint;
 
 use crate::error::Error;
@@ -37,6 +38,12 @@ pub(crate) const SHUTDOWN_PATIENCE: std::time::Duration = std::time::Duration::f
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let output = match &arguments.command {
+        None => arguments.repl.output.format,
+        Some(Command::Repl(args)) => args.output.format,
+        Some(Command::Run(args)) => args.output.format,
+        _ => OutputMode::Table,
+    };
     let done = match arguments.command {
         None => repl::command(&arguments.repl),
         Some(Command::Repl(args)) => repl::command(&args),
@@ -51,14 +58,24 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            complain(&error, "", "");
+            complain(output, &error, "", "");
             ExitCode::from(error.exit_code())
         }
     }
 }
 
-/// Shows an error on standard error, over its text when it has a place in one.
-fn complain(error: &Error, text: &str, name: &str) {
-    let coloured = Paint::stderr().has_colours();
-    eprintln!("{}", diagnostic::render_within(error, text, name, coloured, bottom::stderr_columns()));
+/// Shows an error on standard error, over its text when it has a place in one; as a line of JSON where rows are that.
+fn complain(output: OutputMode, error: &Error, text: &str, name: &str) {
+    eprintln!("{}", complaint(output, error, text, name));
+}
+
+/// An error as it is shown.
+fn complaint(output: OutputMode, error: &Error, text: &str, name: &str) -> String {
+    match output {
+        OutputMode::Json => print::json::error_line(error, text, name),
+        _ => {
+            let coloured = Paint::stderr().has_colours();
+            diagnostic::render_within(error, text, name, coloured, bottom::stderr_columns())
+        }
+    }
 }

@@ -29,7 +29,7 @@ pub fn command(args: &RunArgs) -> Result<u8> {
         other => write_outcome(other, args.output.format),
     });
     if let Err(failure) = ran {
-        complain(&failure.error, &failure.source.text, &failure.source.name);
+        complain(args.output.format, &failure.error, &failure.source.text, &failure.source.name);
         drop(streams);
         if failure.started {
             for statement in &failure.not_reached {

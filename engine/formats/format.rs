@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::types::{Column, SqlType};
 
 /// How the keys or the values of a topic are written.
@@ -64,17 +64,16 @@ impl Format {
             "KAFKA" => Format::Kafka,
             "NONE" => Format::None,
             "JSON_SR" | "AVRO" | "PROTOBUF" | "PROTOBUF_NOSR" => {
-                return Err(
-                    Error::sql(format!("format {upper} is not supported yet")).hint("Use JSON, DELIMITED or KAFKA.")
-                );
+                return Err(Error::refused(Code::Unsupported, format!("format {upper} is not supported yet"))
+                    .hint("Use JSON, DELIMITED or KAFKA."));
             }
             _ => {
-                return Err(Error::sql(format!("unknown format `{name}`"))
+                return Err(Error::refused(Code::InvalidPropertyValue, format!("unknown format `{name}`"))
                     .hint("The formats are JSON, DELIMITED, KAFKA and NONE."));
             }
         };
         if delimiter.is_some() && !matches!(format, Format::Delimited { .. }) {
-            return Err(Error::sql(format!("format {format} takes no delimiter"))
+            return Err(Error::refused(Code::ConflictingProperties, format!("format {format} takes no delimiter"))
                 .hint("Leave out KEY_DELIMITER and VALUE_DELIMITER, or use the format DELIMITED."));
         }
         Ok(format)
@@ -118,7 +117,7 @@ impl Format {
     pub fn check_keys(&self, columns: &[Column]) -> Result<()> {
         for column in columns {
             if holds_map(&column.ty) {
-                return Err(Error::sql(format!("key column `{}` holds a MAP", column.name))
+                return Err(Error::refused(Code::InvalidKey, format!("key column `{}` holds a MAP", column.name))
                     .detail("equal maps may be written in different orders, so they cannot serve as keys"));
             }
         }
@@ -135,12 +134,17 @@ impl Format {
             return Ok(matches!(self, Format::Json));
         };
         if wrap && !matches!(self, Format::Json) {
-            return Err(
-                Error::sql(format!("format {self} cannot wrap a single value")).hint("Leave out WRAP_SINGLE_VALUE.")
-            );
+            return Err(Error::refused(
+                Code::UnsupportedFormatType,
+                format!("format {self} cannot wrap a single value"),
+            )
+            .hint("Leave out WRAP_SINGLE_VALUE."));
         }
         if columns.len() != 1 {
-            return Err(Error::sql(format!("WRAP_SINGLE_VALUE is for a single value column, found {}", columns.len())));
+            return Err(Error::refused(
+                Code::UnsupportedFormatType,
+                format!("WRAP_SINGLE_VALUE is for a single value column, found {}", columns.len()),
+            ));
         }
         Ok(wrap)
     }
@@ -148,12 +152,11 @@ impl Format {
     fn check(&self, columns: &[Column]) -> Result<()> {
         match self {
             Format::None if !columns.is_empty() => {
-                return Err(
-                    Error::sql("format NONE is for keys without columns").detail(format!("found {}", names(columns)))
-                );
+                return Err(Error::refused(Code::UnsupportedFormatType, "format NONE is for keys without columns")
+                    .detail(format!("found {}", names(columns))));
             }
             Format::Kafka if columns.len() > 1 => {
-                return Err(Error::sql("format KAFKA holds a single column")
+                return Err(Error::refused(Code::UnsupportedFormatType, "format KAFKA holds a single column")
                     .detail(format!("found {}", names(columns)))
                     .hint("Use JSON or DELIMITED for several columns."));
             }
@@ -161,8 +164,11 @@ impl Format {
         }
         for column in columns {
             if let Some(part) = self.unsupported_part(&column.ty) {
-                return Err(Error::sql(format!("format {self} does not support {part}"))
-                    .detail(format!("column `{}` is {}", column.name, column.ty)));
+                return Err(Error::refused(
+                    Code::UnsupportedFormatType,
+                    format!("format {self} does not support {part}"),
+                )
+                .detail(format!("column `{}` is {}", column.name, column.ty)));
             }
         }
         Ok(())
@@ -181,7 +187,7 @@ fn parse_delimiter(text: &str) -> Result<char> {
         _ if text.eq_ignore_ascii_case("TAB") => Ok('\t'),
         _ if text.eq_ignore_ascii_case("SPACE") => Ok(' '),
         (Some(delimiter), None) if !delimiter.is_whitespace() && delimiter != '"' => Ok(delimiter),
-        _ => Err(Error::sql("the delimiter must be one character")
+        _ => Err(Error::refused(Code::InvalidPropertyValue, "the delimiter must be one character")
             .hint("For a tab or a space write 'TAB' or 'SPACE'; a quote cannot delimit.")),
     }
 }

@@ -21,7 +21,7 @@ use datafusion::logical_expr::{
 };
 
 use super::declaration::{Category, Declaration, FunctionKind, ParamType, Variation};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::types::SqlType;
 
 /// What such a function says about itself: its documentation, where it has one, and its forms as far as its signature
@@ -101,7 +101,7 @@ pub fn resolve(udf: &Arc<ScalarUDF>, args: &[Option<SqlType>]) -> Result<Foreign
     let name = udf.name().to_uppercase();
     let refused = |error: datafusion::error::DataFusionError| {
         let text = error.strip_backtrace();
-        Error::sql(format!("{name} does not take these arguments"))
+        Error::refused(Code::WrongArgumentTypes, format!("{name} does not take these arguments"))
             .detail(text.lines().next().unwrap_or_default().to_string())
     };
     let given: Vec<FieldRef> = args
@@ -115,8 +115,9 @@ pub fn resolve(udf: &Arc<ScalarUDF>, args: &[Option<SqlType>]) -> Result<Foreign
         .map_err(refused)?;
     let sql_type = |data_type: &DataType| match data_type {
         DataType::Null => Ok(SqlType::String),
-        data_type => SqlType::from_arrow(data_type)
-            .ok_or_else(|| Error::sql(format!("{name} works on {data_type}, for which SQL has no type"))),
+        data_type => SqlType::from_arrow(data_type).ok_or_else(|| {
+            Error::refused(Code::WrongArgumentTypes, format!("{name} works on {data_type}, for which SQL has no type"))
+        }),
     };
     let arg_types = wanted.iter().map(|field| sql_type(field.data_type())).collect::<Result<Vec<_>>>()?;
     let return_type = sql_type(returned.data_type())?;

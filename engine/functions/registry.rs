@@ -14,7 +14,7 @@ use super::declaration::{Category, Declaration, FunctionKind};
 use super::kernel::{ScalarFunction, scalar_udf};
 use super::plugin::{self, PluginFunction};
 use super::{describe, foreign, resolve, scalar, table};
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::types::SqlType;
 
 /// The functions of an engine. Names are looked up whatever their case. Cloning is cheap enough to take a snapshot for
@@ -265,10 +265,16 @@ impl FunctionRegistry {
             Implementation::Operator => {
                 let (name, kind) = (&entry.declaration.name, entry.declaration.kind);
                 if kind == FunctionKind::Scalar {
-                    return Err(Error::sql(format!("{name} cannot be called this way")).at(span));
+                    return Err(
+                        Error::refused(Code::WrongArgumentTypes, format!("{name} cannot be called this way")).at(span)
+                    );
                 }
                 let kind = kind.to_string().to_lowercase();
-                Err(Error::sql(format!("{name} is {} {kind} function, not a scalar one", article(&kind))).at(span))
+                Err(Error::refused(
+                    Code::Misplaced,
+                    format!("{name} is {} {kind} function, not a scalar one", article(&kind)),
+                )
+                .at(span))
             }
         }
     }
@@ -287,12 +293,12 @@ impl FunctionRegistry {
 
     fn unknown(&self, name: &str, span: Span) -> Error {
         if let Some(why) = self.missing.get(&name.to_uppercase()) {
-            return Error::sql(format!("function {} is missing", name.to_uppercase()))
+            return Error::refused(Code::InvalidLibrary, format!("function {} is missing", name.to_uppercase()))
                 .detail(why.clone())
                 .hint(format!("CREATE OR REPLACE FUNCTION {} FROM '...'; makes it again.", name.to_uppercase()))
                 .at(span);
         }
-        let error = Error::sql(format!("unknown function {}", name.to_uppercase())).at(span);
+        let error = Error::refused(Code::UnknownFunction, format!("unknown function {}", name.to_uppercase())).at(span);
         match self.nearest(name) {
             Some(nearest) => error.hint(format!("Did you mean {nearest}?")),
             None => error.hint("SHOW FUNCTIONS; lists all of them."),
@@ -308,7 +314,7 @@ impl FunctionRegistry {
 
     fn check_free(&self, declaration: &Declaration) -> Result<()> {
         if self.functions.contains_key(declaration.name.as_ref()) {
-            return Err(Error::sql(format!("function {} exists already", declaration.name)));
+            return Err(Error::refused(Code::AlreadyExists, format!("function {} exists already", declaration.name)));
         }
         Ok(())
     }
@@ -321,7 +327,11 @@ impl FunctionRegistry {
 
 /// The error of a call that only a query with groups could answer.
 fn not_yet(declaration: &Declaration, span: Span) -> Error {
-    Error::sql(format!("{} is an aggregate function, and aggregates are not supported yet", declaration.name)).at(span)
+    Error::refused(
+        Code::Unsupported,
+        format!("{} is an aggregate function, and aggregates are not supported yet", declaration.name),
+    )
+    .at(span)
 }
 
 /// The functions of an engine, shared by everybody who reads them.

@@ -10,7 +10,7 @@
 use std::fmt::Write;
 
 use super::declaration::{Declaration, ParamType, Returns, Variation};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::types::SqlType;
 use crate::types::cast::{fits_implicitly, widen};
 
@@ -47,17 +47,16 @@ pub fn resolve(declaration: &Declaration, args: &[Option<SqlType>]) -> Result<Re
             [] => {}
             [(_, variation, bindings)] => return settle(declaration, variation, bindings, args),
             _ => {
-                return Err(Error::sql(format!(
-                    "{} of {} could mean more than one form of the function",
-                    declaration.name,
-                    shown(args)
-                ))
+                return Err(Error::refused(
+                    Code::AmbiguousFunction,
+                    format!("{} of {} could mean more than one form of the function", declaration.name, shown(args)),
+                )
                 .detail(forms(declaration))
                 .hint("CAST the arguments to the types of the form that is meant."));
             }
         }
     }
-    Err(Error::sql(format!("{} does not take {}", declaration.name, shown(args)))
+    Err(Error::refused(Code::WrongArgumentTypes, format!("{} does not take {}", declaration.name, shown(args)))
         .detail(forms(declaration))
         .hint(format!("DESCRIBE FUNCTION {}; says what each form does.", declaration.name)))
 }
@@ -128,8 +127,11 @@ fn settle(
     args: &[Option<SqlType>],
 ) -> Result<ResolvedTypes> {
     let unknown = || {
-        Error::sql(format!("the type of {} of {} cannot be told", declaration.name, shown(args)))
-            .hint("CAST the NULL to the type that is meant.")
+        Error::refused(
+            Code::AmbiguousFunction,
+            format!("the type of {} of {} cannot be told", declaration.name, shown(args)),
+        )
+        .hint("CAST the NULL to the type that is meant.")
     };
     let arg_types = args
         .iter()

@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::config::{MASK, is_secret};
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 
 /// Properties that say nothing about what a connector does, and that every class takes.
 const COMMON: [&str; 3] = ["connector.class", "name", "tasks.max"];
@@ -88,8 +88,11 @@ impl Properties {
         match (first, second) {
             (Some(first), Some(second)) => Err(self.at_name(
                 second,
-                Error::sql(format!("'{first}' and '{second}' mean the same, and both are given"))
-                    .hint("Leave one out."),
+                Error::refused(
+                    Code::ConflictingProperties,
+                    format!("'{first}' and '{second}' mean the same, and both are given"),
+                )
+                .hint("Leave one out."),
             )),
             (first, _) => Ok(first.and_then(|name| self.get(name))),
         }
@@ -108,7 +111,7 @@ impl Properties {
 
     fn unknown(&self, name: &str, known: &[&str]) -> Error {
         let typed = self.entries.get(name).map_or(name, |entry| &entry.typed);
-        let error = Error::sql(format!("unknown connector property '{typed}'"));
+        let error = Error::refused(Code::UnknownProperty, format!("unknown connector property '{typed}'"));
         let nearest = known
             .iter()
             .chain(&COMMON)
@@ -129,7 +132,7 @@ impl Properties {
 
     /// The error of a property that is missing.
     pub fn missing(&self, name: &str, example: &str) -> Error {
-        Error::sql(format!("connector property '{name}' is missing"))
+        Error::refused(Code::MissingProperty, format!("connector property '{name}' is missing"))
             .hint(format!("Add '{name}'='{example}' to the WITH clause."))
             .at(self.at)
     }
@@ -141,7 +144,8 @@ impl Properties {
             value => format!("'{value}'"),
         };
         let error =
-            Error::sql(format!("connector property '{name}' cannot be {shown}")).hint(format!("It takes {takes}."));
+            Error::refused(Code::InvalidPropertyValue, format!("connector property '{name}' cannot be {shown}"))
+                .hint(format!("It takes {takes}."));
         self.at_value(name, error)
     }
 

@@ -10,7 +10,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::catalog::nearest;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::kafka::{Admin, PartitionOffset, TopicPartition};
 use crate::types::text::time::{parse_timestamp, write_timestamp};
 
@@ -52,7 +52,7 @@ impl StartPolicy {
         }
         match parse_timestamp(&text.trim().replacen(' ', "T", 1)) {
             Some(millis) => Ok(StartPolicy::At(millis)),
-            None => Err(Error::sql("a start is `earliest`, `latest` or a time")
+            None => Err(Error::refused(Code::InvalidLiteral, "a start is `earliest`, `latest` or a time")
                 .hint("A time looks like 2026-01-31T12:00:00, in UTC unless it names an offset.")),
         }
     }
@@ -185,7 +185,7 @@ pub fn check_for_group(admin: &Admin, topic: &str, group: &str, policy: &StartPo
     }
     match policy {
         StartPolicy::Group { name, .. } => {
-            Err(Error::sql(format!("group {name} has committed nothing for topic {topic}"))
+            Err(Error::refused(Code::TopicMismatch, format!("group {name} has committed nothing for topic {topic}"))
                 .detail("there is no such topic"))
         }
         _ => Ok(()),
@@ -243,7 +243,7 @@ fn followed(admin: &Admin, topic: &str, group: &str, partitions: &[TopicPartitio
     if committed.iter().any(Option::is_some) {
         return Ok(committed.into_iter().map(|offset| offset.map(|offset| offset.next)).collect());
     }
-    let error = Error::sql(format!("group {group} has committed nothing for topic {topic}"));
+    let error = Error::refused(Code::TopicMismatch, format!("group {group} has committed nothing for topic {topic}"));
     let groups = admin.groups(ANSWER).unwrap_or_default();
     let others = groups.iter().map(String::as_str).filter(|other| *other != group);
     Err(match nearest(group, others) {
@@ -260,28 +260,33 @@ fn refuse_members(admin: &Admin, group: &str) -> Result<()> {
         Some(members) if members.is_empty() => Ok(()),
         Some(members) => {
             let count = if members.len() == 1 { "1 member".to_string() } else { format!("{} members", members.len()) };
-            Err(Error::sql(format!("group {group} has {count}"))
+            Err(Error::refused(Code::InUse, format!("group {group} has {count}"))
                 .detail(format!("whoever is in it goes on, and both would write the same: {}", members.join(", ")))
                 .hint(
                     "Stop them first. Those of a stopped ksqlDB server go when their session ends, after \
                      session.timeout.ms (45 s, if nothing else was said).",
                 ))
         }
-        None => Err(Error::sql(format!("there is no group {group} whose members can be told"))
-            .detail("where it stood may be known, but not whether somebody goes on from there")
-            .hint(
-                "The group of a query of ksqlDB is _confluent-ksql-<ksql.service.id>query_<query id>; \
+        None => {
+            Err(Error::refused(Code::TopicMismatch, format!("there is no group {group} whose members can be told"))
+                .detail("where it stood may be known, but not whether somebody goes on from there")
+                .hint(
+                    "The group of a query of ksqlDB is _confluent-ksql-<ksql.service.id>query_<query id>; \
                  START AT OFFSETS (n, ...) starts without a group.",
-            )),
+                ))
+        }
     }
 }
 
 /// The error for an offset behind the end of its partition.
 fn beyond(at: &TopicPartition, offset: i64, end: i64, policy: &StartPolicy) -> Error {
     let error = match policy {
-        StartPolicy::Group { name, .. } => Error::sql(format!("group {name} stood at offset {offset} of {at}"))
-            .hint("The topic was made again since then; name where to start with START AT OFFSETS (n, ...)."),
-        _ => Error::sql(format!("OFFSETS names {offset} for {at}")).hint("Write LATEST, or an offset that is there."),
+        StartPolicy::Group { name, .. } => {
+            Error::refused(Code::TopicMismatch, format!("group {name} stood at offset {offset} of {at}"))
+                .hint("The topic was made again since then; name where to start with START AT OFFSETS (n, ...).")
+        }
+        _ => Error::refused(Code::TopicMismatch, format!("OFFSETS names {offset} for {at}"))
+            .hint("Write LATEST, or an offset that is there."),
     };
     error.detail(format!("which ends at {end}"))
 }
@@ -295,7 +300,7 @@ pub fn until(admin: &Admin, topic: &str, policy: &StartPolicy) -> Result<Vec<i64
         StartPolicy::At(millis) => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
             if *millis > now {
-                return Err(Error::sql("UNTIL names a time in the future")
+                return Err(Error::refused(Code::InvalidLiteral, "UNTIL names a time in the future")
                     .detail("where a topic will be then is not known")
                     .hint("Leave UNTIL out and end the query when it has seen enough, or LIMIT its rows."));
             }
@@ -316,8 +321,11 @@ fn one_each(topic: &str, offsets: &[i64], partitions: usize) -> Result<()> {
     if offsets.len() == partitions {
         return Ok(());
     }
-    Err(Error::sql(format!("OFFSETS names {}, topic {topic} has {partitions} partitions", offsets.len()))
-        .hint("Write one offset for each partition, in their order."))
+    Err(Error::refused(
+        Code::InvalidLiteral,
+        format!("OFFSETS names {}, topic {topic} has {partitions} partitions", offsets.len()),
+    )
+    .hint("Write one offset for each partition, in their order."))
 }
 
 /// Where the records that can be read now end, by partition: what `--until-end` processes.

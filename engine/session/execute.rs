@@ -9,7 +9,7 @@ use super::{Session, connectors, describe, functions, insert, print, queries, sh
 use crate::catalog::Catalog;
 use crate::catalog::log::{query_key, relation_key, type_key};
 use crate::config::{Applied, Origin};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::plan::explain;
 use crate::runtime::start::check_for_group;
 use crate::sql::format::statement_text;
@@ -144,7 +144,6 @@ impl Session {
                 pause(shared, &ids, false)?;
                 Outcome::Done(counted("Resumed", &ids))
             }
-            Action::AssertTopic(assertion) => Outcome::Done(assertion.wait(shared)?),
             Action::CreateConnector(new) => {
                 Outcome::Done(connectors::create(shared, &self.settings, new, &shown, &canonical, span)?)
             }
@@ -171,12 +170,15 @@ impl Session {
                 self.variables.undefine(&name);
                 Outcome::Done(format!("Undefined ${{{name}}}."))
             }
+            Action::AssertTopic(topic) => topic.hold(shared)?,
             Action::Show(what) => show::show(shared, &self.settings, &self.variables, &what)?,
             Action::Describe(what) => describe::describe(shared, &what)?,
             Action::Explain(text) => Outcome::Text(text),
             Action::ExplainQuery(id) => {
                 let queries = shared.queries.lock();
-                let handle = queries.get(&id).ok_or_else(|| Error::sql(format!("query {id} does not run")).at(span))?;
+                let handle = queries
+                    .get(&id)
+                    .ok_or_else(|| Error::refused(Code::UnknownQuery, format!("query {id} does not run")).at(span))?;
                 let plan = explain::explain(&handle.spec().plan);
                 let statement = shared.catalog.snapshot().query(&id, span)?.statement.clone();
                 Outcome::Text(format!("{}\n\n{plan}", statement_text(&statement)))

@@ -14,7 +14,7 @@ use super::engine::{Shared, Storage};
 use super::statement::{Action, Planner};
 use crate::catalog::log::{KeptFunction, StatementLog, function_key};
 use crate::config::Settings;
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::functions::build::{Artefact, Builder, Source, default_folder};
 use crate::functions::plugin::PluginFunction;
 use crate::functions::{Declaration, Door};
@@ -46,7 +46,7 @@ pub(super) fn plan_create(planner: &mut Planner, create: &CreateFunction, shown:
         // has made is no such thing.
         Some(Door::Plugin) if planner.compare && planner.shared().functions.snapshot().door(&name).is_some() => true,
         Some(Door::Plugin) => {
-            return Err(Error::sql(format!("function {name} exists already"))
+            return Err(Error::refused(Code::AlreadyExists, format!("function {name} exists already"))
                 .hint("Write CREATE OR REPLACE to change it, or IF NOT EXISTS to keep it.")
                 .at(span));
         }
@@ -115,7 +115,7 @@ pub(super) fn plan_drop(planner: &mut Planner, name: &Ident, if_exists: bool) ->
     }
     let callers = planner.catalog.callers_of(&name);
     if let Some(first) = callers.first() {
-        return Err(Error::sql(format!("cannot drop function {name}, it is in use"))
+        return Err(Error::refused(Code::InUse, format!("cannot drop function {name}, it is in use"))
             .detail(format!("called by {}", callers.join(", ")))
             .hint(format!("TERMINATE {first}; first."))
             .at(span));
@@ -256,7 +256,7 @@ fn choose(artefact: &Artefact, name: &str, shown: &str) -> Result<(PluginFunctio
     match named.pop() {
         Some(function) => Ok((function, others)),
         None => {
-            let error = Error::sql(format!("{shown} has no function {name}"));
+            let error = Error::refused(Code::UnknownFunction, format!("{shown} has no function {name}"));
             Err(match others.first() {
                 Some(first) => error
                     .detail(format!("it has {}", others.join(", ")))
@@ -304,7 +304,7 @@ fn keeps_its_types(former: &Declaration, new: &Declaration, callers: &[&str]) ->
     let (before, after) = (types(former), types(new));
     match callers.first() {
         Some(first) if before != after => {
-            Err(Error::sql(format!("cannot change the types of function {}, it is in use", new.name))
+            Err(Error::refused(Code::InUse, format!("cannot change the types of function {}, it is in use", new.name))
                 .detail(format!("it was {}, it is now {}; called by {}", before.1, after.1, callers.join(", ")))
                 .hint(format!("TERMINATE {first}; first, or give the new function another name.")))
         }
@@ -322,14 +322,14 @@ fn not_yours(name: &str, door: Door, done: &str) -> Error {
         Door::Program => "was registered by the program that embeds the engine",
         Door::Plugin => "is a function of a library",
     };
-    let error = Error::sql(format!("{name} {is} and cannot be {done}"));
+    let error = Error::refused(Code::NotReplaceable, format!("{name} {is} and cannot be {done}"));
     if done == "replaced" { error.hint("Give yours another name in its source.") } else { error }
 }
 
 fn changed(name: &str, before: &KeptFunction, path: &str, now: &str) -> Error {
     let short = |hash: &str| hash.chars().take(8).collect::<String>();
     let was = if before.path.is_empty() { "another path" } else { &before.path };
-    Error::sql(format!("function {name} was created from another source"))
+    Error::refused(Code::NotReplaceable, format!("function {name} was created from another source"))
         .detail(format!(
             "it was {was} with hash {}, it is now {path} with {}",
             short(&before.source_sha256),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::script::SourceText;
 use super::{Session, environment};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::sql::ast::{StatementKind, StringLit};
 use crate::sql::lexemes::{LexemeKind, lexemes};
 use crate::sql::prepare::prepare;
@@ -45,12 +45,13 @@ impl Including {
     pub fn open(&self, file: &str) -> Result<(SourceText, Including)> {
         let path = self.folder.join(file);
         let name = path.display().to_string();
-        let unreadable =
-            |error: std::io::Error| Error::sql(format!("file {name} cannot be read")).detail(error.to_string());
+        let unreadable = |error: std::io::Error| {
+            Error::refused(Code::InvalidFile, format!("file {name} cannot be read")).detail(error.to_string())
+        };
         let real = path.canonicalize().map_err(unreadable)?;
         if self.stack.contains(&real) {
             let chain: Vec<String> = self.stack.iter().chain([&real]).map(|file| file.display().to_string()).collect();
-            return Err(Error::sql(format!("file {name} would run itself without end"))
+            return Err(Error::refused(Code::InvalidFile, format!("file {name} would run itself without end"))
                 .detail(format!("it is being run already: {}", chain.join(" runs "))));
         }
         let text = std::fs::read_to_string(&path).map_err(unreadable)?;

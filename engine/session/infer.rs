@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::engine::Shared;
 use super::print::Side;
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::kafka::{Event, Reader, ReaderOptions, TopicPartition};
 use crate::sql::ast::{
     ColumnConstraint, ColumnDef, CreateSource, Expr, ExprKind, Ident, Property, SourceKind, Statement, StatementKind,
@@ -36,12 +36,18 @@ pub(super) fn is_asked(create: &CreateSource) -> Result<bool> {
         ExprKind::Boolean(flag) => *flag,
         ExprKind::String(text) if text.eq_ignore_ascii_case("true") => true,
         ExprKind::String(text) if text.eq_ignore_ascii_case("false") => false,
-        _ => return Err(Error::sql(format!("{PROPERTY} is TRUE or FALSE")).at(property.value.span)),
+        _ => {
+            return Err(Error::refused(Code::InvalidPropertyValue, format!("{PROPERTY} is TRUE or FALSE"))
+                .at(property.value.span));
+        }
     };
     if asked && let Some(column) = create.columns.first() {
-        return Err(Error::sql(format!("{PROPERTY} finds the columns, and the statement declares some"))
-            .hint(format!("Leave out the columns, or {PROPERTY}."))
-            .at(column.span));
+        return Err(Error::refused(
+            Code::ConflictingProperties,
+            format!("{PROPERTY} finds the columns, and the statement declares some"),
+        )
+        .hint(format!("Leave out the columns, or {PROPERTY}."))
+        .at(column.span));
     }
     Ok(asked)
 }
@@ -89,10 +95,14 @@ pub(super) fn settle(shared: &Shared, create: &CreateSource) -> Result<Settled> 
     };
     let json = |name| text(name).is_none_or(|format: &str| format.eq_ignore_ascii_case("JSON"));
     if !json("VALUE_FORMAT") || !json("FORMAT") {
-        return Err(Error::sql(format!("{PROPERTY} reads JSON, and the format is another")).at(property));
+        return Err(Error::refused(
+            Code::ConflictingProperties,
+            format!("{PROPERTY} reads JSON, and the format is another"),
+        )
+        .at(property));
     }
     let Some(topic) = text("KAFKA_TOPIC") else {
-        return Err(Error::sql("KAFKA_TOPIC is missing")
+        return Err(Error::refused(Code::MissingProperty, "KAFKA_TOPIC is missing")
             .hint("Write WITH (KAFKA_TOPIC = '...').")
             .at(create.name.span));
     };
@@ -112,7 +122,7 @@ pub(super) fn settle(shared: &Shared, create: &CreateSource) -> Result<Settled> 
             1 => "its only record was looked at".to_string(),
             read => format!("{read} of its newest records were looked at"),
         };
-        return Err(Error::sql(format!("{PROPERTY} finds no JSON in topic {topic}"))
+        return Err(Error::refused(Code::TopicMismatch, format!("{PROPERTY} finds no JSON in topic {topic}"))
             .detail(looked_at)
             .hint("Declare the columns, or run the statement when there are records.")
             .at(property));

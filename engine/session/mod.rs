@@ -7,7 +7,8 @@
 //! - `script`: a file: every statement is planned before the first is carried out; `include`: the file in a file
 //! - `infer`: columns read off the records of a topic
 //! - [`check`](Session::check): a file checked without carrying anything out
-//! - `topics`, `queries`, `insert`, `assert`, [`print`], `connectors`: what the arms need
+//! - `assert`: what a file says must be there
+//! - `topics`, `queries`, `insert`, [`print`], `connectors`: what the arms need
 //! - `processing_log`: the stream of reports about bad records
 //! - `functions`: functions from outside: made, dropped, brought back
 //! - `show`, `describe`, `extended`: what there is, as text

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::assert::{self, TopicAssertion};
+use super::assert::{self, TopicAssert};
 use super::connectors::{self, NewConnector};
 use super::engine::{Engine, Shared};
 use super::functions::{self, NewFunction};
@@ -14,7 +14,7 @@ use super::{Session, infer, queries, topics};
 use crate::catalog::log::{alteration_key, connector_key, query_key, relation_key, type_key};
 use crate::catalog::{Catalog, Connector, Relation, RelationKind};
 use crate::config::{Origin, Settings};
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::functions::FunctionRegistry;
 use crate::plan::{QueryPlan, explain};
 use crate::runtime::start::{self, StartPolicy};
@@ -101,11 +101,11 @@ pub(super) enum Action {
         value: String,
     },
     Undefine(String),
+    AssertTopic(Box<TopicAssert>),
     Show(Show),
     Describe(Describe),
     Explain(String),
     ExplainQuery(String),
-    AssertTopic(TopicAssertion),
 }
 
 /// Plans statements on a catalog, settings and variables that it changes as the statements would.
@@ -301,7 +301,7 @@ impl<'a> Planner<'a> {
                 let policy = if *from_beginning { StartPolicy::Earliest } else { self.print_policy()? };
                 topics::check_printed(self.shared(), &topic.name, &self.topics).map_err(|e| e.or_at(topic.span))?;
                 if *interval == Some(0) {
-                    return Err(Error::sql("INTERVAL needs a number, at least 1").at(span));
+                    return Err(Error::refused(Code::InvalidLiteral, "INTERVAL needs a number, at least 1").at(span));
                 }
                 Action::Print { topic: topic.name.clone(), policy, interval: interval.unwrap_or(1), limit: *limit }
             }
@@ -322,9 +322,12 @@ impl<'a> Planner<'a> {
                 };
                 if relation.kind != wanted {
                     let (is, asked) = (relation.kind.as_str(), wanted.as_str());
-                    return Err(Error::sql(format!("{} is a {is}, not a {asked}", quote_identifier(&name.name)))
-                        .hint(format!("DROP {} {};", is.to_uppercase(), quote_identifier(&name.name)))
-                        .at(name.span));
+                    return Err(Error::refused(
+                        Code::WrongKind,
+                        format!("{} is a {is}, not a {asked}", quote_identifier(&name.name)),
+                    )
+                    .hint(format!("DROP {} {};", is.to_uppercase(), quote_identifier(&name.name)))
+                    .at(name.span));
                 }
                 if *delete_topic {
                     self.refuse_to_delete_topic(&relation, name.span)?;
@@ -412,11 +415,11 @@ impl<'a> Planner<'a> {
             }
             StatementKind::AlterSystem { .. } => return Err(Error::unsupported("ALTER SYSTEM", span)),
             StatementKind::RunScript(_) => {
-                return Err(Error::sql("RUN SCRIPT is a statement of files and of the shell")
+                return Err(Error::refused(Code::Misplaced, "RUN SCRIPT is a statement of files and of the shell")
                     .hint("A program reads the file and gives its text to Session::run.")
                     .at(span));
             }
-            StatementKind::Assert(assertion) => Action::AssertTopic(assert::plan(assertion, span)?),
+            StatementKind::Assert(assert) => assert::plan(assert, &context, span)?,
         })
     }
 
@@ -442,17 +445,20 @@ impl<'a> Planner<'a> {
             if if_not_exists || before == canonical {
                 return Ok(Action::Nothing(format!("Connector {quoted} exists already; nothing was created.")));
             }
-            return Err(Error::sql(format!("connector {quoted} exists already, with other properties"))
-                .detail(connectors::compare::difference(&before, canonical))
-                .hint("Write CREATE OR REPLACE to change it, or IF NOT EXISTS to keep it.")
-                .at(name.span));
+            return Err(Error::refused(
+                Code::AlreadyExists,
+                format!("connector {quoted} exists already, with other properties"),
+            )
+            .detail(connectors::compare::difference(&before, canonical))
+            .hint("Write CREATE OR REPLACE to change it, or IF NOT EXISTS to keep it.")
+            .at(name.span));
         }
         let read = connectors::properties_of(name, properties)?;
         // A check of the text alone looks for no file either.
         let probe = !self.restores && !self.shared().admin.is_nowhere();
         let plan = connectors::plan(&quoted, &read, probe, name.span)?;
         if self.shared().until_end && !plan.is_finite() {
-            return Err(Error::sql(format!("connector {quoted} never ends"))
+            return Err(Error::refused(Code::Misplaced, format!("connector {quoted} never ends"))
                 .detail("--until-end processes what there is and exits")
                 .hint("Run the file without --until-end, or leave the connector out of it.")
                 .at(name.span));
@@ -513,7 +519,7 @@ impl<'a> Planner<'a> {
     fn refuse_to_delete_topic(&self, relation: &Relation, span: Span) -> Result<()> {
         let topic = &relation.topic.name;
         if relation.read_only {
-            return Err(Error::sql(format!("topic {topic} cannot be deleted"))
+            return Err(Error::refused(Code::InUse, format!("topic {topic} cannot be deleted"))
                 .detail(format!("{} was created as a SOURCE", quote_identifier(&relation.name)))
                 .hint("Leave DELETE TOPIC out.")
                 .at(span));
@@ -523,7 +529,7 @@ impl<'a> Planner<'a> {
         if others.is_empty() {
             return Ok(());
         }
-        Err(Error::sql(format!("topic {topic} cannot be deleted"))
+        Err(Error::refused(Code::InUse, format!("topic {topic} cannot be deleted"))
             .detail(format!("{} stands for it too", others.join(", ")))
             .hint("Leave DELETE TOPIC out, or DROP the others first.")
             .at(span))
@@ -550,7 +556,7 @@ impl<'a> Planner<'a> {
             true => connectors::compare::difference(&before.canonical, canonical),
             false => difference(&before.canonical, canonical),
         };
-        Err(Error::sql(format!("{what} was created by another statement"))
+        Err(Error::refused(Code::AlreadyExists, format!("{what} was created by another statement"))
             .detail(differs)
             .hint("Write CREATE OR REPLACE to change it, or give the new one another name.")
             .at(span))
@@ -573,7 +579,7 @@ impl<'a> Planner<'a> {
             }
             StatementKind::Query(query) => planner::push_query(context, query, "SELECT".to_string())?,
             _ => {
-                return Err(Error::sql("only a query can be explained")
+                return Err(Error::refused(Code::Misplaced, "only a query can be explained")
                     .hint("EXPLAIN takes a SELECT, a CREATE ... AS SELECT, or the id of a running query.")
                     .at(inner.span));
             }

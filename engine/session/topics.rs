@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::engine::Shared;
 use crate::catalog::{Relation, RelationKind};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::ingest::connector::Target;
 use crate::kafka::{NewTopic, TopicInfo};
 use crate::plan::{OnError, QueryKind, QueryPlan};
@@ -59,7 +59,7 @@ pub(super) fn check_source(
             made.insert(spec.name.clone(), spec.partitions.unwrap_or(DEFAULT_PARTITIONS));
             Ok(())
         }
-        None => Err(Error::sql(format!("topic {} does not exist", spec.name))
+        None => Err(Error::refused(Code::UnknownTopic, format!("topic {} does not exist", spec.name))
             .detail(
                 "the cluster has no topic of this name, and the statement does not say how many partitions to create",
             )
@@ -75,14 +75,20 @@ pub(super) fn check_query(
     made: &mut BTreeMap<String, i32>,
 ) -> Result<()> {
     let Some(source) = partitions_of(shared, &plan.source.topic, made)? else {
-        return Err(Error::sql(format!("topic {} of {} does not exist", plan.source.topic, plan.source.relation))
-            .hint("It was there when the stream was created; create it again, or drop the stream."));
+        return Err(Error::refused(
+            Code::UnknownTopic,
+            format!("topic {} of {} does not exist", plan.source.topic, plan.source.relation),
+        )
+        .hint("It was there when the stream was created; create it again, or drop the stream."));
     };
     let QueryKind::Persistent(sink) = &plan.kind else { return Ok(()) };
     if let OnError::DeadLetter(topic) = &plan.on_error {
         if topic.name == plan.source.topic || topic.name == sink.topic.name {
-            return Err(Error::sql(format!("DEAD_LETTER_TOPIC {} is a topic of the query itself", topic.name))
-                .hint("Name a topic of its own."));
+            return Err(Error::refused(
+                Code::ConflictingProperties,
+                format!("DEAD_LETTER_TOPIC {} is a topic of the query itself", topic.name),
+            )
+            .hint("Name a topic of its own."));
         }
         made.entry(topic.name.clone()).or_insert(source);
     }
@@ -102,7 +108,7 @@ pub(super) fn check_printed(shared: &Shared, name: &str, made: &BTreeMap<String,
     }
     let known: Vec<String> =
         shared.admin.topics(ANSWER)?.into_iter().map(|topic| topic.name).chain(made.keys().cloned()).collect();
-    let error = Error::sql(format!("topic {name} does not exist"));
+    let error = Error::refused(Code::UnknownTopic, format!("topic {name} does not exist"));
     // A bare name keeps its case here; a stream's topic is upper case unless it was named.
     let same_but_case = known.iter().find(|other| other.eq_ignore_ascii_case(name)).map(String::as_str);
     match same_but_case.or_else(|| crate::catalog::nearest(name, known.iter().map(String::as_str))) {
@@ -145,16 +151,19 @@ pub(super) fn ensure_target(shared: &Shared, target: &Target, connector: &str) -
 }
 
 fn no_target(target: &Target, connector: &str) -> Error {
-    Error::sql(format!("topic {}, into which connector {connector} writes, does not exist", target.topic)).hint(
-        "Create the topic on the cluster first, or declare a stream over it with PARTITIONS before the connector.",
+    Error::refused(
+        Code::UnknownTopic,
+        format!("topic {}, into which connector {connector} writes, does not exist", target.topic),
     )
+    .hint("Create the topic on the cluster first, or declare a stream over it with PARTITIONS before the connector.")
 }
 
 /// Refuses what a statement asks of a topic that is there and is otherwise, at the property that asks it.
 fn same_shape(shared: &Shared, spec: &TopicSpec, found: &Found, properties: &[Property]) -> Result<()> {
     let refused = |property: &str, has: String, says: String| {
-        let error = Error::sql(format!("topic {} has {has}, the statement says {says}", spec.name))
-            .hint(format!("Leave {property} out to take the topic as it is, or name another topic."));
+        let error =
+            Error::refused(Code::TopicMismatch, format!("topic {} has {has}, the statement says {says}", spec.name))
+                .hint(format!("Leave {property} out to take the topic as it is, or name another topic."));
         match properties.iter().find(|given| given.name.value.eq_ignore_ascii_case(property)) {
             Some(given) => error.at(given.span),
             None => error,
@@ -247,7 +256,7 @@ pub(super) fn ensure(
         None => None,
     };
     if like.is_none() && spec.partitions.is_none() && !shared.is_embedded() {
-        return Err(Error::sql(format!("topic {} does not exist", spec.name))
+        return Err(Error::refused(Code::UnknownTopic, format!("topic {} does not exist", spec.name))
             .hint("Create the topic, correct KAFKA_TOPIC, or add PARTITIONS = n to have it created."));
     }
     let partitions = spec.partitions.or(like.as_ref().map(|topic| topic.partitions)).unwrap_or(DEFAULT_PARTITIONS);

@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token as Raw, Tokenizer};
 
 use super::regions::{open_comment, without_comments};
 use super::split::end_of_line_break;
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 
 /// A token and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub fn tokenize(text: &str) -> Result<Vec<Token>> {
     }
     if let Some(comment) = open_comment(text) {
         let opening = Span::new(comment.start, comment.start + 2);
-        return Err(Error::sql("a comment is not closed").at(opening).hint("End it with */."));
+        return Err(Error::refused(Code::Syntax, "a comment is not closed").at(opening).hint("End it with */."));
     }
     tokens.push(Token { kind: TokenKind::End, span: Span::new(text.len(), text.len()) });
     Ok(tokens)
@@ -130,13 +130,13 @@ pub(super) fn push(tokens: &mut Vec<Token>, text: &str, raw: Raw, span: Span) ->
     let kind = match raw {
         Raw::Word(word) if word.quote_style.is_some() => {
             if word.value.is_empty() {
-                return Err(Error::sql("a name is empty").at(span));
+                return Err(Error::refused(Code::Syntax, "a name is empty").at(span));
             }
             TokenKind::QuotedName(word.value)
         }
         Raw::Word(_) => {
             if !source.is_ascii() {
-                return Err(Error::sql(format!("the name `{source}` holds letters beyond A to Z"))
+                return Err(Error::refused(Code::Syntax, format!("the name `{source}` holds letters beyond A to Z"))
                     .at(span)
                     .hint(format!("Put it in back-quotes: `{source}`.")));
             }
@@ -153,7 +153,7 @@ pub(super) fn push(tokens: &mut Vec<Token>, text: &str, raw: Raw, span: Span) ->
         Raw::Backslash => {
             // What follows it up to the line's end is white space anyway.
             return end_of_line_break(text, span.start).map(drop).ok_or_else(|| {
-                Error::sql("unexpected character `\\`")
+                Error::refused(Code::Syntax, "unexpected character `\\`")
                     .at(span)
                     .hint("A backslash may only stand at the end of a line.")
             });
@@ -189,7 +189,7 @@ fn number_kind(source: &str, span: Span) -> Result<TokenKind> {
     } else if source.bytes().all(|b| b.is_ascii_digit()) {
         Ok(TokenKind::Integer)
     } else {
-        Err(Error::sql(format!("`{source}` is not a number")).at(span))
+        Err(Error::refused(Code::InvalidLiteral, format!("`{source}` is not a number")).at(span))
     }
 }
 
@@ -202,7 +202,7 @@ fn symbols(tokens: &mut Vec<Token>, source: &str, span: Span) -> Result<()> {
         let Some(symbol) = SYMBOLS.iter().copied().find(|symbol| rest.starts_with(symbol)) else {
             let c = rest.chars().next().unwrap_or_default();
             let place = Span::new(start, start + c.len_utf8());
-            let error = Error::sql(format!("unexpected character `{}`", c.escape_debug())).at(place);
+            let error = Error::refused(Code::Syntax, format!("unexpected character `{}`", c.escape_debug())).at(place);
             return Err(match c {
                 '$' => error.hint("A variable is written ${name}, the environment's ${env:NAME}."),
                 '&' => error.hint("Conditions are joined with AND."),
@@ -223,23 +223,32 @@ fn open_token(text: &str, start: usize) -> Error {
     let rest = &text[start..];
     let opening = |bytes| Span::new(start, start + bytes);
     match rest.as_bytes() {
-        [b'\'', ..] => Error::sql("a string is not closed").at(opening(1)).hint("End it with a single quote."),
-        [b'`', ..] => Error::sql("a quoted name is not closed").at(opening(1)).hint("End it with a back-quote."),
-        [b'"', ..] => Error::sql("a quoted name is not closed").at(opening(1)).hint("End it with a double quote."),
+        [b'\'', ..] => {
+            Error::refused(Code::Syntax, "a string is not closed").at(opening(1)).hint("End it with a single quote.")
+        }
+        [b'`', ..] => {
+            Error::refused(Code::Syntax, "a quoted name is not closed").at(opening(1)).hint("End it with a back-quote.")
+        }
+        [b'"', ..] => Error::refused(Code::Syntax, "a quoted name is not closed")
+            .at(opening(1))
+            .hint("End it with a double quote."),
         [_, b'\'', ..] => prefixed_string(opening(1)),
         _ => {
             let width = rest.chars().next().map_or(0, char::len_utf8);
-            Error::sql(format!("unexpected character `{}`", rest.chars().next().unwrap_or(' '))).at(opening(width))
+            Error::refused(Code::Syntax, format!("unexpected character `{}`", rest.chars().next().unwrap_or(' ')))
+                .at(opening(width))
         }
     }
 }
 
 fn no_number_nor_name(source: &str, span: Span) -> Error {
-    Error::sql(format!("`{source}` is neither a number nor a name")).at(span)
+    Error::refused(Code::InvalidLiteral, format!("`{source}` is neither a number nor a name")).at(span)
 }
 
 fn prefixed_string(span: Span) -> Error {
-    Error::sql("a letter stands directly before a string").at(span).hint("Strings have no prefix: write 'text'.")
+    Error::refused(Code::Syntax, "a letter stands directly before a string")
+        .at(span)
+        .hint("Strings have no prefix: write 'text'.")
 }
 
 /// Turns sqlparser's lines and columns (both from one, columns in characters) into byte offsets, moving only forward.

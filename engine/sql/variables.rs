@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use super::diagnostic::nearest;
 use super::regions::{RegionKind, regions};
 use super::tokens::{TokenKind, tokenize};
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 
 /// The variables of a session.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +28,7 @@ impl Variables {
     /// Errors: a name that is not a letter or underscore followed by letters, digits and underscores.
     pub fn define(&mut self, name: &str, value: impl Into<String>) -> Result<()> {
         if !is_name(name) {
-            return Err(Error::sql(format!("`{name}` is not a name for a variable"))
+            return Err(Error::refused(Code::InvalidLiteral, format!("`{name}` is not a name for a variable"))
                 .hint("A name is a letter or an underscore, then letters, digits and underscores."));
         }
         self.values.insert(name.to_ascii_uppercase(), value.into());
@@ -248,7 +248,7 @@ impl<'a> Reference<'a> {
     fn read(text: &'a str, at: usize, context: Context) -> Result<Option<Self>> {
         let inner = &text[at + 2..];
         let malformed = |end: usize| {
-            Error::sql("a reference to a variable is malformed")
+            Error::refused(Code::Syntax, "a reference to a variable is malformed")
                 .at(Span::new(at, end))
                 .hint("A variable is written ${name}, the environment's ${env:NAME}.")
         };
@@ -279,13 +279,16 @@ impl<'a> Reference<'a> {
     fn value(&self, variables: &Variables, env: &impl Fn(&str) -> Option<String>) -> Result<String> {
         let name = self.name;
         if self.is_env {
-            return env(name)
-                .ok_or_else(|| Error::sql(format!("the environment variable `{name}` is not set")).at(self.span));
+            return env(name).ok_or_else(|| {
+                Error::refused(Code::UnknownVariable, format!("the environment variable `{name}` is not set"))
+                    .at(self.span)
+            });
         }
         if let Some(value) = variables.get(name) {
             return Ok(value.to_string());
         }
-        let error = Error::sql(format!("the variable `{name}` is not defined")).at(self.span);
+        let error =
+            Error::refused(Code::UnknownVariable, format!("the variable `{name}` is not defined")).at(self.span);
         Err(match nearest(&name.to_ascii_uppercase(), variables.iter().map(|(name, _)| name)) {
             Some(near) => error.hint(format!("Did you mean ${{{near}}}?")),
             None => error.hint(format!("Define it with DEFINE {name} = '...'; before this statement.")),
@@ -316,9 +319,12 @@ impl<'a> Reference<'a> {
             return Ok(value.to_string());
         }
         let name = self.name;
-        Err(Error::sql(format!("the value of `{name}` is not a single name, number or string"))
-            .at(self.span)
-            .hint("Only such a value can stand outside of quotes; to use it as text, put quotes around the reference."))
+        Err(Error::refused(
+            Code::InvalidLiteral,
+            format!("the value of `{name}` is not a single name, number or string"),
+        )
+        .at(self.span)
+        .hint("Only such a value can stand outside of quotes; to use it as text, put quotes around the reference."))
     }
 }
 

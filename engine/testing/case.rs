@@ -10,6 +10,8 @@ use crate::types::text::json::Json;
 pub struct Case {
     /// The file's name, without its folder.
     pub file: String,
+    /// The folder of the file, from which the paths in its statements start.
+    pub folder: PathBuf,
     /// Its name; unique in its file together with format and configuration.
     pub name: String,
     /// The entry of its list of formats it stands for; empty when it has no list.
@@ -84,6 +86,16 @@ pub struct ExpectedSource {
     pub kind: String,
     /// Its columns, as SQL, when they are said.
     pub schema: Option<String>,
+    /// The format of its keys, when it is said.
+    pub key_format: Option<String>,
+    /// The format of its values, when it is said.
+    pub value_format: Option<String>,
+    /// What is said of its values: `WRAP_SINGLES`, `UNWRAP_SINGLES`, or neither.
+    pub value_features: Option<Vec<String>>,
+    /// The kind of windows in its keys and their size in milliseconds, when they are said.
+    pub window: Option<(String, Option<i64>)>,
+    /// Whether it must be read-only, when it is said.
+    pub read_only: Option<bool>,
 }
 
 impl Case {
@@ -91,6 +103,7 @@ impl Case {
     pub fn empty(file: &str, name: &str) -> Case {
         Case {
             file: file.to_string(),
+            folder: PathBuf::new(),
             name: name.to_string(),
             format: String::new(),
             config: String::new(),
@@ -197,6 +210,7 @@ fn one(file: &str, test: &Json, format: &str, config: &str) -> Result<Case, Stri
     let sources = test.get("post").and_then(|post| post.get("sources")).map_or(&[][..], Json::items);
     Ok(Case {
         file: file.to_string(),
+        folder: PathBuf::new(),
         format: format.to_string(),
         config: config.to_string(),
         enabled: test.get("enabled") != Some(&Json::Bool(false)),
@@ -219,7 +233,28 @@ fn one(file: &str, test: &Json, format: &str, config: &str) -> Result<Case, Stri
             .iter()
             .filter_map(|source| {
                 let (name, kind) = (text_of(source, "name")?, text_of(source, "type")?);
-                Some(ExpectedSource { name, kind, schema: text_of(source, "schema") })
+                let format = |key: &str| {
+                    let format = source.get(key)?;
+                    format.as_str().map(str::to_string).or_else(|| text_of(format, "format"))
+                };
+                let features = |list: &Json| list.items().iter().filter_map(Json::as_str).map(str::to_string).collect();
+                let window = source.get("keyFormat").and_then(|keys| {
+                    let size = keys.get("windowSize").and_then(Json::as_i64);
+                    text_of(keys, "windowType").map(|kind| (kind, size))
+                });
+                Some(ExpectedSource {
+                    name,
+                    kind,
+                    schema: text_of(source, "schema"),
+                    key_format: format("keyFormat"),
+                    value_format: format("valueFormat"),
+                    value_features: source.get("valueFeatures").map(features),
+                    window,
+                    read_only: match source.get("isSource") {
+                        Some(Json::Bool(flag)) => Some(*flag),
+                        _ => None,
+                    },
+                })
             })
             .collect(),
         is_rest: test.get("responses").is_some(),

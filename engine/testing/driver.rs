@@ -1,23 +1,28 @@
 //! Statements in, plans kept, records through the tasks: an engine without a broker, a thread or a clock.
+//!
+//! It can start again like a process that was killed: what it knows is made anew from the statements that it kept, the way
+//! a session keeps them, and every task begins without what it had in memory. What is on topics stays.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use super::case::Exception;
 use super::records::Layout;
-use crate::catalog::{Catalog, Relation};
-use crate::error::{Error, Result};
+use crate::catalog::log::{alteration_key, query_key, relation_key, type_key};
+use crate::catalog::{Catalog, CatalogQuery, Relation};
+use crate::error::{Code, Error, Result, Span};
 use crate::functions::FunctionRegistry;
 use crate::plan::{QueryKind, QueryPlan, SinkSpec};
 use crate::record::{OutBatch, RawBatch};
 use crate::sql::ast::StatementKind;
-use crate::sql::planner::{self, Context, Defaults};
+use crate::sql::planner::{self, Context, Defaults, PersistentPlan};
 use crate::sql::prepare::{Prepared, prepare};
 use crate::sql::split::split;
 use crate::sql::variables::Variables;
 use crate::topology::{Task, TaskOutput, encode_row};
 use crate::types::{FormatName, SourceWindow};
 
-/// How records are cut into batches. The outputs must not depend on it.
+/// How records are cut into batches, and what happens between them. The outputs must not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
     /// Each record alone.
@@ -25,6 +30,15 @@ pub enum Mode {
     /// All records of a topic together.
     #[default]
     Whole,
+    /// Each record alone, and a new start before each.
+    Restart,
+}
+
+impl Mode {
+    /// Records in a batch of at most `all`.
+    fn size(self, all: usize) -> usize {
+        if self == Mode::Whole { all.max(1) } else { 1 }
+    }
 }
 
 /// A record on a topic.
@@ -40,13 +54,20 @@ pub struct Record {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
+/// The functions of every driver.
+pub(super) fn functions() -> &'static Arc<FunctionRegistry> {
+    static FUNCTIONS: LazyLock<Arc<FunctionRegistry>> = LazyLock::new(|| Arc::new(FunctionRegistry::builtin()));
+    &FUNCTIONS
+}
+
 /// What there is after the statements so far.
 pub struct Driver {
     catalog: Catalog,
-    functions: FunctionRegistry,
     defaults: Defaults,
     variables: Variables,
     queries: Vec<QueryPlan>,
+    /// The statements that made what there is: each under what it made, with its place in the order of creation.
+    kept: BTreeMap<String, Kept>,
     /// The tasks of queries that run after each statement, and how many records of its topic each has read.
     tasks: BTreeMap<String, (Option<Task>, usize)>,
     /// What was written to each topic, by `INSERT INTO ... VALUES` and by queries.
@@ -58,6 +79,15 @@ pub struct Driver {
     fail_on_time: bool,
 }
 
+/// A statement that a new start carries out again.
+#[derive(Debug, Clone)]
+struct Kept {
+    sequence: usize,
+    statement: String,
+    /// Defaults that held for it.
+    defaults: Defaults,
+}
+
 impl Driver {
     /// An empty engine with properties.
     ///
@@ -66,10 +96,10 @@ impl Driver {
     pub fn new(properties: &[(String, String)]) -> Result<Driver> {
         let mut driver = Driver {
             catalog: Catalog::new(),
-            functions: FunctionRegistry::builtin(),
             defaults: Defaults::default(),
             variables: Variables::default(),
             queries: Vec::new(),
+            kept: BTreeMap::new(),
             tasks: BTreeMap::new(),
             written: BTreeMap::new(),
             layouts: BTreeMap::new(),
@@ -119,12 +149,8 @@ impl Driver {
     fn statement(&mut self, prepared: &Prepared) -> Result<()> {
         let span = prepared.statement.span;
         let catalog = self.catalog.clone();
-        let context = Context {
-            catalog: &catalog,
-            functions: &self.functions,
-            defaults: self.defaults,
-            statement: prepared.shown(),
-        };
+        let context =
+            Context { catalog: &catalog, functions: functions(), defaults: self.defaults, statement: prepared.shown() };
         match &prepared.statement.kind {
             StatementKind::CreateSource(create) => {
                 if create.if_not_exists && catalog.find_relation(&create.name.name).is_some() {
@@ -132,19 +158,27 @@ impl Driver {
                 }
                 let relation = planner::create_source(&context, create)?;
                 self.remember(&relation);
-                self.catalog.add_relation(relation, create.or_replace, create.name.span)
+                self.catalog.add_relation(relation, create.or_replace, create.name.span)?;
+                self.keep(relation_key(&create.name.name), prepared.shown());
+                Ok(())
             }
             StatementKind::CreateAsSelect(create) => {
                 if create.if_not_exists && catalog.find_relation(&create.name.name).is_some() {
                     return Ok(());
                 }
                 let plan = planner::create_as_select(&context, create)?;
-                self.start(plan, create.or_replace, create.name.span)
+                self.start(plan, create.or_replace, create.name.span, prepared.shown())
             }
             StatementKind::InsertSelect { target, properties, query } => {
-                let ordinal = 1 + self.queries.len();
+                let plan = planner::insert_select(&context, target, properties, query, 1)?;
+                let same = |other: &&Arc<CatalogQuery>| {
+                    other.sink == plan.query.sink
+                        && other.sources == plan.query.sources
+                        && other.id.starts_with("INSERT")
+                };
+                let ordinal = 1 + catalog.queries().filter(same).count();
                 let plan = planner::insert_select(&context, target, properties, query, ordinal)?;
-                self.start(plan, false, target.span)
+                self.start(plan, false, target.span, prepared.shown())
             }
             StatementKind::InsertValues { target, columns, values } => {
                 let row = planner::insert_values(&context, target, columns, values)?;
@@ -172,15 +206,86 @@ impl Driver {
                 Ok(())
             }
             StatementKind::RunScript(_) => {
-                Err(Error::sql("RUN SCRIPT is a command of the shell, a test has no other files").at(span))
+                Err(Error::refused(Code::Misplaced, "RUN SCRIPT is a command of the shell, a test has no other files")
+                    .at(span))
             }
-            _ => planner::change_catalog(&mut self.catalog, &prepared.statement, prepared.shown()),
+            _ => {
+                planner::change_catalog(&mut self.catalog, &prepared.statement, prepared.shown())?;
+                self.keep_change(&prepared.statement.kind, prepared.shown());
+                Ok(())
+            }
         }
     }
 
-    fn start(&mut self, plan: planner::PersistentPlan, replace: bool, span: crate::error::Span) -> Result<()> {
-        let planner::PersistentPlan { plan, sink, query } = plan;
-        let mut plan = plan;
+    /// Keeps a statement under what it made. One that replaces another takes its place in the order.
+    fn keep(&mut self, key: String, statement: &str) {
+        let next = self.kept.values().map(|kept| kept.sequence + 1).max().unwrap_or(0);
+        let sequence = self.kept.get(&key).map_or(next, |before| before.sequence);
+        let statement = format!("{};", statement.trim_end().trim_end_matches(';'));
+        self.kept.insert(key, Kept { sequence, statement, defaults: self.defaults });
+    }
+
+    /// Keeps what a statement changed that is no stream, table or query, and forgets what it dropped.
+    fn keep_change(&mut self, kind: &StatementKind, statement: &str) {
+        match kind {
+            StatementKind::CreateType { name, .. } => self.keep(type_key(&name.name), statement),
+            StatementKind::AlterSource { name, columns, .. } => {
+                let added: Vec<&str> = columns.iter().map(|column| column.name.name.as_str()).collect();
+                self.keep(alteration_key(&name.name, &added), statement);
+            }
+            StatementKind::DropSource { name, .. } => {
+                let altered = alteration_key(&name.name, &[]);
+                let catalog = &self.catalog;
+                let is_left = |id: &str| catalog.query(id, Span::default()).is_ok();
+                self.kept.retain(|key, _| {
+                    let ended = key.strip_prefix("query/").is_some_and(|id| !is_left(id));
+                    *key != relation_key(&name.name) && !key.starts_with(&altered) && !ended
+                });
+            }
+            // A dropped type stays: statements that are carried out again may name it.
+            _ => {}
+        }
+    }
+
+    /// Starts again: everything is made anew from the statements that were kept; topics and positions stay.
+    ///
+    /// # Errors
+    /// A statement is refused now, or makes something else than before.
+    fn restart(&mut self) -> Result<()> {
+        let mut again = Driver::new(&[])?;
+        again.topic_prefix.clone_from(&self.topic_prefix);
+        let mut kept: Vec<&Kept> = self.kept.values().collect();
+        kept.sort_by_key(|kept| kept.sequence);
+        for kept in kept {
+            again.defaults = kept.defaults;
+            again.execute(&kept.statement)?;
+        }
+        let another = |what: &str, name: &str| Error::internal(format!("{what} {name} came back as another"));
+        for relation in self.catalog.relations() {
+            let same = again.catalog.find_relation(&relation.name).is_some_and(|other| {
+                (&other.schema, &other.topic, &other.key_format, &other.value_format)
+                    == (&relation.schema, &relation.topic, &relation.key_format, &relation.value_format)
+            });
+            if !same {
+                return Err(another(relation.kind.as_str(), &relation.name));
+            }
+        }
+        for plan in &mut self.queries {
+            if self.catalog.query(&plan.query_id, Span::default()).is_err() {
+                continue;
+            }
+            match again.queries.iter().find(|other| other.query_id == plan.query_id) {
+                Some(other) if other.fingerprint() == plan.fingerprint() => plan.clone_from(other),
+                _ => return Err(another("query", &plan.query_id)),
+            }
+        }
+        self.catalog = again.catalog;
+        self.tasks.values_mut().for_each(|(task, _)| *task = None);
+        Ok(())
+    }
+
+    fn start(&mut self, plan: PersistentPlan, replace: bool, span: Span, shown: &str) -> Result<()> {
+        let PersistentPlan { mut plan, sink, query } = plan;
         if let Some(mut sink) = sink {
             if sink.topic.name == sink.name && !self.topic_prefix.is_empty() {
                 sink.topic.name = format!("{}{}", self.topic_prefix, sink.name);
@@ -196,6 +301,7 @@ impl Driver {
         // A query that replaces another goes on where that one was; a new one starts with what comes.
         let written = self.written.get(&plan.source.topic).map_or(0, Vec::len);
         self.tasks.entry(plan.query_id.clone()).or_insert((None, written)).0 = None;
+        self.keep(query_key(&plan.query_id), shown);
         self.queries.push(plan);
         Ok(())
     }
@@ -216,26 +322,28 @@ impl Driver {
     /// A bug of ours; or a record that a property wants to be an error.
     pub fn run(&mut self, inputs: &BTreeMap<String, Vec<Record>>, mode: Mode) -> Result<u64> {
         let mut bad = 0;
-        for plan in self.queries.clone() {
+        for mut plan in self.queries.clone() {
             // A query that was terminated with its stream runs no more.
-            if self.catalog.query(&plan.query_id, Default::default()).is_err() {
+            if self.catalog.query(&plan.query_id, Span::default()).is_err() {
                 continue;
             }
             let QueryKind::Persistent(sink) = &plan.kind else { continue };
-            let topic = &plan.source.topic;
+            let (topic, out) = (plan.source.topic.clone(), sink.topic.name.clone());
             let records: Vec<Record> =
-                [inputs.get(topic), self.written.get(topic)].into_iter().flatten().flatten().cloned().collect();
+                [inputs.get(&topic), self.written.get(&topic)].into_iter().flatten().flatten().cloned().collect();
             let mut task = Task::new(&plan, 0)?;
             let mut result = TaskOutput::default();
-            let size = if mode == Mode::Single { 1 } else { records.len().max(1) };
+            let size = mode.size(records.len());
             let mut raw = RawBatch::new(topic.as_str().into(), 0);
             for (number, chunk) in records.chunks(size).enumerate() {
-                raw.clear();
-                for (i, record) in chunk.iter().enumerate() {
-                    record.headers.iter().for_each(|(name, value)| raw.headers.push(name, value.as_deref()));
-                    let offset = (number * size + i) as i64;
-                    raw.push(offset, record.timestamp, record.key.as_deref(), record.value.as_deref());
+                if mode == Mode::Restart {
+                    self.restart()?;
+                    if let Some(again) = self.queries.iter().find(|again| again.query_id == plan.query_id) {
+                        plan.clone_from(again);
+                    }
+                    task = Task::new(&plan, 0)?;
                 }
+                fill(&mut raw, chunk, number * size);
                 result.clear();
                 task.process(&raw, &mut result)?;
                 bad += result.bad;
@@ -243,8 +351,7 @@ impl Driver {
                 {
                     return Err(Error::data(report.message.clone()));
                 }
-                let log = self.written.entry(sink.topic.name.clone()).or_default();
-                log.extend(records_of(&result.records));
+                self.written.entry(out.clone()).or_default().extend(records_of(&result.records));
             }
         }
         Ok(bad)
@@ -254,34 +361,11 @@ impl Driver {
     ///
     /// # Errors
     /// A bug of ours.
-    pub fn pump(&mut self) -> Result<()> {
+    pub fn pump(&mut self, mode: Mode) -> Result<()> {
         loop {
             let mut moved = false;
-            for plan in &self.queries {
-                if self.catalog.query(&plan.query_id, Default::default()).is_err() {
-                    continue;
-                }
-                let QueryKind::Persistent(sink) = &plan.kind else { continue };
-                let (task, position) = self.tasks.entry(plan.query_id.clone()).or_default();
-                let records = self.written.get(&plan.source.topic).map_or(&[][..], |records| &records[*position..]);
-                if records.is_empty() {
-                    continue;
-                }
-                let task = match task {
-                    Some(task) => task,
-                    None => task.insert(Task::new(plan, 0)?),
-                };
-                let mut raw = RawBatch::new(plan.source.topic.as_str().into(), 0);
-                for (i, record) in records.iter().enumerate() {
-                    record.headers.iter().for_each(|(name, value)| raw.headers.push(name, value.as_deref()));
-                    let offset = (*position + i) as i64;
-                    raw.push(offset, record.timestamp, record.key.as_deref(), record.value.as_deref());
-                }
-                *position += records.len();
-                let mut result = TaskOutput::default();
-                task.process(&raw, &mut result)?;
-                self.written.entry(sink.topic.name.clone()).or_default().extend(records_of(&result.records));
-                moved = true;
+            for at in 0..self.queries.len() {
+                moved |= self.turn(at, mode)?;
             }
             if !moved {
                 return Ok(());
@@ -289,9 +373,45 @@ impl Driver {
         }
     }
 
+    /// Runs one query over what it has not read; gives whether there was anything.
+    fn turn(&mut self, at: usize, mode: Mode) -> Result<bool> {
+        let id = self.queries[at].query_id.clone();
+        if self.catalog.query(&id, Span::default()).is_err() {
+            return Ok(false);
+        }
+        let topic = self.queries[at].source.topic.clone();
+        let position = self.tasks.entry(id.clone()).or_default().1;
+        let records = self.written.get(&topic).map_or_else(Vec::new, |records| records[position..].to_vec());
+        if records.is_empty() {
+            return Ok(false);
+        }
+        let size = mode.size(records.len());
+        let mut raw = RawBatch::new(topic.as_str().into(), 0);
+        let mut result = TaskOutput::default();
+        for chunk in records.chunks(size) {
+            if mode == Mode::Restart {
+                self.restart()?;
+            }
+            let plan = &self.queries[at];
+            let QueryKind::Persistent(sink) = &plan.kind else { return Ok(false) };
+            let (task, position) = self.tasks.entry(id.clone()).or_default();
+            let task = match task {
+                Some(task) => task,
+                None => task.insert(Task::new(plan, 0)?),
+            };
+            let first = *position;
+            *position += chunk.len();
+            fill(&mut raw, chunk, first);
+            result.clear();
+            task.process(&raw, &mut result)?;
+            self.written.entry(sink.topic.name.clone()).or_default().extend(records_of(&result.records));
+        }
+        Ok(true)
+    }
+
     /// What planning needs to know, as of now.
     pub fn context(&self) -> Context<'_> {
-        Context { catalog: &self.catalog, functions: &self.functions, defaults: self.defaults, statement: "" }
+        Context { catalog: &self.catalog, functions: functions(), defaults: self.defaults, statement: "" }
     }
 
     /// What was written to a topic.
@@ -302,6 +422,15 @@ impl Driver {
     /// Whether an exception is one that only records can raise.
     pub fn is_of_records(exception: &Exception) -> bool {
         exception.class.ends_with("StreamsException")
+    }
+}
+
+/// Puts records into a batch whose first offset is given.
+fn fill(raw: &mut RawBatch, records: &[Record], first: usize) {
+    raw.clear();
+    for (i, record) in records.iter().enumerate() {
+        record.headers.iter().for_each(|(name, value)| raw.headers.push(name, value.as_deref()));
+        raw.push((first + i) as i64, record.timestamp, record.key.as_deref(), record.value.as_deref());
     }
 }
 

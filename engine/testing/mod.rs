@@ -8,12 +8,14 @@
 //! - [`driver`]: statements in, plans kept, records through the tasks
 //! - [`records`]: the records of a case to bytes and back, as the formats of their topics say
 //! - [`compare`]: what was expected against what came
+//! - [`reason`]: whether a refusal is the one expected
 //! - [`suite`]: one case from start to verdict
 //! - [`report`]: a verdict for people and for programs
 
 pub mod case;
 pub mod compare;
 pub mod driver;
+pub mod reason;
 pub mod records;
 pub mod report;
 pub mod script;

@@ -23,6 +23,8 @@ pub fn json_line(case: &Case, verdict: &Verdict) -> String {
         ("result", text(result)),
         ("reason", text(reason)),
         ("message_matches", verdict.message_matches.map_or(Json::Null, Json::Bool)),
+        ("code", verdict.code.map_or(Json::Null, |code| text(code.as_str()))),
+        ("reason_checked", verdict.reason_checked.map_or(Json::Null, Json::Bool)),
     ];
     Json::Object(fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect()).to_string()
 }

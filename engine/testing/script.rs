@@ -5,15 +5,15 @@
 //! next one: a record that is inserted has passed all queries when the next statement is read.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::case::{Case, Exception};
-use super::driver::{Driver, Record};
-use crate::error::{Error, Result, Span};
+use super::driver::{Driver, Mode, Record};
+use crate::error::{Code, Error, Result, Span};
 use crate::functions::value_key;
 use crate::plan::{OnError, QueryKind, QueryPlan, SourceScan};
 use crate::record::RawBatch;
-use crate::sql::ast::{Assert, CreateSource, Ident, StatementKind};
+use crate::sql::ast::{Assert, Ident, StatementKind, StringLit};
 use crate::sql::planner;
 use crate::topology::{Task, TaskOutput};
 use crate::types::{ColumnKind, quote_identifier};
@@ -29,6 +29,7 @@ pub fn read(path: &Path) -> Result<Vec<Case>> {
     let mut cases: Vec<Case> = Vec::new();
     let mut blank = Case::empty(&file, "the whole file");
     blank.is_script = true;
+    blank.folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     for line in text.lines() {
         let directive = |name: &str| line.trim().strip_prefix("--@").and_then(|rest| rest.strip_prefix(name));
         if let Some(name) = directive("test:") {
@@ -57,21 +58,48 @@ pub fn read(path: &Path) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// Runs the statements of a text one after the other, records through all queries after each. Gives the number of the
-/// statement that failed, and how many there are.
-pub fn run(driver: &mut Driver, text: &str) -> Result<(), (Error, usize, usize)> {
+/// A statement of a case that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// Why, with its place in the statement.
+    pub error: Error,
+    /// The statement.
+    pub statement: String,
+    /// Which one it is, from 1.
+    pub number: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+/// Runs the statements of a text one after the other, records through all queries after each. `RUN SCRIPT` reads a file
+/// whose path starts at `folder`.
+///
+/// # Errors
+/// The first statement that is refused, or does not hold.
+pub fn run(driver: &mut Driver, text: &str, folder: &Path, mode: Mode) -> Result<(), Box<Failure>> {
     let pieces = crate::sql::split::split(text).pieces;
     let mut read = BTreeMap::new();
     for (i, piece) in pieces.iter().enumerate() {
         let one = &text[piece.span.start..piece.span.end];
         let done = match crate::sql::parse_statement(one).map(|statement| statement.kind) {
             Ok(StatementKind::Assert(assert)) => check(driver, &assert, &mut read),
-            _ => driver.execute(one).and_then(|()| driver.pump()),
+            Ok(StatementKind::RunScript(file)) => include(driver, folder, &file).and_then(|()| driver.pump(mode)),
+            _ => driver.execute(one).and_then(|()| driver.pump(mode)),
         };
-        let whole = Span::new(0, one.len());
-        done.map_err(|error| (error.or_at(whole), i + 1, pieces.len()))?;
+        done.map_err(|error| Box::new(Failure { error, statement: one.to_string(), number: i + 1, of: pieces.len() }))?;
     }
     Ok(())
+}
+
+/// Carries out the statements of another file. What it refuses is told at the statement that names it.
+fn include(driver: &mut Driver, folder: &Path, file: &StringLit) -> Result<()> {
+    let unreadable = |error: std::io::Error| {
+        Error::refused(Code::InvalidFile, format!("file {} cannot be read", file.value))
+            .detail(error.to_string())
+            .at(file.span)
+    };
+    let text = std::fs::read_to_string(folder.join(&file.value)).map_err(unreadable)?;
+    driver.execute(&text).map_err(|error| error.hint(format!("It is in {}.", file.value)).at(file.span))
 }
 
 /// `read`: how many records of each topic earlier asserts have read.
@@ -81,13 +109,13 @@ fn check(driver: &Driver, assert: &Assert, read: &mut BTreeMap<String, usize>) -
             let (record, relation) = next(driver, source, read)?;
             let Some(record) = record else { return Err(nothing(source)) };
             if record.value.is_none() {
-                return Err(Error::sql("the next record is a tombstone").at(source.span));
+                return Err(Error::refused(Code::AssertionFailed, "the next record is a tombstone").at(source.span));
             }
             let (expected, rowtime) =
                 planner::typed_values(&driver.context(), &relation, columns, values, source.span)?;
             if let Some(time) = rowtime.filter(|time| *time != record.timestamp) {
                 let text = format!("the ROWTIME of the record is {}, expected {time}", record.timestamp);
-                return Err(Error::sql(text).at(source.span));
+                return Err(Error::refused(Code::AssertionFailed, text).at(source.span));
             }
             compare(&relation, &record, &expected, source.span)
         }
@@ -95,7 +123,7 @@ fn check(driver: &Driver, assert: &Assert, read: &mut BTreeMap<String, usize>) -
             let (record, relation) = next(driver, source, read)?;
             let Some(record) = record else { return Err(nothing(source)) };
             if record.value.is_some() {
-                return Err(Error::sql("the next record is no tombstone").at(source.span));
+                return Err(Error::refused(Code::AssertionFailed, "the next record is no tombstone").at(source.span));
             }
             let keys: Vec<Ident> = match columns.is_empty() {
                 false => columns.clone(),
@@ -109,51 +137,19 @@ fn check(driver: &Driver, assert: &Assert, read: &mut BTreeMap<String, usize>) -
             compare(&relation, &record, &expected, source.span)
         }
         Assert::Source { kind, name, columns, properties } => {
-            let relation = driver.catalog().relation(&name.name, name.span)?;
-            let declared = CreateSource {
-                kind: *kind,
-                or_replace: false,
-                source: false,
-                if_not_exists: false,
-                name: name.clone(),
-                columns: columns.clone(),
-                properties: properties.clone(),
-            };
-            let expected = planner::create_source(&driver.context(), &declared)?;
-            let wrong = |what: &str, expected: &dyn std::fmt::Display, found: &dyn std::fmt::Display| {
-                let text = format!("the {what} of {} is not as expected", quote_identifier(&name.name));
-                Err(Error::sql(text).detail(format!("expected {expected}, found {found}")).at(name.span))
-            };
-            if expected.kind != relation.kind {
-                return wrong("type", &expected.kind.as_str(), &relation.kind.as_str());
-            }
-            if expected.schema != relation.schema {
-                return wrong("schema", &expected.schema, &relation.schema);
-            }
-            if expected.topic.name != relation.topic.name {
-                return wrong("kafka topic", &expected.topic.name, &relation.topic.name);
-            }
-            if expected.key_format != relation.key_format {
-                return wrong("key format", &expected.key_format, &relation.key_format);
-            }
-            if expected.value_format != relation.value_format {
-                return wrong("value format", &expected.value_format, &relation.value_format);
-            }
-            if expected.timestamp != relation.timestamp {
-                let shown = |spec: &Option<crate::types::TimestampSpec>| {
-                    spec.as_ref().map_or_else(|| "none".to_string(), ToString::to_string)
-                };
-                return wrong("timestamp format", &shown(&expected.timestamp), &shown(&relation.timestamp));
-            }
-            Ok(())
+            planner::assert_source(&driver.context(), *kind, name, columns, properties)
         }
         Assert::Topic { exists, topic, .. } => {
             let found = driver.layout(&topic.name).is_some();
             let text = if found { "there is a topic" } else { "there is no topic" };
-            if found == *exists { Ok(()) } else { Err(Error::sql(format!("{text} {}", topic.name)).at(topic.span)) }
+            if found == *exists {
+                Ok(())
+            } else {
+                Err(Error::refused(Code::AssertionFailed, format!("{text} {}", topic.name)).at(topic.span))
+            }
         }
         // Its place is the whole statement, which only the caller knows.
-        Assert::Schema { .. } => Err(Error::sql("ASSERT SCHEMA is not supported yet")),
+        Assert::Schema { .. } => Err(Error::refused(Code::Unsupported, "ASSERT SCHEMA is not supported yet")),
     }
 }
 
@@ -169,7 +165,8 @@ fn next(driver: &Driver, source: &Ident, read: &mut BTreeMap<String, usize>) -> 
 }
 
 fn nothing(source: &Ident) -> Error {
-    Error::sql(format!("there is no further record in {}", quote_identifier(&source.name))).at(source.span)
+    Error::refused(Code::AssertionFailed, format!("there is no further record in {}", quote_identifier(&source.name)))
+        .at(source.span)
 }
 
 /// Compares columns of a record, by their positions in the schema, with the values they must have.
@@ -206,7 +203,7 @@ fn compare(
     let mut output = TaskOutput::default();
     Task::new(&plan, 0)?.process(&raw, &mut output)?;
     let Some(rows) = output.rows.pop().filter(|rows| rows.num_rows() == 1) else {
-        return Err(Error::sql("the next record cannot be read").at(span));
+        return Err(Error::refused(Code::AssertionFailed, "the next record cannot be read").at(span));
     };
     for (position, value) in expected {
         if value_key(rows.column(*position), 0) != value_key(value, 0) {
@@ -217,9 +214,12 @@ fn compare(
                 String::from_utf8_lossy(&text).into_owned()
             };
             let kind = if column.kind == ColumnKind::Key { "key column" } else { "column" };
-            return Err(Error::sql(format!("{kind} {} of the next record differs", quote_identifier(&column.name)))
-                .detail(format!("expected {}, found {}", shown(value), shown(rows.column(*position))))
-                .at(span));
+            return Err(Error::refused(
+                Code::AssertionFailed,
+                format!("{kind} {} of the next record differs", quote_identifier(&column.name)),
+            )
+            .detail(format!("expected {}, found {}", shown(value), shown(rows.column(*position))))
+            .at(span));
         }
     }
     Ok(())
@@ -234,8 +234,13 @@ mod tests {
         INSERT INTO s (rowtime, k, v) VALUES (7, 'a', 1);";
 
     fn outcome(statements: &str) -> Result<(), (String, usize)> {
+        outcome_in(Mode::Whole, statements)
+    }
+
+    fn outcome_in(mode: Mode, statements: &str) -> Result<(), (String, usize)> {
         let mut driver = Driver::new(&[]).expect("no properties");
-        run(&mut driver, &format!("{CHAIN}{statements}")).map_err(|(error, at, _)| (error.to_string(), at))
+        run(&mut driver, &format!("{CHAIN}{statements}"), Path::new(""), mode)
+            .map_err(|failure| (failure.error.to_string(), failure.number))
     }
 
     #[test]
@@ -243,7 +248,9 @@ mod tests {
         let good = "ASSERT VALUES t (rowtime, k, w) VALUES (7, 'a', 2); ASSERT VALUES u (x) VALUES (4);
             INSERT INTO s VALUES ('b', 0); INSERT INTO s VALUES ('c', 5); ASSERT VALUES u (k, x) VALUES ('c', 12);
             ASSERT STREAM u (k STRING KEY, x INT) WITH (kafka_topic='U', value_format='JSON');";
-        assert_eq!(outcome(good), Ok(()));
+        for mode in [Mode::Whole, Mode::Single, Mode::Restart] {
+            assert_eq!(outcome_in(mode, good), Ok(()), "{mode:?}");
+        }
     }
 
     #[test]

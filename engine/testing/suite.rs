@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::case::{Case, CaseRecord, ExpectedSource};
+use super::case::{Case, CaseRecord, Exception, ExpectedSource};
 use super::compare::difference;
-use super::driver::{Driver, Mode, Record};
+use super::driver::{Driver, Mode, Record, functions};
 use super::records::{Layout, Side, from_base64, with_window};
-use super::script;
+use super::{reason, script};
 use crate::catalog::Catalog;
-use crate::error::{Error, Result};
-use crate::sql::ast::{ColumnConstraint, Expr, ExprKind, Query, Relation, SelectItem, StatementKind};
+use crate::error::{Code, Error, Result};
+use crate::functions::FunctionRegistry;
+use crate::sql::ast::{ColumnConstraint, Expr, Query, Relation, SelectItem, StatementKind};
+use crate::sql::bind::aggregates::first_aggregate;
 use crate::sql::{bind, parse_statements};
 use crate::types::text::json::Json;
-use crate::types::{Column, ColumnKind, FormatName, Schema};
+use crate::types::{Column, ColumnKind, FormatName, Schema, SourceWindow};
 
 /// What kind of case it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,11 +67,48 @@ pub struct Verdict {
     pub marked: Option<usize>,
     /// For a refused case, why and where the last statement was refused.
     pub refusal: Option<String>,
+    /// For a refused case, the code of the refusal.
+    pub code: Option<Code>,
+    /// For a refused case, whether the message expected says what the reason must be; if it does not, any refusal of the
+    /// last statement passes that names its place and is no lack of ours.
+    pub reason_checked: Option<bool>,
 }
 
 impl Verdict {
     fn new(kind: Kind, outcome: Outcome) -> Verdict {
-        Verdict { outcome, kind, message_matches: None, table: Vec::new(), marked: None, refusal: None }
+        Verdict {
+            outcome,
+            kind,
+            message_matches: None,
+            table: Vec::new(),
+            marked: None,
+            refusal: None,
+            code: None,
+            reason_checked: None,
+        }
+    }
+
+    /// The verdict on a last statement that was refused, as it must be.
+    fn refused(kind: Kind, exception: &Exception, error: &Error, statement: &str) -> Verdict {
+        let (outcome, checked) = if error.is_unsupported() {
+            let missing = missing_format(error);
+            (missing.unwrap_or_else(|| Outcome::Fail(format!("refused for now only: {error}"))), None)
+        } else if exception.class.ends_with("AssertionError") && error.code() != Code::AssertionFailed {
+            (Outcome::Fail(format!("an assertion must fail, and the statement is refused: {error}")), Some(true))
+        } else {
+            match reason::judge(&exception.message, error, statement) {
+                Ok(checked) => (Outcome::Pass, Some(checked)),
+                Err(reason) => (Outcome::Fail(reason), Some(true)),
+            }
+        };
+        let place = error.span().and_then(|span| statement.get(span.start..span.end)).unwrap_or_default();
+        Verdict {
+            message_matches: Some(shares_words(&exception.message, error)),
+            refusal: Some(format!("{error}, at `{place}`")),
+            code: Some(error.code()),
+            reason_checked: checked,
+            ..Verdict::new(kind, outcome)
+        }
     }
 }
 
@@ -83,7 +122,7 @@ pub fn run(case: &Case, mode: Mode) -> Verdict {
         return Verdict::new(kind, Outcome::Skip("it is made of requests to a server".to_string()));
     }
     if case.is_script {
-        return scripted(case, kind);
+        return scripted(case, kind, mode);
     }
     match &case.exception {
         Some(_) => refused(case, kind, mode),
@@ -158,53 +197,38 @@ fn refused(case: &Case, kind: Kind, mode: Mode) -> Verdict {
         let inputs = inputs_of(case, &driver);
         error = driver.run(&inputs, mode).err();
         if let Some(found) = error {
+            // A record has no place in a statement; that the input is refused is all that there is to say.
             let mut verdict = Verdict::new(kind, Outcome::Pass);
             verdict.message_matches = Some(shares_words(&exception.message, &found));
+            verdict.code = Some(found.code());
+            verdict.reason_checked = Some(found.code() == Code::BadRecord);
             return verdict;
         }
     }
-    let Some(error) = error else {
-        return Verdict::new(kind, Outcome::Fail("the last statement was accepted".to_string()));
-    };
-    let outcome = if error.message().ends_with("is not supported yet") {
-        missing_format(&error).unwrap_or_else(|| Outcome::Fail(format!("refused for now only: {error}")))
-    } else if error.span().is_none() {
-        Outcome::Fail(format!("the refusal names no place: {error}"))
-    } else {
-        Outcome::Pass
-    };
-    let mut verdict = Verdict::new(kind, outcome);
-    verdict.message_matches = Some(shares_words(&exception.message, &error));
     let last = case.statements.last().map_or("", String::as_str);
-    let place = error.span().and_then(|span| last.get(span.start..span.end)).unwrap_or_default();
-    verdict.refusal = Some(format!("{error}, at `{place}`"));
-    verdict
+    match error {
+        Some(error) => Verdict::refused(kind, &exception, &error, last),
+        None => Verdict::new(kind, Outcome::Fail("the last statement was accepted".to_string())),
+    }
 }
 
 /// A case of an SQL file.
-fn scripted(case: &Case, kind: Kind) -> Verdict {
-    let text = case.statements.first().map_or("", String::as_str);
-    let ran = Driver::new(&case.properties)
-        .map_err(|error| (error, 0, 0))
-        .and_then(|mut driver| script::run(&mut driver, text));
+fn scripted(case: &Case, kind: Kind, mode: Mode) -> Verdict {
     let fail = |reason: String| Verdict::new(kind, Outcome::Fail(reason));
-    let place = |error: &Error| if error.span().is_some() { "" } else { ", without a place" };
-    match (ran, &case.exception) {
+    let mut driver = match Driver::new(&case.properties) {
+        Ok(driver) => driver,
+        Err(error) => return fail(error.to_string()),
+    };
+    let text = case.statements.first().map_or("", String::as_str);
+    match (script::run(&mut driver, text, &case.folder, mode), &case.exception) {
         (Ok(()), None) => Verdict::new(kind, Outcome::Pass),
         (Ok(()), Some(_)) => fail("every statement was accepted".to_string()),
-        (Err((error, at, all)), expected) => {
-            if let Some(skip) = missing_format(&error) {
-                return Verdict::new(kind, skip);
-            }
-            match expected {
-                Some(exception) if at == all && !error.message().ends_with("is not supported yet") => {
-                    let mut verdict = Verdict::new(kind, Outcome::Pass);
-                    verdict.message_matches = Some(shares_words(&exception.message, &error));
-                    verdict.refusal = Some(error.to_string());
-                    verdict
-                }
-                _ => fail(format!("statement {at} of {all}: {error}{}", place(&error))),
-            }
+        (Err(failure), Some(exception)) if failure.number == failure.of => {
+            Verdict::refused(kind, exception, &failure.error, &failure.statement)
+        }
+        (Err(failure), _) => {
+            let reason = format!("statement {} of {}: {}", failure.number, failure.of, failure.error);
+            Verdict::new(kind, missing_format(&failure.error).unwrap_or(Outcome::Fail(reason)))
         }
     }
 }
@@ -354,6 +378,36 @@ fn check_source(catalog: &Catalog, expected: &ExpectedSource) -> Option<String> 
     if relation.kind.as_str() != expected.kind {
         return Some(format!("{name} is a {}, expected a {}", relation.kind.as_str(), expected.kind));
     }
+    let differs =
+        |what: &str, wanted: &str, found: &str| Some(format!("the {what} of {name}: expected {wanted}, found {found}"));
+    for (what, wanted, found) in [
+        ("key format", &expected.key_format, &relation.key_format),
+        ("value format", &expected.value_format, &relation.value_format),
+    ] {
+        if let Some(wanted) = wanted.as_ref().filter(|wanted| !wanted.eq_ignore_ascii_case(found.name.as_str())) {
+            return differs(what, wanted, found.name.as_str());
+        }
+    }
+    if let Some(features) = &expected.value_features {
+        let has = |feature: &str| features.iter().any(|other| other == feature);
+        let wanted = if has("WRAP_SINGLES") { Some(true) } else { has("UNWRAP_SINGLES").then_some(false) };
+        if wanted != relation.value_format.wrap_single {
+            return differs("wrapping", &format!("{wanted:?}"), &format!("{:?}", relation.value_format.wrap_single));
+        }
+    }
+    if let Some((kind, size)) = &expected.window {
+        let same = match relation.window {
+            Some(SourceWindow::Session) => kind == "SESSION",
+            Some(SourceWindow::Time(found)) => kind != "SESSION" && size.is_none_or(|size| size == found),
+            None => false,
+        };
+        if !same {
+            return differs("windows", kind, &format!("{:?}", relation.window));
+        }
+    }
+    if let Some(wanted) = expected.read_only.filter(|wanted| *wanted != relation.read_only) {
+        return differs("being a SOURCE", &wanted.to_string(), &relation.read_only.to_string());
+    }
     let schema = expected.schema.as_ref()?;
     let wanted = match columns_of(catalog, schema) {
         Ok(wanted) => wanted,
@@ -372,7 +426,7 @@ fn check_source(catalog: &Catalog, expected: &ExpectedSource) -> Option<String> 
 fn columns_of(catalog: &Catalog, schema: &str) -> Result<Schema> {
     let statement = parse_statements(&format!("CREATE STREAM x ({schema});"))?.pop();
     let Some(StatementKind::CreateSource(create)) = statement.map(|statement| statement.kind) else {
-        return Err(Error::sql("no columns"));
+        return Err(Error::internal("an expected schema is no list of columns"));
     };
     let columns = create.columns.iter().map(|column| {
         let ty = bind::columns::resolve_type(catalog, &column.ty)?;
@@ -393,8 +447,10 @@ fn kind_of(case: &Case) -> Kind {
     let stateful =
         crate::sql::split::split(&text).pieces.iter().any(|piece| match crate::sql::parse_statement(piece.text) {
             Ok(statement) => match &statement.kind {
-                StatementKind::CreateAsSelect(create) => is_stateful(&create.query),
-                StatementKind::InsertSelect { query, .. } | StatementKind::Query(query) => is_stateful(query),
+                StatementKind::CreateAsSelect(create) => is_stateful(&create.query, functions()),
+                StatementKind::InsertSelect { query, .. } | StatementKind::Query(query) => {
+                    is_stateful(query, functions())
+                }
                 _ => false,
             },
             Err(_) => false,
@@ -407,40 +463,12 @@ fn kind_of(case: &Case) -> Kind {
     }
 }
 
-/// Functions that compute over several records.
-const AGGREGATES: [&str; 18] = [
-    "ATTR",
-    "AVG",
-    "COLLECT_LIST",
-    "COLLECT_SET",
-    "CORRELATION",
-    "COUNT",
-    "COUNT_DISTINCT",
-    "EARLIEST_BY_OFFSET",
-    "HISTOGRAM",
-    "LATEST_BY_OFFSET",
-    "MAX",
-    "MIN",
-    "STDDEV_SAMP",
-    "STDDEV_SAMPLE",
-    "SUM",
-    "SUM_LIST",
-    "TOPK",
-    "TOPKDISTINCT",
-];
-
-fn is_stateful(query: &Query) -> bool {
-    let aggregates = |expr: &Expr| calls_aggregate(&mut expr.clone());
+fn is_stateful(query: &Query, functions: &FunctionRegistry) -> bool {
+    let aggregates = |expr: &Expr| first_aggregate(functions, expr).is_some();
     matches!(query.from, Relation::Join(_))
         || query.group_by.is_some()
         || query.partition_by.is_some()
         || query.window.is_some()
         || query.having.is_some()
         || query.items.iter().any(|item| matches!(item, SelectItem::Expr { expr, .. } if aggregates(expr)))
-}
-
-fn calls_aggregate(expr: &mut Expr) -> bool {
-    let mut found = matches!(&expr.kind, ExprKind::Call { name, .. } if AGGREGATES.contains(&name.name.as_str()));
-    expr.for_each_child_mut(&mut |child| found |= calls_aggregate(child));
-    found
 }

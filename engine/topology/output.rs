@@ -6,7 +6,7 @@ use datafusion::arrow::compute::nullif;
 use super::input::{Reports, format_of, options_of, time_at};
 use super::report::Stage;
 use super::windows;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::formats::{Encoder, Failure, Format};
 use crate::plan::SinkSpec;
 use crate::record::{Batch, BytesColumn, OutBatch, RawBatch};
@@ -207,7 +207,7 @@ pub fn encode_row(sink: &SinkSpec, columns: &[ArrayRef], rowtime: Option<i64>) -
     output
         .encode(&Batch::new(columns), &raw, &times, &mut out, &mut |_, _, message| wrong = Some(message.to_string()))?;
     if let Some(message) = wrong {
-        return Err(Error::sql(message));
+        return Err(Error::refused(Code::InvalidLiteral, message));
     }
     let bytes = |column: &BytesColumn| column.get(0).map(<[u8]>::to_vec);
     Ok(SingleRecord {

@@ -42,6 +42,7 @@ fn findings_are_objects_for_programs() {
     assert_eq!(objects[5]["depends_on"][0], "COUNTS");
     assert_eq!((&objects[6]["at"]["line"], &objects[6]["at"]["column"]), (&9.into(), &8.into()));
     assert_eq!(objects[6]["hint"], "Did you mean SENSOR?");
+    assert_eq!((&objects[4]["code"], &objects[6]["code"]), (&"unsupported".into(), &"unknown_column".into()));
     assert!(ran.err.starts_with("8 statements: 5 ok, 1 error"), "{}", ran.err);
 }
 

@@ -9,7 +9,7 @@
 //! - [`live`]: signals, closed outputs, several processes, brokers that come and go
 //! - [`sharing`]: several processes of one service
 //! - [`statements`]: statements about running queries
-//! - [`topics`]: the shape of topics, tables' topics, `ASSERT TOPIC`, `DELETE TOPIC`
+//! - [`topics`]: the shape of topics, tables' topics, `DELETE TOPIC`
 //! - [`full_disk`]: no space left, and space again
 //! - [`permissions`]: a cluster that refuses transactions
 //! - [`limits`]: bounds and moments
@@ -21,6 +21,7 @@
 //! - [`shell`]: statements from a pipe; [`commands`]: `-e`, `-f`, scripts, commands; [`terminal`]: the shell on a terminal;
 //!   [`screen`]: results on one
 
+mod asserts;
 mod bad_records;
 mod bounds;
 mod check;

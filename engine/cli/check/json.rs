@@ -1,7 +1,7 @@
 //! Findings for programs: one JSON object a statement.
 //!
 //! `file`, `line` and `column` (both from 1, of the statement), `statement` (as it may be shown), `verdict` (`ok`, `error`,
-//! `unsupported`, `not_checked`). Of an error also `message`, and where there is one `detail`, `hint` and `at` with `line`
+//! `unsupported`, `not_checked`). Of an error also `code`, `message`, and where there is one `detail`, `hint` and `at` with `line`
 //! and `column`; of a statement that was not checked `depends_on`. `notes` is a list of objects with `kind` (`warning`,
 //! `differs`) and `text`.
 
@@ -47,13 +47,7 @@ pub(super) fn write(out: &mut impl Write, checked: &[Checked]) -> io::Result<()>
 
 fn fill(fields: &mut Fields, verdict: &str, error: &Error, text: &str) {
     fields.push(("verdict", verdict.into()));
-    fields.push(("message", error.message().into()));
-    if let Some(detail) = error.detail_text() {
-        fields.push(("detail", detail.into()));
-    }
-    if let Some(hint) = error.hint_text() {
-        fields.push(("hint", hint.into()));
-    }
+    fields.extend(super::super::print::json::error(error));
     if let Some(span) = error.span() {
         fields.push(("at", Json::object(place(text, span.start))));
     }

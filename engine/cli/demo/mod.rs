@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 
 use super::args::DemoArgs;
 use super::notices::Desk;
-use super::print::Display;
+use super::print::{Display, OutputMode};
 use super::signals::Interrupts;
 use super::style::Paint;
 use super::{SHUTDOWN_PATIENCE, complain, repl};
@@ -141,7 +141,7 @@ fn statements(session: &mut Session, screen: &mut Screen) -> Result<Option<Vec<R
         Ok(())
     });
     if let Err(failure) = ran {
-        complain(&failure.error, &source.text, &source.name);
+        complain(OutputMode::Table, &failure.error, &source.text, &source.name);
         return Ok(None);
     }
     for sink in SINKS {

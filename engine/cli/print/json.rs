@@ -10,7 +10,9 @@ use datafusion::arrow::record_batch::RecordBatch;
 
 use super::cell::text_of;
 use super::text::is_hidden;
+use crate::error::Error;
 use crate::session::{Listing, RowColumn};
+use crate::sql::diagnostic::location;
 use crate::types::text::json::Json;
 
 /// Writes the rows of a batch; a labelled row is `{"query": label, "row": {...}}`.
@@ -40,6 +42,36 @@ pub fn listing(out: &mut impl Write, listing: &Listing) -> io::Result<()> {
         text.push('\n');
     }
     out.write_all(text.as_bytes())
+}
+
+/// The fields of an error: `code`, `message`, where there is one `detail` and `hint`.
+pub fn error(error: &Error) -> Vec<(&'static str, Json)> {
+    let mut fields: Vec<(&'static str, Json)> =
+        vec![("code", error.code().as_str().into()), ("message", error.message().into())];
+    if let Some(detail) = error.detail_text() {
+        fields.push(("detail", detail.into()));
+    }
+    if let Some(hint) = error.hint_text() {
+        fields.push(("hint", hint.into()));
+    }
+    fields
+}
+
+/// An error as a line: `{"error": {...}}`, with the file's name if it has one, and with `line` and `column` (both from 1) if
+/// it has a place in `text`.
+pub fn error_line(failed: &Error, text: &str, name: &str) -> String {
+    let mut fields = error(failed);
+    if !name.is_empty() {
+        fields.push(("file", name.into()));
+    }
+    if let Some(span) = failed.span().filter(|span| span.start <= text.len() && !text.is_empty()) {
+        let (line, column) = location(text, span.start);
+        fields.push(("line", (line as u64).into()));
+        fields.push(("column", (column as u64).into()));
+    }
+    let mut out = String::new();
+    document(&Json::object([("error", Json::object(fields))]), &mut out);
+    out
 }
 
 /// A document in one line, without a line feed.
@@ -159,7 +191,19 @@ mod tests {
     use datafusion::arrow::datatypes::{Field, Schema};
 
     use super::*;
+    use crate::error::{Code, Span};
     use crate::types::SqlType;
+
+    #[test]
+    fn an_error_is_a_line_that_programs_can_match_on() {
+        let failed =
+            Error::refused(Code::UnknownColumn, "unknown column X").hint("Did you mean Y?").at(Span::new(9, 10));
+        assert_eq!(
+            error_line(&failed, "SELECT\n  x", "a.sql"),
+            r#"{"error":{"code":"unknown_column","message":"unknown column X","hint":"Did you mean Y?","file":"a.sql","line":2,"column":3}}"#
+        );
+        assert_eq!(error_line(&Error::usage("no"), "", ""), r#"{"error":{"code":"usage","message":"no"}}"#);
+    }
 
     fn written(columns: Vec<(&str, ArrayRef)>) -> String {
         let shown = |(name, _): &(&str, ArrayRef)| RowColumn {

@@ -13,7 +13,7 @@
 mod cell;
 mod chart;
 mod csv;
-mod json;
+pub mod json;
 mod layout;
 mod mode;
 mod spark;

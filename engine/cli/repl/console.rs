@@ -4,11 +4,11 @@
 use std::fs::File;
 use std::io::{self, Write};
 
+use crate::cli::args::OutputFormat;
 use crate::cli::bottom::{stderr_columns, stdout_columns};
-use crate::cli::print;
 use crate::cli::style::Paint;
+use crate::cli::{complaint, print};
 use crate::error::{Error, Result};
-use crate::sql::diagnostic;
 
 /// The two outputs and the spool.
 #[derive(Default)]
@@ -64,9 +64,9 @@ impl Console {
         let _ = writeln!(io::stderr(), "{}", Paint::stderr().faint(&print::folded(text, stderr_columns())));
     }
 
-    /// An error over its text.
-    pub fn complain(&mut self, error: &Error, text: &str, name: &str) {
-        let shown = diagnostic::render_within(error, text, name, Paint::stderr().has_colours(), stderr_columns());
+    /// An error over its text, or as a line of JSON.
+    pub fn complain(&mut self, output: OutputFormat, error: &Error, text: &str, name: &str) {
+        let shown = complaint(output, error, text, name);
         // Its colours are ours.
         self.tell(&shown);
     }

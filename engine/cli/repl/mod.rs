@@ -153,7 +153,7 @@ pub fn run(session: &mut Session, display: Display, interrupts: &Interrupts, des
                         editor.run_edit_commands(&[EditCommand::Clear, EditCommand::InsertString(text)]);
                     }
                     Ok(None) => {}
-                    Err(error) => shell.console.complain(&error, "", ""),
+                    Err(error) => shell.console.complain(shell.format, &error, "", ""),
                 }
             }
             Ok(_) => return Ok(()),

@@ -199,7 +199,7 @@ impl<'a> Shell<'a> {
 
     /// Tells an error.
     pub(super) fn failed(&mut self, error: Error, text: &str, name: &str) -> Flow {
-        self.console.complain(&error, text, name);
+        self.console.complain(self.format, &error, text, name);
         Flow::Failed(error.exit_code())
     }
 }

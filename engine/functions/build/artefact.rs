@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::functions::plugin::{Sidecar, sha256};
 
 /// A library with what is known about it.
@@ -51,7 +51,7 @@ impl Artefact {
     pub fn beside(library: &Path) -> Result<Artefact> {
         let path = notes_path(library);
         let refused = |detail: String| {
-            Error::sql(format!("library {} has no usable sidecar", library.display()))
+            Error::refused(Code::InvalidLibrary, format!("library {} has no usable sidecar", library.display()))
                 .detail(format!("{}: {detail}", path.display()))
                 .hint("CREATE FUNCTION ... FROM its source builds both; keep the two files together.")
         };

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::notice::Notices;
 
 /// When the first word about progress comes, and how often one follows.
@@ -274,7 +274,7 @@ fn output(command: &mut Command, what: &str) -> Result<Vec<u8>> {
         .map_err(|error| Error::external(format!("{what} cannot be run")).detail(error.to_string()))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_string();
-        return Err(Error::sql(format!("{what} failed")).detail(said));
+        return Err(Error::refused(error::Code::InvalidLibrary, format!("{what} failed")).detail(said));
     }
     Ok(output.stdout)
 }
@@ -297,7 +297,8 @@ fn unavailable(build: &Build, said: &str) -> Error {
 }
 
 fn refused(build: &Build, said: &str) -> Error {
-    Error::sql(format!("cargo refuses to build {}", build.name)).detail(errors_of(said))
+    Error::refused(error::Code::InvalidLibrary, format!("cargo refuses to build {}", build.name))
+        .detail(errors_of(said))
 }
 
 /// What cargo said from its first error on.
@@ -361,7 +362,7 @@ fn not_compiled(build: &Build, messages: &[Message], said: &str) -> Error {
     if count > ERRORS_SHOWN {
         detail += &format!("\n\nand {} more errors", count - ERRORS_SHOWN);
     }
-    let error = Error::sql(format!("{} does not compile", build.name)).detail(detail);
+    let error = Error::refused(error::Code::InvalidLibrary, format!("{} does not compile", build.name)).detail(detail);
     if chrono {
         return error.hint(
             "A dependency asks for chrono 0.4.40 or newer, with which the Arrow of arroyo-udf-plugin does not compile: \

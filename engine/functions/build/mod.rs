@@ -26,7 +26,7 @@ use self::cargo::{Build, Compiler, Toolchain};
 use self::signature::Declared;
 use self::source::{Resolved, SourceCrate, SourceFile};
 use super::plugin::{Abi, Argument, FORMAT, Plugin, PluginFunction, Sidecar, Signature, sha256};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::notice::Notices;
 
 /// Builds functions below one folder, which any number of processes may share.
@@ -295,7 +295,7 @@ fn key(particular: &[&str], compiler: &Compiler) -> String {
 }
 
 fn no_function(shown: &str) -> Error {
-    Error::sql(format!("{shown} has no function for SQL"))
+    Error::refused(Code::InvalidLibrary, format!("{shown} has no function for SQL"))
         .detail("no function in it has the attribute #[udf]")
         .hint("`use arroyo_udf_plugin::udf;` for a function of rows, `use alcedo_udf::udf;` for one of arrays.")
 }

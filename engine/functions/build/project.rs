@@ -10,7 +10,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::functions::plugin::{ADDITION, Abi, sha256};
 
 /// The lock file that the examples and the kit are tested with.
@@ -138,7 +138,7 @@ fn dependencies(text: &str) -> Result<&str> {
         let body = comment.trim_start().split_once('\n');
         if let Some(("[dependencies]", body)) = body.map(|(first, body)| (first.trim_end(), body)) {
             if found.is_some() {
-                return Err(Error::sql("two comments list dependencies")
+                return Err(Error::refused(Code::InvalidLibrary, "two comments list dependencies")
                     .hint("Put all of them below the first `[dependencies]`."));
             }
             found = Some(body);

@@ -17,7 +17,7 @@
 use proc_macro2::Span;
 use syn::{Attribute, FnArg, GenericArgument, Item, ItemFn, Meta, Pat, PathArguments, ReturnType, Type, UseTree};
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::functions::plugin::{Abi, Argument, AsyncOptions, Signature, Value};
 
 /// What a source declares.
@@ -153,7 +153,7 @@ impl Source<'_> {
         let line = self.text.lines().nth(start.line.saturating_sub(1)).unwrap_or_default().trim_end();
         let (number, caret) = (start.line.to_string(), " ".repeat(line.chars().take(start.column).count()));
         let gutter = " ".repeat(number.len());
-        Error::sql(message).detail(format!(
+        Error::refused(Code::InvalidLibrary, message).detail(format!(
             "{what}\n{gutter}--> {}:{}:{}\n{gutter} |\n{number} | {line}\n{gutter} | {caret}^",
             self.shown,
             start.line,

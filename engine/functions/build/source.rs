@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 
 use super::cargo::Toolchain;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::functions::plugin::sha256;
 
 /// Most bytes that one source may hold, so that a folder named by mistake is noticed.
@@ -56,14 +56,14 @@ impl Source {
         let unreadable = |path: &Path, error: std::io::Error| {
             let there = fs::symlink_metadata(path).is_ok();
             let what = if there { "cannot be read" } else { "does not exist" };
-            Error::sql(format!("{shown} {what}"))
+            Error::refused(Code::InvalidFile, format!("{shown} {what}"))
                 .detail(format!("{}: {error}", path.display()))
                 .hint("A path is relative to the SQL file that names it, or to the working folder in the shell.")
         };
         let absolute = path.canonicalize().map_err(|error| unreadable(path, error))?;
         if absolute.is_dir() {
             if !absolute.join("Cargo.toml").is_file() {
-                return Err(Error::sql(format!("folder {shown} is no crate"))
+                return Err(Error::refused(Code::InvalidLibrary, format!("folder {shown} is no crate"))
                     .detail("it has no Cargo.toml")
                     .hint("Name the crate's folder, its src/lib.rs, or a source file."));
             }
@@ -81,7 +81,7 @@ impl Source {
                     }
                 }
             }
-            _ => Err(Error::sql(format!("{shown} is neither Rust source nor a library"))
+            _ => Err(Error::refused(Code::InvalidFile, format!("{shown} is neither Rust source nor a library"))
                 .hint("Name a file that ends in .rs, a crate's folder, or a library with its sidecar.")),
         }
     }
@@ -90,7 +90,8 @@ impl Source {
 fn krate(folder: &Path, shown: &str) -> Result<Source> {
     let root = folder.join("src").join("lib.rs");
     let text = fs::read_to_string(&root).map_err(|error| {
-        Error::sql(format!("crate {shown} has no library")).detail(format!("{}: {error}", root.display()))
+        Error::refused(Code::InvalidLibrary, format!("crate {shown} has no library"))
+            .detail(format!("{}: {error}", root.display()))
     })?;
     Ok(Source::Crate(SourceCrate { shown: shown.to_string(), folder: folder.to_path_buf(), root: (root, text) }))
 }
@@ -160,7 +161,7 @@ impl SourceCrate {
                 known.extend(metadata.packages);
             }
             let Some(package) = known.iter().find(|package| is_this(package)).cloned() else {
-                return Err(Error::sql(format!("{} is no package", folder.display()))
+                return Err(Error::refused(Code::InvalidLibrary, format!("{} is no package", folder.display()))
                     .detail("its Cargo.toml has no [package]")
                     .hint("Name the folder of one package of the workspace."));
             };
@@ -185,12 +186,15 @@ impl SourceCrate {
 fn hash_folder(folder: &Path, from: &Path, into: &mut String) -> Result<()> {
     let mut bytes = 0;
     let mut files = Vec::new();
-    list(folder, &mut files, &mut bytes)
-        .map_err(|error| Error::sql(format!("folder {} cannot be read", folder.display())).detail(error.to_string()))?;
+    list(folder, &mut files, &mut bytes).map_err(|error| {
+        Error::refused(Code::InvalidFile, format!("folder {} cannot be read", folder.display()))
+            .detail(error.to_string())
+    })?;
     files.sort();
     for path in files {
-        let content = fs::read(&path)
-            .map_err(|error| Error::sql(format!("{} cannot be read", path.display())).detail(error.to_string()))?;
+        let content = fs::read(&path).map_err(|error| {
+            Error::refused(Code::InvalidFile, format!("{} cannot be read", path.display())).detail(error.to_string())
+        })?;
         *into += &format!("{} {}\n", relative(&path, from), sha256(&content));
     }
     Ok(())

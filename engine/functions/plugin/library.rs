@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::abi::{self, Describe, Drain, Function, Listen, Run, Said, SendRow, Start, Stop, Text, VECTORIZED};
 use super::sidecar::{Argument, Signature, Value, sha256};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// An open library.
 #[derive(Clone, Copy)]
@@ -103,9 +103,12 @@ impl Library {
         };
         found.ok_or_else(|| {
             let symbols = if is_async { "__start, __send, __drain_results and __stop_runtime" } else { "__run" };
-            Error::sql(format!("library {} is not a function in Arroyo's format", path.display()))
-                .detail(format!("it does not export {symbols}"))
-                .hint("The source needs one function with #[udf] of arroyo_udf_plugin, built as a cdylib.")
+            Error::refused(
+                Code::InvalidLibrary,
+                format!("library {} is not a function in Arroyo's format", path.display()),
+            )
+            .detail(format!("it does not export {symbols}"))
+            .hint("The source needs one function with #[udf] of arroyo_udf_plugin, built as a cdylib.")
         })
     }
 
@@ -129,7 +132,7 @@ impl Library {
     /// When it does not describe itself, or in another version of the interface.
     pub fn vectorized(self, path: &Path) -> Result<Vec<Described>> {
         let refused = |what: String| {
-            Error::sql(format!("library {} has no vectorized functions", path.display()))
+            Error::refused(Code::InvalidLibrary, format!("library {} has no vectorized functions", path.display()))
                 .detail(what)
                 .hint("The source needs functions with #[alcedo_udf::udf], built as a cdylib.")
         };
@@ -175,7 +178,7 @@ fn load(path: &Path) -> Result<Library> {
     let library = opened.map_err(|error| {
         use std::error::Error as _;
         let cause = error.source().map_or_else(|| error.to_string(), |cause| cause.to_string());
-        Error::sql(format!("library {} cannot be loaded", path.display())).detail(cause)
+        Error::refused(Code::InvalidLibrary, format!("library {} cannot be loaded", path.display())).detail(cause)
     })?;
     Ok(Library { inner: Box::leak(Box::new(library)) })
 }

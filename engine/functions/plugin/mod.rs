@@ -42,7 +42,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, Volatility};
 
 use super::declaration::{Category, Declaration, FunctionKind, ParamType, Variation};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::types::SqlType;
 use aggregate::PluginAggregate;
 use asynchronous::AsynchronousCall;
@@ -99,9 +99,12 @@ impl Plugin {
                 if found != wanted {
                     let names =
                         |signatures: &[&Signature]| signatures.iter().map(|s| shown(s)).collect::<Vec<_>>().join(", ");
-                    return Err(Error::sql(format!("library {} is not what its sidecar says", library.display()))
-                        .detail(format!("it has {}; the sidecar has {}", names(&found), names(&wanted)))
-                        .hint("Build it again: CREATE OR REPLACE FUNCTION ... FROM its source file."));
+                    return Err(Error::refused(
+                        Code::InvalidLibrary,
+                        format!("library {} is not what its sidecar says", library.display()),
+                    )
+                    .detail(format!("it has {}; the sidecar has {}", names(&found), names(&wanted)))
+                    .hint("Build it again: CREATE OR REPLACE FUNCTION ... FROM its source file."));
                 }
                 described.iter().map(vectorized).collect()
             }
@@ -135,11 +138,11 @@ fn arroyo(library: &Path, content: &[u8], signature: &Signature) -> Result<Plugi
     let name = signature.name.to_uppercase();
     let vectors = signature.arguments.iter().filter(|argument| argument.is_vec).count();
     if signature.arguments.is_empty() {
-        return Err(Error::sql(format!("function {name} takes no arguments"))
+        return Err(Error::refused(Code::WrongArgumentTypes, format!("function {name} takes no arguments"))
             .detail("Arroyo's format tells the number of rows by the first argument"));
     }
     if vectors > 0 && (vectors < signature.arguments.len() || signature.is_async) {
-        return Err(Error::sql(format!("function {name} cannot be called"))
+        return Err(Error::refused(Code::WrongArgumentTypes, format!("function {name} cannot be called"))
             .detail("an aggregate takes vectors only, and answers at once"));
     }
     let (arguments, result) = types(signature)?;
@@ -202,7 +205,7 @@ fn declare(
         let data_type = value.arrow_type()?;
         SqlType::from_arrow(&data_type)
             .map(ParamType::from)
-            .ok_or_else(|| Error::sql(format!("{} has no type in SQL", value.data_type)))
+            .ok_or_else(|| Error::refused(Code::InvalidLibrary, format!("{} has no type in SQL", value.data_type)))
     };
     let description = if description.is_empty() { "A function of a library." } else { description };
     let mut form = Variation::new(sql_type(&signature.result)?, description.to_string());

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// The version of this file's shape and of the interface to libraries, raised when either changes.
 pub const FORMAT: u32 = 1;
@@ -113,7 +113,7 @@ impl Sidecar {
     /// [`check`](Self::check) for the bytes of a file that was read already.
     pub(super) fn check_content(&self, library: &Path, content: &[u8]) -> Result<()> {
         let refused = |what: String| {
-            Error::sql(format!("library {} cannot be loaded", library.display()))
+            Error::refused(Code::InvalidLibrary, format!("library {} cannot be loaded", library.display()))
                 .detail(what)
                 .hint("Build it again: CREATE OR REPLACE FUNCTION ... FROM its source file.")
         };

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 
 use super::sidecar::Value;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// (name in a sidecar, Arrow's type, format in the C data interface).
 const TYPES: &[(&str, DataType, &CStr)] = &[
@@ -35,7 +35,7 @@ impl Value {
     pub fn arrow_type(&self) -> Result<DataType> {
         TYPES.iter().find(|(name, ..)| *name == self.data_type).map(|(_, ty, _)| ty.clone()).ok_or_else(|| {
             let known: Vec<&str> = TYPES.iter().map(|(name, ..)| *name).collect();
-            Error::sql(format!("{} is not a type of functions in libraries", self.data_type))
+            Error::refused(Code::InvalidLibrary, format!("{} is not a type of functions in libraries", self.data_type))
                 .detail(format!("those are {}", known.join(", ")))
         })
     }

@@ -3,7 +3,7 @@
 //! `kafka.topic`, `iterations` and `max.interval` are the names of Confluent's Datagen connector, with the same meaning; its
 //! schemas and quickstarts are not made here.
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::ingest::properties::Properties;
 use crate::types::text::time::parse_timestamp;
 
@@ -73,15 +73,23 @@ impl DatagenConfig {
             ["quickstart", "schema.filename", "schema.string", "schema.keyfield", "template", "generate.timeout"]
         {
             if properties.has(name) {
-                let error = Error::sql(format!("connector property '{name}' of Confluent's Datagen is not supported"))
-                    .hint("'kind'='sensor' or 'kind'='cars' says what is made; INSERT INTO … VALUES makes rows of any shape.");
+                let error = Error::refused(
+                    Code::UnknownProperty,
+                    format!("connector property '{name}' of Confluent's Datagen is not supported"),
+                )
+                .hint(
+                    "'kind'='sensor' or 'kind'='cars' says what is made; INSERT INTO … VALUES makes rows of any shape.",
+                );
                 return Err(properties.at_name(name, error));
             }
         }
         for name in ["key.converter", "value.converter", "value.converter.schemas.enable"] {
             if properties.has(name) {
-                let error = Error::sql(format!("connector property '{name}' is Kafka Connect's own"))
-                    .hint("Keys are texts; 'value.format' is json or delimited.");
+                let error = Error::refused(
+                    Code::UnknownProperty,
+                    format!("connector property '{name}' is Kafka Connect's own"),
+                )
+                .hint("Keys are texts; 'value.format' is json or delimited.");
                 return Err(properties.at_name(name, error));
             }
         }
@@ -108,8 +116,11 @@ impl DatagenConfig {
         if kind == Kind::Cars {
             for name in ["keys", "anomalies", "season.readings"] {
                 if properties.has(name) {
-                    let error = Error::sql(format!("connector property '{name}' means nothing with 'kind'='cars'"))
-                        .hint("Leave it out, or say 'kind'='sensor'.");
+                    let error = Error::refused(
+                        Code::ConflictingProperties,
+                        format!("connector property '{name}' means nothing with 'kind'='cars'"),
+                    )
+                    .hint("Leave it out, or say 'kind'='sensor'.");
                     return Err(properties.at_name(name, error));
                 }
             }

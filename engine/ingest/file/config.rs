@@ -3,7 +3,7 @@
 //! `file`, `topic` and `batch.size` are the names of Kafka Connect's FileStreamSource, with the same meaning; under its class
 //! name the defaults are its own too: plain lines, following the file.
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::ingest::properties::Properties;
 
 /// The properties of the connector, without its class.
@@ -89,7 +89,11 @@ impl FileConfig {
             ("transforms", "A query over the topic does that: CREATE STREAM … AS SELECT."),
         ] {
             if properties.has(name) {
-                let error = Error::sql(format!("connector property '{name}' is Kafka Connect's own")).hint(hint);
+                let error = Error::refused(
+                    Code::UnknownProperty,
+                    format!("connector property '{name}' is Kafka Connect's own"),
+                )
+                .hint(hint);
                 return Err(properties.at_name(name, error));
             }
         }
@@ -159,8 +163,11 @@ impl FileConfig {
             ),
         };
         if let Some(name) = idle.iter().find(|name| properties.has(name)) {
-            let error = Error::sql(format!("connector property '{name}' means nothing with 'format'='{format}'"))
-                .hint("Leave it out, or say 'format'='csv'.");
+            let error = Error::refused(
+                Code::ConflictingProperties,
+                format!("connector property '{name}' means nothing with 'format'='{format}'"),
+            )
+            .hint("Leave it out, or say 'format'='csv'.");
             return Err(properties.at_name(name, error));
         }
         if matches!(self.format, Format::Ndjson)

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// The files there are, by name. A single file that is missing is listed all the same.
 pub(super) fn files(given: &str) -> io::Result<Vec<PathBuf>> {
@@ -28,7 +28,8 @@ pub(super) fn files(given: &str) -> io::Result<Vec<PathBuf>> {
 /// Refuses what cannot be read now.
 pub(super) fn probe(given: &str) -> Result<()> {
     let cannot = |path: &Path, error: io::Error| {
-        let refused = Error::sql(format!("file {} cannot be read", path.display())).detail(reason(&error));
+        let refused =
+            Error::refused(Code::InvalidFile, format!("file {} cannot be read", path.display())).detail(reason(&error));
         match std::env::current_dir() {
             Ok(folder) if path.is_relative() && error.kind() == io::ErrorKind::NotFound => {
                 refused.hint(format!("Relative paths start at {}.", folder.display()))
@@ -38,7 +39,7 @@ pub(super) fn probe(given: &str) -> Result<()> {
     };
     let files = files(given).map_err(|error| cannot(Path::new(given), error))?;
     if files.is_empty() {
-        return Err(Error::sql(format!("no file matches {given}"))
+        return Err(Error::refused(Code::InvalidFile, format!("no file matches {given}"))
             .hint("'*' stands for any characters and '?' for one, in the last part of the path."));
     }
     files.iter().try_for_each(|file| fs::File::open(file).map(drop).map_err(|error| cannot(file, error)))

@@ -19,7 +19,7 @@ use super::list;
 use super::ndjson::NdjsonRecords;
 use super::place::{Identity, Place, Since};
 use super::report::BadLines;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::ingest::positions::Positions;
 use crate::ingest::properties::Properties;
 use crate::ingest::worker::{Fill, Progress, Source};
@@ -380,13 +380,14 @@ pub(super) fn probe_columns(config: &FileConfig, properties: &Properties) -> Res
         }
     };
     let shown = path.display();
-    let names = header(&cutter.bytes()[range], csv)
-        .map_err(|why| properties.at_value("file", Error::sql(format!("{shown}, line 1: {why}"))))?;
+    let names = header(&cutter.bytes()[range], csv).map_err(|why| {
+        properties.at_value("file", Error::refused(Code::InvalidFile, format!("{shown}, line 1: {why}")))
+    })?;
     for (name, column) in [("key", &config.key), ("timestamp", &config.timestamp)] {
         if let Some(column) = column
             && !names.contains(column)
         {
-            let error = Error::sql(format!("file {shown} has no column {column}"));
+            let error = Error::refused(Code::UnknownColumn, format!("file {shown} has no column {column}"));
             let error = error.hint(format!("Its first line names {}.", names.join(", ")));
             return Err(properties.at_value(name, error));
         }

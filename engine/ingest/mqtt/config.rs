@@ -12,7 +12,7 @@ use super::notice::{Notice, NoticeHook};
 use super::rules::Rules;
 use super::tls::{ClientAuth, Identity, NamedFile, ServerTls};
 use super::users::UserSource;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::ingest::properties::Properties;
 
 /// The value of `connector.class` that names this listener.
@@ -141,12 +141,15 @@ impl ListenerConfig {
             return Ok(());
         }
         match self.remote() {
-            Some(address) => Err(Error::sql(format!("MQTT listener {address} is open to other machines"))
-                .detail("devices are not asked who they are, so anyone who reaches it can write")
-                .hint(
-                    "Add 'username' and 'password', or an 'authentication.file'; listen on 127.0.0.1; \
+            Some(address) => Err(Error::refused(
+                Code::InvalidPropertyValue,
+                format!("MQTT listener {address} is open to other machines"),
+            )
+            .detail("devices are not asked who they are, so anyone who reaches it can write")
+            .hint(
+                "Add 'username' and 'password', or an 'authentication.file'; listen on 127.0.0.1; \
                      or add 'allow.anonymous'='true' if the network is trusted.",
-                )),
+            )),
             None => Ok(()),
         }
     }
@@ -169,7 +172,7 @@ fn users(properties: &Properties) -> Result<Option<UserSource>> {
     };
     let file = properties.get(USERS).map(|path| UserSource::File(NamedFile::new(USERS, path)));
     if pair.is_some() && file.is_some() {
-        let error = Error::sql(format!("'username' and '{USERS}' are both given"))
+        let error = Error::refused(Code::ConflictingProperties, format!("'username' and '{USERS}' are both given"))
             .hint("Write the user into the file, or leave the file out.");
         return Err(properties.at_name(USERS, error));
     }

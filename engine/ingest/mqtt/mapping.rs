@@ -10,7 +10,7 @@ use regex::Regex;
 use super::filter::Filter;
 use super::rules::{Pattern, Rules, TopicRule};
 use super::template::Template;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::ingest::properties::{Properties, is_topic};
 
 /// The properties that make rules.
@@ -53,7 +53,7 @@ pub(super) fn templates(properties: &Properties) -> Result<Rules> {
             return Err(properties.wrong(HEADERS, takes));
         };
         if name.starts_with("mqtt.") {
-            let error = Error::sql(format!("header '{name}' cannot be set"))
+            let error = Error::refused(Code::InvalidPropertyValue, format!("header '{name}' cannot be set"))
                 .detail("names that begin with 'mqtt.' are the connector's own")
                 .hint("Choose another name.");
             return Err(properties.at_value(HEADERS, error));
@@ -77,18 +77,20 @@ pub(super) fn filters(properties: &Properties, list: &str) -> Result<Vec<TopicRu
 pub(super) fn filter(properties: &Properties, name: &str, text: &str) -> Result<Filter> {
     let text = text.trim();
     Filter::parse(text).map_err(|reason| {
-        let error = Error::sql(format!("'{text}' in '{name}' is not an MQTT topic filter"))
-            .detail(reason)
-            .hint("'+' stands for one level, '#' at the end for all below, as in plant/+/temp and plant/#.");
+        let error =
+            Error::refused(Code::InvalidPropertyValue, format!("'{text}' in '{name}' is not an MQTT topic filter"))
+                .detail(reason)
+                .hint("'+' stands for one level, '#' at the end for all below, as in plant/+/temp and plant/#.");
         properties.at_value(name, error)
     })
 }
 
 fn template(properties: &Properties, name: &str, text: &str) -> Result<Template> {
     Template::parse(text).map_err(|reason| {
-        let error = Error::sql(format!("connector property '{name}' cannot be '{text}'"))
-            .detail(reason)
-            .hint("It takes topic, client, level:N with N counted from 1, or a text such as {level:2}-{level:3}.");
+        let error =
+            Error::refused(Code::InvalidPropertyValue, format!("connector property '{name}' cannot be '{text}'"))
+                .detail(reason)
+                .hint("It takes topic, client, level:N with N counted from 1, or a text such as {level:2}-{level:3}.");
         properties.at_value(name, error)
     })
 }
@@ -112,8 +114,9 @@ fn pairs(properties: &Properties, name: &str, list: &str, takes: &str) -> Result
     }
     if let Some((topic, _)) = pairs.iter().find(|(_, rest)| rest.trim().is_empty()) {
         let all = if name == TOPIC_FILTERS { "#" } else { ".*" };
-        let error = Error::sql(format!("Kafka topic {topic} has no MQTT topics in '{name}'"))
-            .hint(format!("Write {topic}:{all} to take them all."));
+        let error =
+            Error::refused(Code::MissingProperty, format!("Kafka topic {topic} has no MQTT topics in '{name}'"))
+                .hint(format!("Write {topic}:{all} to take them all."));
         return Err(properties.at_value(name, error));
     }
     Ok(pairs)
@@ -124,7 +127,10 @@ fn expression(pattern: &str) -> Result<Pattern> {
     Regex::new(&format!("^(?:{pattern})$")).map(Pattern::Regex).map_err(|error| {
         let text = error.to_string();
         let reason = text.lines().last().unwrap_or("not a regular expression").trim_start_matches("error: ");
-        Error::sql(format!("'{pattern}' in '{TOPIC_EXPRESSIONS}' is not a regular expression"))
-            .detail(reason.to_string())
+        Error::refused(
+            Code::InvalidPropertyValue,
+            format!("'{pattern}' in '{TOPIC_EXPRESSIONS}' is not a regular expression"),
+        )
+        .detail(reason.to_string())
     })
 }

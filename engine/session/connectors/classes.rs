@@ -1,6 +1,6 @@
 //! The registry of connector classes: one line each.
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::ingest::connector::ConnectorClass;
 use crate::ingest::datagen::DatagenClass;
 use crate::ingest::file::FileClass;
@@ -15,13 +15,17 @@ pub static CLASSES: &[&dyn ConnectorClass] = &[&ListenerClass, &ClientClass, &Fi
 pub(super) fn class_of(connector: &str, properties: &Properties) -> Result<&'static dyn ConnectorClass> {
     let Some(asked) = properties.get("connector.class") else {
         return Err(properties
-            .at_name("connector.class", Error::sql(format!("connector {connector} has no 'connector.class'")))
+            .at_name(
+                "connector.class",
+                Error::refused(Code::MissingProperty, format!("connector {connector} has no 'connector.class'")),
+            )
             .hint(format!("For example 'connector.class' = '{}'.", CLASSES[0].name())));
     };
     if let Some(class) = find(asked) {
         return Ok(class);
     }
-    let error = Error::sql(format!("connector class '{asked}' of {connector} is not known"));
+    let error =
+        Error::refused(Code::UnknownConnector, format!("connector class '{asked}' of {connector} is not known"));
     let names: Vec<&str> = CLASSES.iter().map(|class| class.name()).collect();
     let error = match crate::catalog::nearest(asked, names.iter().copied()) {
         Some(near) => error.hint(format!("Did you mean '{near}'?")),

@@ -23,7 +23,7 @@ use super::topics;
 use crate::catalog::Connector;
 use crate::catalog::log::connector_key;
 use crate::config::Settings;
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::ingest::connector::{ConnectorPlan, Host, RunningConnector};
 use crate::ingest::properties::Properties;
 use crate::sql::ast::{ExprKind, Ident, Property};
@@ -49,14 +49,20 @@ pub(super) fn properties_of(name: &Ident, properties: &[Property]) -> Result<Pro
             ExprKind::Integer(number) => number.to_string(),
             ExprKind::Boolean(flag) => flag.to_string(),
             _ => {
-                return Err(Error::sql(format!("connector property '{}' is not a literal", property.name.value))
-                    .hint("Write the value in single quotes.")
-                    .at(property.value.span));
+                return Err(Error::refused(
+                    Code::InvalidPropertyValue,
+                    format!("connector property '{}' is not a literal", property.name.value),
+                )
+                .hint("Write the value in single quotes.")
+                .at(property.value.span));
             }
         };
         if read.has(&property.name.value) {
-            return Err(Error::sql(format!("connector property '{}' is given twice", property.name.value))
-                .at(property.name.span));
+            return Err(Error::refused(
+                Code::DuplicateName,
+                format!("connector property '{}' is given twice", property.name.value),
+            )
+            .at(property.name.span));
         }
         read.put(&property.name.value, &value, property.name.span, property.value.span);
     }
@@ -196,8 +202,11 @@ pub(super) fn pause(shared: &Shared, name: &str, paused: bool) -> Result<String>
     };
     let state = live.running.state();
     if state.is_over() {
-        return Err(Error::sql(format!("connector {quoted} is {}", state.to_string().to_lowercase()))
-            .hint("Only a connector that brings records can be paused; CREATE OR REPLACE starts it again."));
+        return Err(Error::refused(
+            Code::NotReplaceable,
+            format!("connector {quoted} is {}", state.to_string().to_lowercase()),
+        )
+        .hint("Only a connector that brings records can be paused; CREATE OR REPLACE starts it again."));
     }
     let switch = |paused: bool| if paused { live.running.pause() } else { live.running.resume() };
     switch(paused)?;

@@ -32,6 +32,13 @@ pub struct Query {
     pub span: Span,
 }
 
+impl Query {
+    /// The place of what is selected.
+    pub fn projection_span(&self) -> Span {
+        self.items.iter().map(SelectItem::span).reduce(Span::to).unwrap_or(self.span)
+    }
+}
+
 /// Where in its topic a query starts or ends.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TopicBound {
@@ -109,6 +116,17 @@ pub enum SelectItem {
     },
 }
 
+impl SelectItem {
+    /// Its place, with its alias.
+    pub fn span(&self) -> Span {
+        match self {
+            SelectItem::Wildcard { span, .. } | SelectItem::StructAll { span, .. } => *span,
+            SelectItem::Expr { expr, alias: None } => expr.span,
+            SelectItem::Expr { expr, alias: Some(alias) } => expr.span.to(alias.span),
+        }
+    }
+}
+
 /// What a query reads.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Relation {
@@ -123,6 +141,16 @@ pub enum Relation {
     },
     /// `left JOIN right [WITHIN ...] ON ...`.
     Join(Box<Join>),
+}
+
+impl Relation {
+    /// Its place.
+    pub fn span(&self) -> Span {
+        match self {
+            Relation::Source { span, .. } => *span,
+            Relation::Join(join) => join.span,
+        }
+    }
 }
 
 /// A join.
@@ -180,7 +208,7 @@ pub struct Duration {
 }
 
 impl Duration {
-    /// How long it is, milliseconds; the parser lets no one pass that does not fit.
+    /// In milliseconds; the parser has seen that it fits.
     pub const fn millis(&self) -> i64 {
         self.n.saturating_mul(self.unit.millis())
     }
@@ -202,7 +230,7 @@ pub enum TimeUnit {
 }
 
 impl TimeUnit {
-    /// One of it, milliseconds.
+    /// Milliseconds in one.
     pub const fn millis(self) -> i64 {
         match self {
             TimeUnit::Day => 86_400_000,

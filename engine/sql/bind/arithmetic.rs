@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr as LogicalExpr, Operator, binary_expr, cast}
 
 use super::coerce::{decimal, decimal_parts};
 use super::expr::{Binder, Bound};
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::sql::ast::{BinaryOp, Expr};
 use crate::sql::kernels;
 use crate::types::SqlType;
@@ -22,7 +22,7 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Bound> {
         let (Some(lt), Some(rt)) = (l.ty.clone(), r.ty.clone()) else {
-            return Err(Error::sql(format!("`{}` with NULL is always NULL", op.text()))
+            return Err(Error::refused(Code::UntypedNull, format!("`{}` with NULL is always NULL", op.text()))
                 .hint("Say which type is meant, for example CAST(NULL AS INTEGER).")
                 .at(span));
         };
@@ -30,9 +30,10 @@ impl Binder<'_> {
             return Ok(join_texts(l.expr, r.expr));
         }
         if !lt.is_numeric() || !rt.is_numeric() {
-            let error = Error::sql(format!("`{}` cannot be applied to {lt} and {rt}", op.text()))
-                .detail(format!("the operands are {} and {}", self.text(left), self.text(right)))
-                .at(span);
+            let error =
+                Error::refused(Code::TypeMismatch, format!("`{}` cannot be applied to {lt} and {rt}", op.text()))
+                    .detail(format!("the operands are {} and {}", self.text(left), self.text(right)))
+                    .at(span);
             return Err(match lt == SqlType::String || rt == SqlType::String {
                 true => error.hint("CAST one of them to the type of the other."),
                 false => error,
@@ -59,9 +60,12 @@ impl Binder<'_> {
     pub(super) fn concat(&self, l: Bound, r: Bound, span: Span) -> Result<Bound> {
         let types = [l.ty.clone(), r.ty.clone()];
         if types.iter().flatten().any(|ty| !matches!(ty, SqlType::String | SqlType::Bytes)) || l.ty != r.ty {
-            return Err(Error::sql(format!("`||` needs two texts, found {} and {}", l.type_name(), r.type_name()))
-                .hint("CAST the other operand to STRING.")
-                .at(span));
+            return Err(Error::refused(
+                Code::TypeMismatch,
+                format!("`||` needs two texts, found {} and {}", l.type_name(), r.type_name()),
+            )
+            .hint("CAST the other operand to STRING.")
+            .at(span));
         }
         match self.functions.resolve("CONCAT", &types, span) {
             Ok(concat) => Ok(Bound::new(concat.udf.call(vec![l.expr, r.expr]), concat.return_type)),

@@ -1,7 +1,7 @@
 //! Declared columns and types.
 
 use crate::catalog::Catalog;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::sql::ast::{ColumnConstraint, ColumnDef, SourceKind, TypeExpr, TypeExprKind};
 use crate::types::{Column, ColumnKind, Schema, SqlType, quote_identifier};
 
@@ -20,9 +20,11 @@ pub fn resolve_type(catalog: &Catalog, ty: &TypeExpr) -> Result<SqlType> {
             let mut resolved: Vec<(String, SqlType)> = Vec::with_capacity(fields.len());
             for (name, ty) in fields {
                 if resolved.iter().any(|(earlier, _)| *earlier == name.name) {
-                    return Err(
-                        Error::sql(format!("field {} is declared twice", quote_identifier(&name.name))).at(name.span)
-                    );
+                    return Err(Error::refused(
+                        Code::DuplicateName,
+                        format!("field {} is declared twice", quote_identifier(&name.name)),
+                    )
+                    .at(name.span));
                 }
                 resolved.push((name.name.clone(), resolve_type(catalog, ty)?));
             }
@@ -38,10 +40,18 @@ pub fn schema(catalog: &Catalog, kind: SourceKind, columns: &[ColumnDef]) -> Res
     for column in columns {
         let name = &column.name.name;
         if RESERVED.contains(&name.as_str()) {
-            return Err(Error::sql(format!("{name} is a reserved name, a column cannot have it")).at(column.name.span));
+            return Err(Error::refused(
+                Code::ReservedName,
+                format!("{name} is a reserved name, a column cannot have it"),
+            )
+            .at(column.name.span));
         }
         if schema.index_of(name).is_some() {
-            return Err(Error::sql(format!("column {} is declared twice", quote_identifier(name))).at(column.name.span));
+            return Err(Error::refused(
+                Code::DuplicateName,
+                format!("column {} is declared twice", quote_identifier(name)),
+            )
+            .at(column.name.span));
         }
         let ty = resolve_type(catalog, &column.ty)?;
         let kind = match (&column.constraint, kind) {
@@ -49,27 +59,33 @@ pub fn schema(catalog: &Catalog, kind: SourceKind, columns: &[ColumnDef]) -> Res
             (Some(ColumnConstraint::Key), SourceKind::Stream)
             | (Some(ColumnConstraint::PrimaryKey), SourceKind::Table) => ColumnKind::Key,
             (Some(ColumnConstraint::Key), SourceKind::Table) => {
-                return Err(Error::sql(format!(
-                    "column {}: the key of a table is its PRIMARY KEY",
-                    quote_identifier(name)
-                ))
+                return Err(Error::refused(
+                    Code::InvalidKey,
+                    format!("column {}: the key of a table is its PRIMARY KEY", quote_identifier(name)),
+                )
                 .hint("Write PRIMARY KEY instead of KEY.")
                 .at(column.span));
             }
             (Some(ColumnConstraint::PrimaryKey), SourceKind::Stream) => {
-                return Err(Error::sql(format!("column {}: a stream has no PRIMARY KEY", quote_identifier(name)))
-                    .detail("keys of a stream are not unique")
-                    .hint("Write KEY instead of PRIMARY KEY.")
-                    .at(column.span));
+                return Err(Error::refused(
+                    Code::InvalidKey,
+                    format!("column {}: a stream has no PRIMARY KEY", quote_identifier(name)),
+                )
+                .detail("keys of a stream are not unique")
+                .hint("Write KEY instead of PRIMARY KEY.")
+                .at(column.span));
             }
             (Some(ColumnConstraint::Headers), _) => ColumnKind::Headers,
             (Some(ColumnConstraint::Header(header)), _) => ColumnKind::Header(header.clone()),
         };
         check_header(&kind, &ty, column)?;
         if kind == ColumnKind::Key && holds_map(&ty) {
-            return Err(Error::sql(format!("key column {} cannot hold a MAP", quote_identifier(name)))
-                .detail("equal maps may be written differently, so they would not meet")
-                .at(column.span));
+            return Err(Error::refused(
+                Code::InvalidKey,
+                format!("key column {} cannot hold a MAP", quote_identifier(name)),
+            )
+            .detail("equal maps may be written differently, so they would not meet")
+            .at(column.span));
         }
         schema.columns.push(Column { name: name.clone(), ty, kind });
     }
@@ -78,7 +94,7 @@ pub fn schema(catalog: &Catalog, kind: SourceKind, columns: &[ColumnDef]) -> Res
     if (whole_headers > 1 || (whole_headers == 1 && one_header))
         && let (Some(first), Some(last)) = (columns.first(), columns.last())
     {
-        return Err(Error::sql("a column of all HEADERS stands alone")
+        return Err(Error::refused(Code::InvalidSchema, "a column of all HEADERS stands alone")
             .detail("another column holds headers too")
             .at(first.span.to(last.span)));
     }
@@ -86,7 +102,7 @@ pub fn schema(catalog: &Catalog, kind: SourceKind, columns: &[ColumnDef]) -> Res
         && schema.key_columns().next().is_none()
         && let (Some(first), Some(last)) = (columns.first(), columns.last())
     {
-        return Err(Error::sql("a table needs a PRIMARY KEY")
+        return Err(Error::refused(Code::InvalidSchema, "a table needs a PRIMARY KEY")
             .hint("Write PRIMARY KEY behind the type of a column.")
             .at(first.span.to(last.span)));
     }
@@ -105,7 +121,8 @@ fn check_header(kind: &ColumnKind, ty: &SqlType, column: &ColumnDef) -> Result<(
     if *ty == expected {
         return Ok(());
     }
-    Err(Error::sql(format!("a column of headers has the type {expected}, found {ty}")).at(column.ty.span))
+    Err(Error::refused(Code::InvalidSchema, format!("a column of headers has the type {expected}, found {ty}"))
+        .at(column.ty.span))
 }
 
 /// Whether a type is a map or has one inside.

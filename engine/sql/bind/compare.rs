@@ -9,7 +9,7 @@ use datafusion::logical_expr::{Expr as LogicalExpr, Operator, binary_expr};
 use super::coerce;
 use super::coerce::common_type;
 use super::expr::{Binder, Bound};
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::sql::ast::{BinaryOp, Expr, ExprKind};
 use crate::sql::kernels;
 use crate::types::SqlType;
@@ -45,15 +45,18 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<(LogicalExpr, LogicalExpr, SqlType)> {
         let (Some(lt), Some(rt)) = (&l.ty, &r.ty) else {
-            return Err(Error::sql("a comparison with NULL is never true")
+            return Err(Error::refused(Code::TypeMismatch, "a comparison with NULL is never true")
                 .detail(format!("found {} {op} {}", self.text(left), self.text(right)))
                 .hint("Use IS NULL, IS NOT NULL or IS DISTINCT FROM.")
                 .at(span));
         };
         let mismatch = || {
-            Error::sql(format!("cannot compare {} with {}", self.describe(left, &l), self.describe(right, &r)))
-                .detail(format!("the operator is `{op}`"))
-                .at(span)
+            Error::refused(
+                Code::TypeMismatch,
+                format!("cannot compare {} with {}", self.describe(left, &l), self.describe(right, &r)),
+            )
+            .detail(format!("the operator is `{op}`"))
+            .at(span)
         };
         let (l, r) = match (lt, rt) {
             (point, SqlType::String) if self.is_point_in_time(left, point) => {
@@ -81,7 +84,7 @@ impl Binder<'_> {
         let no_order =
             matches!(ty, SqlType::Boolean | SqlType::Array(_) | SqlType::Map(..) | SqlType::Struct(_)) && ordered;
         if no_order {
-            return Err(Error::sql(format!("`{op}` cannot be applied to {ty}"))
+            return Err(Error::refused(Code::TypeMismatch, format!("`{op}` cannot be applied to {ty}"))
                 .detail(format!("the operands are {} and {}", self.text(left), self.text(right)))
                 .hint("Values of this type are only equal or not: use = or <>.")
                 .at(span));
@@ -111,7 +114,7 @@ impl Binder<'_> {
                 Some(kernels::cast::point_in_time(text, like).map(|value| Bound::new(value, like.clone())).ok_or_else(
                     || {
                         let what = if *like == SqlType::Bigint { &SqlType::Timestamp } else { like };
-                        Error::sql(format!("this text cannot be read as a {what}"))
+                        Error::refused(Code::InvalidLiteral, format!("this text cannot be read as a {what}"))
                             .hint("Write ISO 8601, for example '2020-05-26T23:59:58.000'; a TIMESTAMP may stop early.")
                             .at(expr.span)
                     },
@@ -150,13 +153,14 @@ impl Binder<'_> {
 
     pub(super) fn in_list(&self, negated: bool, value: &Expr, list: &[Expr]) -> Result<Bound> {
         if self.bind(value)?.ty.is_none() {
-            return Err(Error::sql("NULL is in no list").hint("Use IS NULL.").at(value.span));
+            return Err(Error::refused(Code::TypeMismatch, "NULL is in no list").hint("Use IS NULL.").at(value.span));
         }
         // A NULL in the list is equal to nothing.
         let items = list.iter().filter(|item| !matches!(item.kind, ExprKind::Null));
         let exprs: Vec<&Expr> = std::iter::once(value).chain(items).collect();
         let met = self.meet(&exprs, |i, _, ty| {
-            Error::sql(format!("{} cannot be compared with {ty}", self.text(exprs[i]))).at(exprs[i].span)
+            Error::refused(Code::TypeMismatch, format!("{} cannot be compared with {ty}", self.text(exprs[i])))
+                .at(exprs[i].span)
         })?;
         let Some((common, mut exprs)) = met else { return Err(Error::internal("a value without a type")) };
         let target = exprs.remove(0);
@@ -178,7 +182,7 @@ impl Binder<'_> {
             let bound = self.bind(expr)?;
             match &bound.ty {
                 None | Some(SqlType::String) => Ok(bound.widen(&SqlType::String)),
-                Some(ty) => Err(Error::sql(format!("LIKE needs a STRING, found {ty}"))
+                Some(ty) => Err(Error::refused(Code::TypeMismatch, format!("LIKE needs a STRING, found {ty}"))
                     .detail(format!("the expression is {}", self.text(expr)))
                     .at(expr.span)),
             }

@@ -5,7 +5,7 @@ use datafusion::logical_expr::Expr as LogicalExpr;
 
 use super::coerce;
 use super::expr::{Binder, Bound};
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::sql::ast::{Expr, Ident};
 use crate::sql::kernels;
 use crate::types::SqlType;
@@ -34,10 +34,10 @@ impl Binder<'_> {
             results.push(self.bind(then)?);
         }
         let ty = coerce::common_type_of(results.iter().map(|result| result.ty.as_ref()), |i| {
-            Error::sql("the results of a CASE must have one type").at(exprs[i].span)
+            Error::refused(Code::TypeMismatch, "the results of a CASE must have one type").at(exprs[i].span)
         })?;
         let Some(ty) = ty else {
-            return Err(Error::sql("all results of this CASE are NULL")
+            return Err(Error::refused(Code::UntypedNull, "all results of this CASE are NULL")
                 .hint("Give one of them a type, for example CAST(NULL AS STRING).")
                 .at(span));
         };
@@ -53,10 +53,11 @@ impl Binder<'_> {
         let bound = arms.iter().map(|(when, _)| self.bind(when)).collect::<Result<Vec<_>>>()?;
         let types = std::iter::once(value.ty.as_ref()).chain(bound.iter().map(|bound| bound.ty.as_ref()));
         let common = coerce::common_type_of(types, |i| {
-            Error::sql("WHEN must have the type of the CASE").at(arms[i.saturating_sub(1)].0.span)
+            Error::refused(Code::TypeMismatch, "WHEN must have the type of the CASE")
+                .at(arms[i.saturating_sub(1)].0.span)
         })?;
         let Some(common) = common else {
-            return Err(Error::sql("a comparison with NULL is never true").at(operand.span));
+            return Err(Error::refused(Code::UntypedNull, "a comparison with NULL is never true").at(operand.span));
         };
         whens.extend(bound.into_iter().map(|bound| bound.widen(&common)));
         Ok(value.widen(&common))
@@ -64,10 +65,11 @@ impl Binder<'_> {
 
     pub(super) fn array(&self, items: &[Expr], span: Span) -> Result<Bound> {
         let exprs: Vec<&Expr> = items.iter().collect();
-        let met =
-            self.meet(&exprs, |i, _, _| Error::sql("the elements of an array must have one type").at(items[i].span))?;
+        let met = self.meet(&exprs, |i, _, _| {
+            Error::refused(Code::TypeMismatch, "the elements of an array must have one type").at(items[i].span)
+        })?;
         let Some((ty, items)) = met else {
-            return Err(Error::sql("the type of this array is not known")
+            return Err(Error::refused(Code::UntypedNull, "the type of this array is not known")
                 .detail(if items.is_empty() { "it is empty" } else { "all elements are NULL" })
                 .hint("CAST one element to a type.")
                 .at(span));
@@ -78,12 +80,14 @@ impl Binder<'_> {
 
     pub(super) fn map(&self, entries: &[(Expr, Expr)], span: Span) -> Result<Bound> {
         let (keys, values): (Vec<&Expr>, Vec<&Expr>) = entries.iter().map(|(key, value)| (key, value)).unzip();
-        let keys =
-            self.meet(&keys, |i, _, _| Error::sql("the keys of a map must have one type").at(entries[i].0.span))?;
-        let values =
-            self.meet(&values, |i, _, _| Error::sql("the values of a map must have one type").at(entries[i].1.span))?;
+        let keys = self.meet(&keys, |i, _, _| {
+            Error::refused(Code::TypeMismatch, "the keys of a map must have one type").at(entries[i].0.span)
+        })?;
+        let values = self.meet(&values, |i, _, _| {
+            Error::refused(Code::TypeMismatch, "the values of a map must have one type").at(entries[i].1.span)
+        })?;
         let (Some((key_type, keys)), Some((value_type, values))) = (keys, values) else {
-            return Err(Error::sql("the type of this map is not known")
+            return Err(Error::refused(Code::UntypedNull, "the type of this map is not known")
                 .detail(if entries.is_empty() { "it is empty" } else { "all keys or all values are NULL" })
                 .hint("CAST one of them to a type.")
                 .at(span));
@@ -98,7 +102,8 @@ impl Binder<'_> {
         let mut values = Vec::with_capacity(fields.len());
         for (i, (name, value)) in fields.iter().enumerate() {
             if fields[..i].iter().any(|(earlier, _)| earlier.name == name.name) {
-                return Err(Error::sql(format!("the field {} is given twice", name.name)).at(name.span));
+                return Err(Error::refused(Code::DuplicateName, format!("the field {} is given twice", name.name))
+                    .at(name.span));
             }
             let (expr, ty) = self.bind_typed(value)?;
             values.push(expr);

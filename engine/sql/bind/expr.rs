@@ -8,7 +8,7 @@ use super::scope::Scope;
 use super::tables::BoundTable;
 use super::{coerce, columns, lambda, literal, text};
 use crate::catalog::{Catalog, nearest};
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::functions::FunctionRegistry;
 use crate::functions::table::TableFunction;
 use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident, TypeExpr};
@@ -88,7 +88,7 @@ impl<'a> Binder<'a> {
         let bound = self.bind(expr)?;
         match bound.ty {
             Some(ty) => Ok((bound.expr, ty)),
-            None => Err(Error::sql("the type of NULL is not known here")
+            None => Err(Error::refused(Code::UntypedNull, "the type of NULL is not known here")
                 .hint("Say which type is meant, for example CAST(NULL AS STRING).")
                 .at(expr.span)),
         }
@@ -102,7 +102,7 @@ impl<'a> Binder<'a> {
     fn condition(&self, expr: &Expr, bound: Bound, what: &str) -> Result<LogicalExpr> {
         match bound.ty {
             None | Some(SqlType::Boolean) => Ok(bound.widen(&SqlType::Boolean)),
-            Some(ty) => Err(Error::sql(format!("{what} needs a BOOLEAN, found {ty}"))
+            Some(ty) => Err(Error::refused(Code::TypeMismatch, format!("{what} needs a BOOLEAN, found {ty}"))
                 .detail(format!("the expression is {}", self.text(expr)))
                 .at(expr.span)),
         }
@@ -143,12 +143,20 @@ impl<'a> Binder<'a> {
             }
             ExprKind::Cast { expr: value, ty } => self.cast(value, ty, expr.span)?,
             ExprKind::Call { name, args } => self.call(name, args, expr.span)?,
-            ExprKind::Star => return Err(Error::sql("`*` can only stand in COUNT(*)").at(expr.span)),
+            ExprKind::Star => {
+                return Err(Error::refused(Code::Misplaced, "`*` can only stand in COUNT(*)").at(expr.span));
+            }
             ExprKind::Unit(unit) => {
-                return Err(Error::sql(format!("the time unit {unit} cannot stand here")).at(expr.span));
+                return Err(
+                    Error::refused(Code::Misplaced, format!("the time unit {unit} cannot stand here")).at(expr.span)
+                );
             }
             ExprKind::Lambda { .. } => {
-                return Err(Error::sql("a lambda can only be an argument of TRANSFORM, FILTER or REDUCE").at(expr.span));
+                return Err(Error::refused(
+                    Code::Misplaced,
+                    "a lambda can only be an argument of TRANSFORM, FILTER or REDUCE",
+                )
+                .at(expr.span));
             }
             ExprKind::Array(items) => self.array(items, expr.span)?,
             ExprKind::Map(entries) => self.map(entries, expr.span)?,
@@ -200,14 +208,17 @@ impl<'a> Binder<'a> {
     fn field(&self, base: &Expr, field: &Ident) -> Result<Bound> {
         let (value, ty) = self.bind_typed(base)?;
         let SqlType::Struct(fields) = &ty else {
-            return Err(Error::sql(format!("`->` needs a STRUCT, found {ty}"))
+            return Err(Error::refused(Code::TypeMismatch, format!("`->` needs a STRUCT, found {ty}"))
                 .detail(format!("the expression is {}", self.text(base)))
                 .at(base.span));
         };
         let Some(position) = fields.iter().position(|(name, _)| *name == field.name) else {
             let names = || fields.iter().map(|(name, _)| name.as_str());
-            let error = Error::sql(format!("{} has no field {}", self.text(base), quote_identifier(&field.name)))
-                .at(field.span);
+            let error = Error::refused(
+                Code::UnknownColumn,
+                format!("{} has no field {}", self.text(base), quote_identifier(&field.name)),
+            )
+            .at(field.span);
             return Err(match nearest(&field.name, names()) {
                 Some(near) => error.hint(format!("Did you mean {}?", quote_identifier(near))),
                 None => {
@@ -227,20 +238,24 @@ impl<'a> Binder<'a> {
                     let index = bound.widen(&SqlType::Bigint);
                     Ok(Bound::new(kernels::access::element(value, index), *element))
                 }
-                _ => Err(Error::sql(format!("an array is indexed by an INTEGER, found {}", bound.type_name()))
-                    .at(index.span)),
+                _ => Err(Error::refused(
+                    Code::TypeMismatch,
+                    format!("an array is indexed by an INTEGER, found {}", bound.type_name()),
+                )
+                .at(index.span)),
             },
-            SqlType::Map(key, element) => {
-                match &bound.ty {
-                    Some(found) if coerce::widens_to(found, &key) => {
-                        let index = bound.widen(&key);
-                        Ok(Bound::new(kernels::access::entry(value, index), *element))
-                    }
-                    _ => Err(Error::sql(format!("this map is indexed by a {key}, found {}", bound.type_name()))
-                        .at(index.span)),
+            SqlType::Map(key, element) => match &bound.ty {
+                Some(found) if coerce::widens_to(found, &key) => {
+                    let index = bound.widen(&key);
+                    Ok(Bound::new(kernels::access::entry(value, index), *element))
                 }
-            }
-            ty => Err(Error::sql(format!("only an ARRAY or a MAP can be indexed, found {ty}"))
+                _ => Err(Error::refused(
+                    Code::TypeMismatch,
+                    format!("this map is indexed by a {key}, found {}", bound.type_name()),
+                )
+                .at(index.span)),
+            },
+            ty => Err(Error::refused(Code::TypeMismatch, format!("only an ARRAY or a MAP can be indexed, found {ty}"))
                 .detail(format!("the expression is {}", self.text(base)))
                 .at(base.span)),
         }
@@ -254,7 +269,7 @@ impl<'a> Binder<'a> {
             Some(from) if *from == to => bound.expr,
             Some(from) if can_cast(from, &to) => kernels::cast::expr(bound.expr, from, &to),
             Some(from) => {
-                return Err(Error::sql(format!("cannot cast {from} to {to}"))
+                return Err(Error::refused(Code::InvalidCast, format!("cannot cast {from} to {to}"))
                     .detail(format!("the expression is {}", self.text(value)))
                     .at(span));
             }
@@ -266,7 +281,11 @@ impl<'a> Binder<'a> {
         // Copies a key column into the value: a function to the planner, nothing to compute.
         if name.name == "AS_VALUE" {
             let [arg] = args else {
-                return Err(Error::sql(format!("AS_VALUE takes one argument, found {}", args.len())).at(span));
+                return Err(Error::refused(
+                    Code::WrongArgumentTypes,
+                    format!("AS_VALUE takes one argument, found {}", args.len()),
+                )
+                .at(span));
             };
             return self.bind(arg);
         }
@@ -279,6 +298,9 @@ impl<'a> Binder<'a> {
         let argument = |arg: &Expr| match &arg.kind {
             // A function takes a time unit as its name.
             ExprKind::Unit(unit) => Ok(Bound::new(lit(unit.to_string()), SqlType::String)),
+            ExprKind::Star => Err(Error::refused(Code::WrongArgumentTypes, format!("{} does not take `*`", name.name))
+                .detail("`*` can only stand in COUNT(*)")
+                .at(arg.span)),
             _ => self.bind(arg),
         };
         let bound = args.iter().map(argument).collect::<Result<Vec<_>>>()?;
@@ -297,7 +319,7 @@ impl<'a> Binder<'a> {
 
     fn decimal(&self, digits: &str, span: Span) -> Result<(LogicalExpr, SqlType)> {
         literal::decimal(digits).ok_or_else(|| {
-            Error::sql(format!("a DECIMAL holds at most {} digits", coerce::MAX_PRECISION))
+            Error::refused(Code::InvalidLiteral, format!("a DECIMAL holds at most {} digits", coerce::MAX_PRECISION))
                 .hint("Write it with an exponent to have a DOUBLE.")
                 .at(span)
         })
@@ -321,7 +343,7 @@ impl<'a> Binder<'a> {
     fn numeric(&self, operand: &Expr, sign: &str) -> Result<Bound> {
         let (expr, ty) = self.bind_typed(operand)?;
         if !ty.is_numeric() {
-            return Err(Error::sql(format!("`{sign}` needs a number, found {ty}"))
+            return Err(Error::refused(Code::TypeMismatch, format!("`{sign}` needs a number, found {ty}"))
                 .detail(format!("the expression is {}", self.text(operand)))
                 .at(operand.span));
         }

@@ -11,7 +11,7 @@ use datafusion::logical_expr::Expr as LogicalExpr;
 
 use super::compile;
 use super::expr::{Binder, Bound};
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::sql::ast::{BinaryOp, Expr, ExprKind, Ident};
 use crate::sql::kernels::lambda::{self, Body};
 use crate::types::SqlType;
@@ -56,7 +56,9 @@ impl Binder<'_> {
                 "TRANSFORM" => "TRANSFORM(array, x => element) or TRANSFORM(map, (k, v) => key, (k, v) => value)",
                 _ => "REDUCE(array, state, (s, x) => next) or REDUCE(map, state, (s, k, v) => next)",
             };
-            Error::sql(format!("{function} does not take these arguments")).detail(format!("it takes {forms}")).at(span)
+            Error::refused(Code::WrongArgumentTypes, format!("{function} does not take these arguments"))
+                .detail(format!("it takes {forms}"))
+                .at(span)
         };
         let Some((first, rest)) = args.split_first() else { return Err(wrong()) };
         let (collection, ty) = self.bind_typed(first)?;
@@ -64,9 +66,12 @@ impl Binder<'_> {
             SqlType::Array(element) => vec![SqlType::clone(element)],
             SqlType::Map(key, value) => vec![SqlType::clone(key), SqlType::clone(value)],
             _ => {
-                return Err(Error::sql(format!("{function} needs an ARRAY or a MAP, found {ty}"))
-                    .detail(format!("the expression is {}", self.text(first)))
-                    .at(first.span));
+                return Err(Error::refused(
+                    Code::WrongArgumentTypes,
+                    format!("{function} needs an ARRAY or a MAP, found {ty}"),
+                )
+                .detail(format!("the expression is {}", self.text(first)))
+                .at(first.span));
             }
         };
         let lambdas = |args: &'_ [Expr]| -> Option<Vec<(Vec<Ident>, Expr, Span)>> {
@@ -83,9 +88,12 @@ impl Binder<'_> {
                 let written = lambdas(rest).ok_or_else(wrong)?;
                 let draft = self.draft(&as_written(&written[0]), &parts)?;
                 if draft.ty != SqlType::Boolean {
-                    return Err(Error::sql(format!("the lambda of FILTER needs a BOOLEAN, found {}", draft.ty))
-                        .detail(format!("the expression is {}", draft.text))
-                        .at(written[0].1.span));
+                    return Err(Error::refused(
+                        Code::TypeMismatch,
+                        format!("the lambda of FILTER needs a BOOLEAN, found {}", draft.ty),
+                    )
+                    .detail(format!("the expression is {}", draft.text))
+                    .at(written[0].1.span));
                 }
                 let (captures, mut bodies) = self.compile(vec![draft])?;
                 let body = bodies.pop().ok_or_else(wrong)?;
@@ -126,9 +134,12 @@ impl Binder<'_> {
             types.extend(parts.iter().cloned());
             let draft = self.draft(written, &types)?;
             let common = widen(&ty, &draft.ty).ok_or_else(|| {
-                Error::sql(format!("the lambda of REDUCE needs a {ty}, the type of the state, found {}", draft.ty))
-                    .detail(format!("the expression is {}", draft.text))
-                    .at(written.body.span)
+                Error::refused(
+                    Code::TypeMismatch,
+                    format!("the lambda of REDUCE needs a {ty}, the type of the state, found {}", draft.ty),
+                )
+                .detail(format!("the expression is {}", draft.text))
+                .at(written.body.span)
             })?;
             if common != ty {
                 ty = common;
@@ -146,14 +157,19 @@ impl Binder<'_> {
     fn draft(&self, written: &Written, types: &[SqlType]) -> Result<Draft> {
         if written.params.len() != types.len() {
             let (found, wanted) = (written.params.len(), types.len());
-            return Err(Error::sql(format!("the lambda has {found} parameters, expected {wanted}")).at(written.span));
+            return Err(Error::refused(
+                Code::WrongArgumentTypes,
+                format!("the lambda has {found} parameters, expected {wanted}"),
+            )
+            .at(written.span));
         }
         let mut inner = Binder::new(self.catalog, self.functions, self.scope);
         inner.lambdas.clone_from(&self.lambdas);
         let mut params: Vec<Param> = Vec::with_capacity(types.len());
         for (name, ty) in written.params.iter().zip(types) {
             if params.iter().any(|param| param.name == name.name) {
-                return Err(Error::sql(format!("the parameter {} is there twice", name.name)).at(name.span));
+                return Err(Error::refused(Code::DuplicateName, format!("the parameter {} is there twice", name.name))
+                    .at(name.span));
             }
             let field = format!("{}=>{}", inner.lambdas.len() + params.len(), name.name);
             params.push(Param { name: name.name.clone(), ty: ty.clone(), field });

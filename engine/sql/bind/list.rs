@@ -8,7 +8,7 @@ use datafusion::logical_expr::Expr as LogicalExpr;
 
 use super::expr::{Binder, Bound};
 use super::{coerce, literal};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::sql::ast::{Expr, ExprKind};
 use crate::sql::kernels;
 use crate::types::SqlType;
@@ -112,7 +112,9 @@ impl Binder<'_> {
             }
             (Some(from), _) if coerce::common_type(from, to).as_ref() == Some(to) => Ok(bound.widen(to)),
             (Some(from), _) if can_cast(from, to) => Ok(kernels::cast::expr(bound.expr, from, to)),
-            (Some(from), _) => Err(Error::sql(format!("cannot cast {from} to {to}")).at(expr.span)),
+            (Some(from), _) => {
+                Err(Error::refused(Code::InvalidCast, format!("cannot cast {from} to {to}")).at(expr.span))
+            }
         }
     }
 }
@@ -133,5 +135,5 @@ fn is_literal(expr: &Expr) -> bool {
 }
 
 fn unreadable(expr: &Expr, ty: &SqlType) -> Error {
-    Error::sql(format!("this text cannot be read as {}", coerce::a(ty))).at(expr.span)
+    Error::refused(Code::InvalidLiteral, format!("this text cannot be read as {}", coerce::a(ty))).at(expr.span)
 }

@@ -7,6 +7,7 @@
 //! - [`scope`]: the columns a name can mean
 //! - [`expr`]: expressions; [`arithmetic`], [`compare`] and [`conditional`] hold their families
 //! - [`coerce`]: which types meet where, and the casts that make them meet
+//! - [`aggregates`]: which calls compute over several rows
 //! - `lambda`: calls that take lambdas
 //! - `list`: expressions that become one type
 //! - `tables`: calls of table functions
@@ -15,6 +16,7 @@
 //! - [`compile`]: logical to physical
 //! - [`properties`], [`columns`]: the `WITH` clause and declared columns
 
+pub mod aggregates;
 pub mod arithmetic;
 pub mod coerce;
 pub mod columns;

@@ -3,11 +3,13 @@
 use super::coerce::a;
 use super::text;
 use crate::catalog::{Relation, RelationKind, nearest};
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::plan::OnError;
 use crate::sql::ast::{Expr, ExprKind, Property, StringLit};
 use crate::types::text::java_time::Pattern;
-use crate::types::{FormatName, FormatSpec, Schema, SourceWindow, SqlType, TimestampSpec, TopicSpec, quote_identifier};
+use crate::types::{
+    Column, FormatName, FormatSpec, Schema, SourceWindow, SqlType, TimestampSpec, TopicSpec, quote_identifier,
+};
 
 /// Properties that a statement may set.
 pub const KNOWN: [&str; 19] = [
@@ -103,7 +105,9 @@ impl Properties {
         for property in clause {
             let name = property.name.value.to_ascii_uppercase();
             if seen.contains(&name) {
-                return Err(Error::sql(format!("property {name} is given twice")).at(property.span));
+                return Err(
+                    Error::refused(Code::DuplicateName, format!("property {name} is given twice")).at(property.span)
+                );
             }
             properties.set(&name, property)?;
             seen.push(name);
@@ -112,14 +116,21 @@ impl Properties {
             if seen.iter().any(|name| name == "FORMAT") && seen.iter().any(|name| name == side) {
                 let at =
                     clause.iter().find(|p| p.name.value.eq_ignore_ascii_case(side)).map_or(Span::default(), |p| p.span);
-                return Err(Error::sql(format!("FORMAT and {side} cannot both be given"))
-                    .detail("FORMAT sets the formats of key and value")
-                    .hint("Write FORMAT alone, or KEY_FORMAT and VALUE_FORMAT.")
-                    .at(at));
+                return Err(Error::refused(
+                    Code::ConflictingProperties,
+                    format!("FORMAT and {side} cannot both be given"),
+                )
+                .detail("FORMAT sets the formats of key and value")
+                .hint("Write FORMAT alone, or KEY_FORMAT and VALUE_FORMAT.")
+                .at(at));
             }
         }
         if let (Some(format), None) = (&properties.timestamp_format, &properties.timestamp) {
-            return Err(Error::sql("TIMESTAMP_FORMAT needs TIMESTAMP, the column it is the format of").at(format.span));
+            return Err(Error::refused(
+                Code::ConflictingProperties,
+                "TIMESTAMP_FORMAT needs TIMESTAMP, the column it is the format of",
+            )
+            .at(format.span));
         }
         Ok(properties)
     }
@@ -145,7 +156,11 @@ impl Properties {
                 let written = text_of(name, &property.value)?;
                 let value = written.value.to_uppercase();
                 if !["SESSION", "TUMBLING", "HOPPING"].contains(&value.as_str()) {
-                    return Err(Error::sql(format!("{name} needs SESSION, TUMBLING or HOPPING")).at(span));
+                    return Err(Error::refused(
+                        Code::InvalidPropertyValue,
+                        format!("{name} needs SESSION, TUMBLING or HOPPING"),
+                    )
+                    .at(span));
                 }
                 self.window_type = Some(Spanned { value, span });
             }
@@ -156,7 +171,11 @@ impl Properties {
             "RETENTION_MS" => {
                 let value = integer_of(name, &property.value)?;
                 if value < -1 {
-                    return Err(Error::sql("RETENTION_MS needs milliseconds, or -1 for no end").at(span));
+                    return Err(Error::refused(
+                        Code::InvalidPropertyValue,
+                        "RETENTION_MS needs milliseconds, or -1 for no end",
+                    )
+                    .at(span));
                 }
                 self.retention_ms = Some(Spanned { value, span });
             }
@@ -170,7 +189,9 @@ impl Properties {
             "TIMESTAMP_FORMAT" => {
                 let format = text_of(name, &property.value)?;
                 if let Err(reason) = Pattern::new(&format.value) {
-                    return Err(Error::sql("TIMESTAMP_FORMAT is no pattern").detail(reason).at(span));
+                    return Err(Error::refused(Code::InvalidPropertyValue, "TIMESTAMP_FORMAT is no pattern")
+                        .detail(reason)
+                        .at(span));
                 }
                 self.timestamp_format = Some(format);
             }
@@ -178,7 +199,11 @@ impl Properties {
                 let id = text_of(name, &property.value)?;
                 let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
                 if id.value.is_empty() || !id.value.chars().all(allowed) {
-                    return Err(Error::sql("QUERY_ID needs letters, digits, `_` and `-` only").at(span));
+                    return Err(Error::refused(
+                        Code::InvalidPropertyValue,
+                        "QUERY_ID needs letters, digits, `_` and `-` only",
+                    )
+                    .at(span));
                 }
                 self.query_id = Some(Spanned { value: id.value.to_uppercase(), span });
             }
@@ -186,7 +211,11 @@ impl Properties {
                 let word = text_of(name, &property.value)?;
                 let value = word.value.to_ascii_lowercase();
                 if !["skip", "fail", "dead_letter"].contains(&value.as_str()) {
-                    return Err(Error::sql("ON_ERROR is one of 'skip', 'fail', 'dead_letter'").at(span));
+                    return Err(Error::refused(
+                        Code::InvalidPropertyValue,
+                        "ON_ERROR is one of 'skip', 'fail', 'dead_letter'",
+                    )
+                    .at(span));
                 }
                 self.on_error = Some(Spanned { value, span });
             }
@@ -197,14 +226,21 @@ impl Properties {
             }
             // Whoever carries out the statement has replaced a TRUE by what it found.
             "INFER_SCHEMA" if boolean_of(name, &property.value)?.value => {
-                return Err(Error::sql("INFER_SCHEMA is for CREATE STREAM or TABLE over a topic").at(property.span));
+                return Err(Error::refused(
+                    Code::ConflictingProperties,
+                    "INFER_SCHEMA is for CREATE STREAM or TABLE over a topic",
+                )
+                .at(property.span));
             }
             "INFER_SCHEMA" => {}
             "CLEANUP_POLICY" => {
-                return Err(Error::sql("CLEANUP_POLICY is not given, it follows from what is made")
-                    .detail("the topic of a stream is cleaned up by deleting, that of a table by compacting")
-                    .hint("Leave it out; RETENTION_MS says how long the records of a stream are kept.")
-                    .at(property.span));
+                return Err(Error::refused(
+                    Code::ConflictingProperties,
+                    "CLEANUP_POLICY is not given, it follows from what is made",
+                )
+                .detail("the topic of a stream is cleaned up by deleting, that of a table by compacting")
+                .hint("Leave it out; RETENTION_MS says how long the records of a stream are kept.")
+                .at(property.span));
             }
             // It says where the records come from, and nothing else.
             "SOURCED_BY_CONNECTOR" => drop(text_of(name, &property.value)?),
@@ -225,7 +261,7 @@ impl Properties {
     pub fn value_spec(&self, default: Option<&FormatSpec>, span: Span) -> Result<FormatSpec> {
         let given = self.value_format.as_ref();
         let Some(default) = default.cloned().or(given.map(|given| FormatSpec::new(given.value))) else {
-            return Err(Error::sql("VALUE_FORMAT is missing")
+            return Err(Error::refused(Code::MissingProperty, "VALUE_FORMAT is missing")
                 .hint("Write WITH (VALUE_FORMAT = 'JSON'), or SET 'ksql.persistence.default.format.value'.")
                 .at(span));
         };
@@ -250,16 +286,20 @@ impl Properties {
     pub fn window(&self) -> Result<Option<SourceWindow>> {
         match (&self.window_type, &self.window_size) {
             (None, None) => Ok(None),
-            (None, Some(size)) => Err(Error::sql("WINDOW_SIZE needs WINDOW_TYPE").at(size.span)),
+            (None, Some(size)) => {
+                Err(Error::refused(Code::ConflictingProperties, "WINDOW_SIZE needs WINDOW_TYPE").at(size.span))
+            }
             (Some(kind), Some(size)) if kind.value == "SESSION" => {
-                Err(Error::sql("WINDOW_SIZE is not for SESSION windows")
+                Err(Error::refused(Code::ConflictingProperties, "WINDOW_SIZE is not for SESSION windows")
                     .detail("each says where it ends")
                     .at(size.span))
             }
             (Some(kind), None) if kind.value == "SESSION" => Ok(Some(SourceWindow::Session)),
-            (Some(kind), None) => Err(Error::sql(format!("{} windows need a WINDOW_SIZE", kind.value))
-                .hint("Write WINDOW_SIZE = '10 SECONDS'.")
-                .at(kind.span)),
+            (Some(kind), None) => {
+                Err(Error::refused(Code::MissingProperty, format!("{} windows need a WINDOW_SIZE", kind.value))
+                    .hint("Write WINDOW_SIZE = '10 SECONDS'.")
+                    .at(kind.span))
+            }
             (Some(_), Some(size)) => Ok(Some(SourceWindow::Time(size.value))),
         }
     }
@@ -274,10 +314,15 @@ impl Properties {
                 replicas: None,
                 retention_ms: None,
             })),
-            ("dead_letter", None) => Err(Error::sql("ON_ERROR = 'dead_letter' needs DEAD_LETTER_TOPIC")
-                .hint("For example DEAD_LETTER_TOPIC = 'readings_dead'.")
-                .at(self.on_error.as_ref().map_or(Span::default(), |word| word.span))),
-            (_, Some(topic)) => Err(Error::sql("DEAD_LETTER_TOPIC is for ON_ERROR = 'dead_letter'").at(topic.span)),
+            ("dead_letter", None) => {
+                Err(Error::refused(Code::MissingProperty, "ON_ERROR = 'dead_letter' needs DEAD_LETTER_TOPIC")
+                    .hint("For example DEAD_LETTER_TOPIC = 'readings_dead'.")
+                    .at(self.on_error.as_ref().map_or(Span::default(), |word| word.span)))
+            }
+            (_, Some(topic)) => {
+                Err(Error::refused(Code::ConflictingProperties, "DEAD_LETTER_TOPIC is for ON_ERROR = 'dead_letter'")
+                    .at(topic.span))
+            }
             ("fail", None) => Ok(OnError::Fail),
             (_, None) => Ok(OnError::Skip),
         }
@@ -287,7 +332,7 @@ impl Properties {
     pub fn refuse_retention_of(&self, relation: &Relation) -> Result<()> {
         match &self.retention_ms {
             Some(retention) if relation.kind == RelationKind::Table && relation.window.is_none() => {
-                Err(Error::sql("RETENTION_MS is for streams and windowed tables")
+                Err(Error::refused(Code::ConflictingProperties, "RETENTION_MS is for streams and windowed tables")
                     .detail("the topic of a table keeps the last value of each key, however old")
                     .at(retention.span))
             }
@@ -298,9 +343,11 @@ impl Properties {
     /// Refuses what only a query has, for a statement that declares a stream or table.
     pub fn refuse_on_error(&self) -> Result<()> {
         match self.on_error.as_ref().or(self.dead_letter_topic.as_ref()) {
-            Some(given) => Err(Error::sql("ON_ERROR and DEAD_LETTER_TOPIC belong to the query")
-                .hint("Write them in CREATE STREAM ... WITH (...) AS SELECT, or INSERT INTO ... WITH (...) SELECT.")
-                .at(given.span)),
+            Some(given) => {
+                Err(Error::refused(Code::ConflictingProperties, "ON_ERROR and DEAD_LETTER_TOPIC belong to the query")
+                    .hint("Write them in CREATE STREAM ... WITH (...) AS SELECT, or INSERT INTO ... WITH (...) SELECT.")
+                    .at(given.span))
+            }
             None => Ok(()),
         }
     }
@@ -309,7 +356,11 @@ impl Properties {
     pub fn timestamp(&self, schema: &Schema) -> Result<Option<TimestampSpec>> {
         let Some(Spanned { value: name, span }) = &self.timestamp else { return Ok(None) };
         let Some(position) = schema.index_of(name) else {
-            let error = Error::sql(format!("TIMESTAMP names an unknown column {}", quote_identifier(name))).at(*span);
+            let error = Error::refused(
+                Code::UnknownColumn,
+                format!("TIMESTAMP names an unknown column {}", quote_identifier(name)),
+            )
+            .at(*span);
             let names = schema.columns.iter().map(|column| column.name.as_str());
             return Err(match nearest(name, names) {
                 Some(near) => error.hint(format!("Did you mean {}?", quote_identifier(near))),
@@ -320,21 +371,27 @@ impl Properties {
         match (&schema.columns[position].ty, format) {
             (SqlType::Bigint | SqlType::Timestamp, None) | (SqlType::String, Some(_)) => {}
             (SqlType::String, None) => {
-                return Err(Error::sql(format!("TIMESTAMP column {} is a STRING", quote_identifier(name)))
-                    .hint("Say how to read it, for example TIMESTAMP_FORMAT = 'yyyy-MM-dd HH:mm:ss'.")
-                    .at(*span));
+                return Err(Error::refused(
+                    Code::InvalidPropertyValue,
+                    format!("TIMESTAMP column {} is a STRING", quote_identifier(name)),
+                )
+                .hint("Say how to read it, for example TIMESTAMP_FORMAT = 'yyyy-MM-dd HH:mm:ss'.")
+                .at(*span));
             }
             (ty @ (SqlType::Bigint | SqlType::Timestamp), Some(format)) => {
-                return Err(Error::sql(format!(
-                    "TIMESTAMP_FORMAT is for a STRING, {} is a {ty}",
-                    quote_identifier(name)
-                ))
+                return Err(Error::refused(
+                    Code::ConflictingProperties,
+                    format!("TIMESTAMP_FORMAT is for a STRING, {} is a {ty}", quote_identifier(name)),
+                )
                 .at(format.span));
             }
             (ty, _) => {
-                return Err(Error::sql(format!("TIMESTAMP column {} is a {ty}", quote_identifier(name)))
-                    .detail("expected a BIGINT, a TIMESTAMP, or a STRING with TIMESTAMP_FORMAT")
-                    .at(*span));
+                return Err(Error::refused(
+                    Code::InvalidPropertyValue,
+                    format!("TIMESTAMP column {} is a {ty}", quote_identifier(name)),
+                )
+                .detail("expected a BIGINT, a TIMESTAMP, or a STRING with TIMESTAMP_FORMAT")
+                .at(*span));
             }
         }
         Ok(Some(TimestampSpec { column: name.clone(), format: format.map(|format| format.value.clone()) }))
@@ -354,48 +411,73 @@ fn spec(
     };
     if let Some(delimiter) = delimiter {
         if spec.name != FormatName::Delimited {
-            return Err(Error::sql(format!("{what} is for DELIMITED, the format is {}", spec.name)).at(delimiter.span));
+            return Err(Error::refused(
+                Code::ConflictingProperties,
+                format!("{what} is for DELIMITED, the format is {}", spec.name),
+            )
+            .at(delimiter.span));
         }
         spec.delimiter = Some(delimiter.value);
     }
     Ok(spec)
 }
 
-/// Refuses what a format cannot hold. `key` and `value` are named with the columns; `span` is the statement's name.
-pub fn check_formats(schema: &Schema, key: &FormatSpec, value: &FormatSpec, span: Span) -> Result<()> {
-    let keys = schema.key_columns().count();
-    let values = schema.value_columns().count();
+/// Where a statement says what its formats must hold.
+pub struct FormatPlaces<'a> {
+    /// Its properties.
+    pub properties: &'a Properties,
+    /// Its columns by name, each with its place.
+    pub columns: Vec<(&'a str, Span)>,
+    /// The name of what it makes.
+    pub name: Span,
+}
+
+impl FormatPlaces<'_> {
+    /// Where these columns are; `None` where the statement does not write them.
+    fn of_columns(&self, columns: &[&Column]) -> Option<Span> {
+        let named = |name: &str| self.columns.iter().find(|(other, _)| *other == name).map(|(_, span)| *span);
+        columns.iter().filter_map(|column| named(&column.name)).reduce(Span::to)
+    }
+}
+
+/// Refuses what a format cannot hold.
+pub fn check_formats(schema: &Schema, key: &FormatSpec, value: &FormatSpec, places: &FormatPlaces) -> Result<()> {
+    let refuse = |text: String, at: Option<Span>| {
+        Error::refused(Code::UnsupportedFormatType, text).at(at.unwrap_or(places.name))
+    };
+    let (keys, values): (Vec<_>, Vec<_>) = (schema.key_columns().collect(), schema.value_columns().collect());
+    let properties = places.properties;
+    let (key_at, value_at) =
+        (properties.key_format.as_ref().map(|f| f.span), properties.value_format.as_ref().map(|f| f.span));
     if value.name == FormatName::None {
-        return Err(Error::sql("the value format cannot be NONE").at(span));
+        return Err(refuse("the value format cannot be NONE".to_string(), value_at));
     }
-    if key.name == FormatName::None && keys > 0 {
-        return Err(Error::sql("key format NONE is for a source without key columns").at(span));
+    if key.name == FormatName::None && !keys.is_empty() {
+        let text = "key format NONE is for a source without key columns".to_string();
+        return Err(refuse(text, key_at.or(places.of_columns(&keys))));
     }
-    for (side, format, count) in [("key", key, keys), ("value", value, values)] {
-        if format.name == FormatName::Kafka && count > 1 {
-            return Err(Error::sql(format!("the {side} format KAFKA holds one column, found {count}"))
-                .hint("JSON and DELIMITED hold several.")
-                .at(span));
+    for (side, format, columns) in [("key", key, &keys), ("value", value, &values)] {
+        if format.name == FormatName::Kafka && columns.len() > 1 {
+            let text = format!("the {side} format KAFKA holds one column, found {}", columns.len());
+            return Err(refuse(text, places.of_columns(columns)).hint("JSON and DELIMITED hold several."));
         }
     }
-    for (side, format, columns) in [
-        ("key", key, schema.key_columns().collect::<Vec<_>>()),
-        ("value", value, schema.value_columns().collect::<Vec<_>>()),
-    ] {
-        for column in columns {
-            if !holds(format.name, &column.ty) {
-                return Err(Error::sql(format!("the {side} format {} cannot hold {}", format.name, a(&column.ty)))
-                    .detail(format!("column {}", quote_identifier(&column.name)))
-                    .at(span));
-            }
+    for (side, format, columns) in [("key", key, &keys), ("value", value, &values)] {
+        if let Some(column) = columns.iter().find(|column| !holds(format.name, &column.ty)) {
+            let text = format!("the {side} format {} cannot hold {}", format.name, a(&column.ty));
+            return Err(
+                refuse(text, places.of_columns(&[column])).detail(format!("column {}", quote_identifier(&column.name)))
+            );
         }
     }
+    let wrap_at = properties.wrap_single_value.as_ref().map(|wrap| wrap.span);
     match value.wrap_single {
-        Some(_) if values != 1 => {
-            Err(Error::sql("WRAP_SINGLE_VALUE is for a single value column").detail(format!("found {values}")).at(span))
+        Some(_) if values.len() != 1 => {
+            let text = "WRAP_SINGLE_VALUE is for a single value column".to_string();
+            Err(refuse(text, wrap_at).detail(format!("found {}", values.len())))
         }
         Some(true) if value.name != FormatName::Json => {
-            Err(Error::sql(format!("the value format {} cannot wrap a single value", value.name)).at(span))
+            Err(refuse(format!("the value format {} cannot wrap a single value", value.name), wrap_at.or(value_at)))
         }
         _ => Ok(()),
     }
@@ -419,7 +501,7 @@ fn holds(format: FormatName, ty: &SqlType) -> bool {
 }
 
 fn unknown(name: &StringLit) -> Error {
-    let error = Error::sql(format!("unknown property {}", name.value)).at(name.span);
+    let error = Error::refused(Code::UnknownProperty, format!("unknown property {}", name.value)).at(name.span);
     match nearest(&name.value, KNOWN.into_iter().chain(LATER)) {
         Some(near) => error.hint(format!("Did you mean {near}?")),
         None => error.hint(format!("The properties are {}.", KNOWN[..12].join(", "))),
@@ -427,7 +509,8 @@ fn unknown(name: &StringLit) -> Error {
 }
 
 fn wrong(name: &str, expected: &str, value: &Expr) -> Error {
-    Error::sql(format!("{name} needs {expected}, found {}", text::expr(value, true))).at(value.span)
+    Error::refused(Code::InvalidPropertyValue, format!("{name} needs {expected}, found {}", text::expr(value, true)))
+        .at(value.span)
 }
 
 fn text_of(name: &str, value: &Expr) -> Result<Spanned<String>> {
@@ -454,7 +537,10 @@ fn positive<T: TryFrom<i64> + Into<i64> + Copy>(name: &str, value: &Expr, most: 
     let number = integer_of(name, value)?;
     match T::try_from(number) {
         Ok(small) if number > 0 => Ok(Spanned { value: small, span: value.span }),
-        _ => Err(Error::sql(format!("{name} needs a number from 1 to {}", most.into())).at(value.span)),
+        _ => {
+            Err(Error::refused(Code::InvalidPropertyValue, format!("{name} needs a number from 1 to {}", most.into()))
+                .at(value.span))
+        }
     }
 }
 
@@ -480,7 +566,7 @@ fn format_of(name: &str, value: &Expr) -> Result<Spanned<FormatName>> {
     if LATER_FORMATS.contains(&upper.as_str()) {
         return Err(Error::unsupported(format_args!("format {upper}"), value.span));
     }
-    let error = Error::sql(format!("unknown format {}", written.value)).at(value.span);
+    let error = Error::refused(Code::InvalidPropertyValue, format!("unknown format {}", written.value)).at(value.span);
     let names = FormatName::ALL.map(FormatName::as_str);
     Err(match nearest(&written.value, names) {
         Some(near) => error.hint(format!("Did you mean {near}?")),
@@ -491,8 +577,11 @@ fn format_of(name: &str, value: &Expr) -> Result<Spanned<FormatName>> {
 /// A number and a unit of time in a text, as milliseconds.
 fn window_size(name: &str, value: &Expr) -> Result<Spanned<i64>> {
     let written = text_of(name, value)?;
-    let wrong =
-        || Error::sql(format!("{name} needs a number and a unit of time")).hint("Write '10 SECONDS'.").at(value.span);
+    let wrong = || {
+        Error::refused(Code::InvalidPropertyValue, format!("{name} needs a number and a unit of time"))
+            .hint("Write '10 SECONDS'.")
+            .at(value.span)
+    };
     let mut words = written.value.split_whitespace();
     let (Some(number), Some(unit), None) = (words.next(), words.next(), words.next()) else { return Err(wrong()) };
     let number: i64 = number.parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
@@ -517,9 +606,12 @@ fn delimiter_of(name: &str, value: &Expr) -> Result<Spanned<char>> {
             // A quote keeps its own meaning.
             (Some(c), None) if !c.is_whitespace() && c != '"' => c,
             _ => {
-                return Err(Error::sql(format!("{name} needs one character, which is not a quote"))
-                    .hint("Write 'TAB' or 'SPACE' for these two.")
-                    .at(value.span));
+                return Err(Error::refused(
+                    Code::InvalidPropertyValue,
+                    format!("{name} needs one character, which is not a quote"),
+                )
+                .hint("Write 'TAB' or 'SPACE' for these two.")
+                .at(value.span));
             }
         },
     };
@@ -530,7 +622,7 @@ fn check_topic(topic: &Spanned<String>) -> Result<()> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let name = &topic.value;
     if name.is_empty() || name.len() > 249 || name == "." || name == ".." || !name.chars().all(allowed) {
-        return Err(Error::sql("KAFKA_TOPIC is no name of a topic")
+        return Err(Error::refused(Code::InvalidPropertyValue, "KAFKA_TOPIC is no name of a topic")
             .detail("a topic has 1 to 249 of the letters a-z and A-Z, digits, `.`, `_` and `-`")
             .at(topic.span));
     }

@@ -6,7 +6,7 @@ use datafusion::arrow::datatypes::{Field, Schema as ArrowSchema};
 use datafusion::common::{DFSchema, DFSchemaRef};
 
 use crate::catalog::{Relation, nearest};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::plan::{PSEUDO_COLUMNS, WINDOW_COLUMNS};
 use crate::sql::ast::Ident;
 use crate::types::{SqlType, quote_identifier};
@@ -66,6 +66,15 @@ impl Scope {
         Scope { sources: vec![ScopeSource { relation, alias, columns }] }
     }
 
+    /// Adds a source that is joined. Its fields have its name before theirs.
+    pub fn join(&mut self, relation: Arc<Relation>, alias: Option<&Ident>) {
+        let joined = Scope::single(relation, alias);
+        self.sources.extend(joined.sources.into_iter().map(|mut source| {
+            source.columns.iter_mut().for_each(|column| column.field = format!("{}.{}", source.alias, column.name));
+            source
+        }));
+    }
+
     /// The column of a name, qualified or not. The error names the nearest column and what was searched.
     pub fn resolve(&self, source: Option<&Ident>, name: &Ident) -> Result<&ScopeColumn> {
         let sources = match source {
@@ -80,10 +89,13 @@ impl Scope {
                 .filter(|source| source.columns.iter().any(|column| column.name == name.name))
                 .map(|source| quote_identifier(&source.alias))
                 .collect();
-            return Err(Error::sql(format!("column {} is ambiguous", quote_identifier(&name.name)))
-                .detail(format!("it is in {}", owners.join(" and ")))
-                .hint(format!("Write {}.{}.", owners[0], quote_identifier(&name.name)))
-                .at(name.span));
+            return Err(Error::refused(
+                Code::AmbiguousColumn,
+                format!("column {} is ambiguous", quote_identifier(&name.name)),
+            )
+            .detail(format!("it is in {}", owners.join(" and ")))
+            .hint(format!("Write {}.{}.", owners[0], quote_identifier(&name.name)))
+            .at(name.span));
         }
         Ok(column)
     }
@@ -92,7 +104,9 @@ impl Scope {
     pub fn source(&self, qualifier: &Ident) -> Result<&ScopeSource> {
         self.sources.iter().find(|source| source.alias == qualifier.name).ok_or_else(|| {
             let known = self.sources.iter().map(|source| source.alias.as_str());
-            let error = Error::sql(format!("unknown source {}", quote_identifier(&qualifier.name))).at(qualifier.span);
+            let error =
+                Error::refused(Code::UnknownSource, format!("unknown source {}", quote_identifier(&qualifier.name)))
+                    .at(qualifier.span);
             match nearest(&qualifier.name, known).or(match &self.sources[..] {
                 [only] => Some(only.alias.as_str()),
                 _ => None,
@@ -120,7 +134,7 @@ fn unknown_column(sources: &[ScopeSource], qualifier: Option<&Ident>, name: &Ide
         Some(source) => format!("{}.{}", quote_identifier(&source.name), quote_identifier(&name.name)),
         None => quote_identifier(&name.name),
     };
-    let error = Error::sql(format!("unknown column {shown}")).at(name.span);
+    let error = Error::refused(Code::UnknownColumn, format!("unknown column {shown}")).at(name.span);
     let columns = || sources.iter().flat_map(|source| &source.columns);
     if let Some(near) = nearest(&name.name, columns().map(|column| column.name.as_str())) {
         return error.hint(format!("Did you mean {}?", quote_identifier(near)));

@@ -4,7 +4,7 @@ use datafusion::common::Column;
 use datafusion::logical_expr::Expr as LogicalExpr;
 
 use super::expr::{Binder, Bound};
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::functions::table::TableFunction;
 use crate::sql::ast::Expr;
 use crate::types::SqlType;
@@ -31,14 +31,20 @@ impl Binder<'_> {
     pub(super) fn table_call(&self, function: TableFunction, args: &[Expr], span: Span) -> Result<Bound> {
         let name = function.name();
         let Some(tables) = &self.tables else {
-            return Err(
-                Error::sql(format!("{name} makes several rows of one, so it can only stand in a select list")).at(span)
-            );
+            return Err(Error::refused(
+                Code::Misplaced,
+                format!("{name} makes several rows of one, so it can only stand in a select list"),
+            )
+            .at(span));
         };
         let before = tables.borrow().len();
         let bound = args.iter().map(|arg| self.bind(arg)).collect::<Result<Vec<_>>>()?;
         if tables.borrow().len() > before {
-            return Err(Error::sql(format!("{name} cannot take the rows of another table function")).at(span));
+            return Err(Error::refused(
+                Code::Misplaced,
+                format!("{name} cannot take the rows of another table function"),
+            )
+            .at(span));
         }
         let types: Vec<Option<SqlType>> = bound.iter().map(|bound| bound.ty.clone()).collect();
         let (argument_type, ty) = function.resolve(&types, span)?;

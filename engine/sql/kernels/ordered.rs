@@ -115,8 +115,15 @@ fn doubles(op: Operator, rows: usize, pair: impl Fn(usize) -> (f64, f64)) -> Boo
         Operator::Gt => BooleanBuffer::collect_bool(rows, |row| matches!(pair(row), (l, r) if l > r)),
         Operator::GtEq => BooleanBuffer::collect_bool(rows, |row| matches!(pair(row), (l, r) if l >= r)),
         Operator::NotEq | Operator::IsDistinctFrom => {
-            BooleanBuffer::collect_bool(rows, |row| matches!(pair(row), (l, r) if l < r || l > r))
+            // Not `!=`, which is true of NaN.
+            BooleanBuffer::collect_bool(
+                rows,
+                |row| matches!(pair(row), (l, r) if l.partial_cmp(&r).is_some_and(Ordering::is_ne)),
+            )
         }
-        _ => BooleanBuffer::collect_bool(rows, |row| !matches!(pair(row), (l, r) if l < r || l > r)),
+        _ => BooleanBuffer::collect_bool(
+            rows,
+            |row| matches!(pair(row), (l, r) if l.partial_cmp(&r).is_none_or(Ordering::is_eq)),
+        ),
     }
 }

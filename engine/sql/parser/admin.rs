@@ -4,7 +4,7 @@ use super::super::ast::{Describe, Ident, Show, SourceKind, StatementKind, String
 use super::super::tokens::TokenKind;
 use super::super::variables::is_name;
 use super::Parser;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 impl Parser<'_> {
     /// What follows `SHOW` or `LIST`.
@@ -126,7 +126,8 @@ impl Parser<'_> {
     pub(super) fn variable(&mut self) -> Result<Ident> {
         let name = self.ident("a variable's name")?;
         if name.quoted || !(is_name(&name.name) || self.holds_reference(name.span)) {
-            return Err(Error::sql("a variable's name is bare: letters, digits and underscores").at(name.span));
+            return Err(Error::refused(Code::Syntax, "a variable's name is bare: letters, digits and underscores")
+                .at(name.span));
         }
         Ok(name)
     }

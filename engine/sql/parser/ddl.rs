@@ -6,7 +6,7 @@ use super::super::ast::{
     ColumnConstraint, ColumnDef, CreateAsSelect, CreateFunction, CreateSource, Ident, SourceKind, StatementKind,
 };
 use super::Parser;
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 
 impl Parser<'_> {
     /// What follows `CREATE`.
@@ -33,7 +33,7 @@ impl Parser<'_> {
             return self.create_source(kind, or_replace, None);
         }
         if self.is_word(0, "CONNECTOR") {
-            return Err(Error::sql("expected SOURCE or SINK before CONNECTOR").at(self.span()));
+            return Err(Error::refused(Code::Syntax, "expected SOURCE or SINK before CONNECTOR").at(self.span()));
         }
         if self.eat("FUNCTION") {
             return self.create_function(or_replace);
@@ -85,12 +85,14 @@ impl Parser<'_> {
             }));
         }
         if let Some(source) = source {
-            return Err(
-                Error::sql("a SOURCE stream or table is read-only and cannot be the result of a query").at(source)
-            );
+            return Err(Error::refused(
+                Code::Misplaced,
+                "a SOURCE stream or table is read-only and cannot be the result of a query",
+            )
+            .at(source));
         }
         if !columns.is_empty() {
-            return Err(Error::sql("a stream or table made by a query has no column list")
+            return Err(Error::refused(Code::Syntax, "a stream or table made by a query has no column list")
                 .at(columns_end)
                 .hint("Its columns are those of the query; name them there with AS."));
         }

@@ -7,7 +7,7 @@ use super::super::ast::Ident;
 use super::super::diagnostic::nearest;
 use super::super::tokens::TokenKind;
 use super::{BareAlias, Parser};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 impl Parser<'_> {
     /// Notes that `what` would have been accepted here.
@@ -51,10 +51,10 @@ impl Parser<'_> {
             let span = self.tokens[alias.at].span;
             let typed = self.source(span).to_ascii_uppercase();
             if let Some(hint) = foreign(&typed) {
-                return Error::sql(format!("unexpected `{}`", self.source(span))).at(span).hint(hint);
+                return Error::refused(Code::Syntax, format!("unexpected `{}`", self.source(span))).at(span).hint(hint);
             }
             if let Some(keyword) = nearest_keyword(&typed, &alias.expected) {
-                return Error::sql(format!("expected {keyword}, found `{}`", self.source(span)))
+                return Error::refused(Code::Syntax, format!("expected {keyword}, found `{}`", self.source(span)))
                     .at(span)
                     .hint(format!("Did you mean {keyword}?"));
             }
@@ -65,7 +65,7 @@ impl Parser<'_> {
         } else {
             format!("expected {}, found {found}", list(&self.expected))
         };
-        let error = Error::sql(message).at(self.span());
+        let error = Error::refused(Code::Syntax, message).at(self.span());
         let Some(word) = self.word(0) else {
             return match self.sign_hint() {
                 Some(hint) => error.hint(hint),
@@ -102,14 +102,15 @@ impl Parser<'_> {
     /// The error for a reserved word where a name must stand.
     pub(super) fn reserved_as_name(&mut self, what: &'static str) -> Error {
         let typed = self.source(self.span());
-        let error = Error::sql(format!("expected {what}, found the keyword {}", typed.to_ascii_uppercase()));
+        let error =
+            Error::refused(Code::Syntax, format!("expected {what}, found the keyword {}", typed.to_ascii_uppercase()));
         let name = typed.to_ascii_uppercase();
         error.at(self.span()).hint(format!("To use it as a name, put it in back-quotes: `{name}`."))
     }
 
     pub(super) fn no_statement(&mut self) -> Error {
         let found = self.found();
-        let error = Error::sql(format!("expected a statement, found {found}")).at(self.span());
+        let error = Error::refused(Code::Syntax, format!("expected a statement, found {found}")).at(self.span());
         let Some(word) = self.word(0) else { return error };
         let word = word.to_ascii_uppercase();
         if word == "WITH" {

@@ -11,7 +11,7 @@ use super::super::ast::level::{AT_TIME_ZONE, CONCAT, NOT, OR, PREDICATE, PRIMARY
 use super::super::ast::{BinaryOp, Expr, ExprKind};
 use super::super::tokens::TokenKind;
 use super::Parser;
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 
 /// Digits of the smallest `BIGINT`, which has no positive counterpart.
 const BIGINT_MIN_DIGITS: &str = "9223372036854775808";
@@ -85,7 +85,7 @@ impl Parser<'_> {
             }
             let place = self.span();
             if binds == PREDICATE && level == PREDICATE {
-                return Err(Error::sql("comparisons do not chain")
+                return Err(Error::refused(Code::Syntax, "comparisons do not chain")
                     .at(place)
                     .hint("Join two comparisons with AND, or put one in parentheses."));
             }
@@ -206,7 +206,7 @@ impl Parser<'_> {
         match (chars.next(), chars.next()) {
             (Some(c), None) => Ok(c),
             (Some(c), _) if self.holds_reference(literal.span) => Ok(c),
-            _ => Err(Error::sql("ESCAPE takes exactly one character").at(literal.span)),
+            _ => Err(Error::refused(Code::InvalidLiteral, "ESCAPE takes exactly one character").at(literal.span)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::ast::StatementKind;
 use super::Parser;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 impl Parser<'_> {
     /// What follows `INSERT`.
@@ -32,9 +32,11 @@ impl Parser<'_> {
                 .hint("Write one INSERT statement for each row."));
         }
         if !columns.is_empty() && columns.len() != values.len() {
-            return Err(
-                Error::sql(format!("{} columns but {} values", columns.len(), values.len())).at(self.since(start))
-            );
+            return Err(Error::refused(
+                Code::SchemaMismatch,
+                format!("{} columns but {} values", columns.len(), values.len()),
+            )
+            .at(self.since(start)));
         }
         Ok(StatementKind::InsertValues { target, columns, values })
     }

@@ -35,7 +35,7 @@ use super::ast::{Ident, Statement, StatementKind, StringLit};
 use super::keywords::is_reserved;
 use super::tokens::{Token, TokenKind, tokenize};
 use super::variables::holds_reference;
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 
 /// How many constructs may nest: parentheses, calls, `CASE`, types, `EXPLAIN`.
 pub const NESTING_MAX: usize = 100;
@@ -69,7 +69,7 @@ pub fn parse_statement(text: &str) -> Result<Statement> {
     if parser.at_end() {
         Ok(statement)
     } else {
-        Err(Error::sql("more than one statement where one is expected").at(parser.span()))
+        Err(Error::refused(Code::Syntax, "more than one statement where one is expected").at(parser.span()))
     }
 }
 
@@ -397,7 +397,7 @@ impl<'a> Parser<'a> {
         if self.is_symbol(0, "-") && matches!(self.kind(1), TokenKind::Integer | TokenKind::Decimal) {
             self.advance();
             self.advance();
-            return Err(Error::sql(format!("{what} cannot be negative")).at(self.since(span)));
+            return Err(Error::refused(Code::InvalidLiteral, format!("{what} cannot be negative")).at(self.since(span)));
         }
         match self.kind(0) {
             _ if self.is_reference(0) => {
@@ -406,10 +406,12 @@ impl<'a> Parser<'a> {
             }
             TokenKind::Integer => {
                 self.advance();
-                self.source(span).parse().map_err(|_| Error::sql(format!("{what} is too large")).at(span))
+                self.source(span)
+                    .parse()
+                    .map_err(|_| Error::refused(Code::InvalidLiteral, format!("{what} is too large")).at(span))
             }
             TokenKind::Decimal | TokenKind::Double => {
-                Err(Error::sql(format!("{what} must be a whole number")).at(span))
+                Err(Error::refused(Code::InvalidLiteral, format!("{what} must be a whole number")).at(span))
             }
             _ => {
                 self.note("a whole number");
@@ -457,7 +459,7 @@ impl<'a> Parser<'a> {
 
     fn enter(&mut self) -> Result<()> {
         if self.nesting == NESTING_MAX {
-            return Err(Error::sql("the statement is nested too deeply")
+            return Err(Error::refused(Code::TooComplex, "the statement is nested too deeply")
                 .at(self.span())
                 .detail(format!("at most {NESTING_MAX} constructs may stand inside one another")));
         }
@@ -473,7 +475,7 @@ impl<'a> Parser<'a> {
     fn count_operator(&mut self, place: Span) -> Result<()> {
         self.operators += 1;
         if self.operators > OPERATORS_MAX {
-            return Err(Error::sql("the expression is too long")
+            return Err(Error::refused(Code::TooComplex, "the expression is too long")
                 .at(place)
                 .detail(format!("an expression may hold at most {OPERATORS_MAX} operators"))
                 .hint("An IN list takes any number of values."));

@@ -4,7 +4,7 @@ use super::super::ast::level::{CONCAT, OR};
 use super::super::ast::{Expr, ExprKind, Ident, TimeUnit, TypeExpr, TypeExprKind};
 use super::super::tokens::TokenKind;
 use super::Parser;
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::types::SqlType;
 
 /// Functions whose first argument is a time unit. A singular unit is a name elsewhere (`day` is a fine column).
@@ -71,14 +71,18 @@ impl Parser<'_> {
         let text = self.source(span);
         let kind = match self.kind(0) {
             TokenKind::Integer => ExprKind::Integer(text.parse().map_err(|_| {
-                Error::sql("the number is beyond the range of BIGINT")
+                Error::refused(Code::InvalidLiteral, "the number is beyond the range of BIGINT")
                     .at(span)
                     .hint(format!("Write {text}. for a DECIMAL, or {text}e0 for a DOUBLE."))
             })?),
             TokenKind::Decimal => ExprKind::Decimal(text.to_string()),
             TokenKind::Double => match text.parse::<f64>() {
                 Ok(number) if number.is_finite() => ExprKind::Double(number),
-                _ => return Err(Error::sql("the number is beyond the range of DOUBLE").at(span)),
+                _ => {
+                    return Err(
+                        Error::refused(Code::InvalidLiteral, "the number is beyond the range of DOUBLE").at(span)
+                    );
+                }
             },
             TokenKind::String(value) => ExprKind::String(value.clone()),
             TokenKind::Word if text.eq_ignore_ascii_case("NULL") => ExprKind::Null,
@@ -140,7 +144,8 @@ impl Parser<'_> {
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let all_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
         if whole.is_empty() && fraction.is_empty() || !all_digits(whole) || !all_digits(fraction) {
-            return Err(Error::sql("a DECIMAL consists of digits and at most one point").at(literal.span));
+            return Err(Error::refused(Code::InvalidLiteral, "a DECIMAL consists of digits and at most one point")
+                .at(literal.span));
         }
         let decimal = Expr { kind: ExprKind::Decimal(format!("{whole}.{fraction}")), span };
         Ok(if minus { Expr { kind: ExprKind::Unary { minus, expr: Box::new(decimal) }, span } } else { decimal })
@@ -173,7 +178,7 @@ impl Parser<'_> {
         self.advance();
         let column = self.ident("a column name")?;
         if self.is_symbol(0, ".") {
-            return Err(Error::sql("a column has at most its source's name before it")
+            return Err(Error::refused(Code::Syntax, "a column has at most its source's name before it")
                 .at(self.span())
                 .hint("A field of a struct is written with an arrow: source.column->field."));
         }
@@ -208,7 +213,7 @@ impl Parser<'_> {
         let start = self.span();
         if self.at_lambda() {
             if is_first {
-                return Err(Error::sql("a lambda cannot be the first argument")
+                return Err(Error::refused(Code::WrongArgumentTypes, "a lambda cannot be the first argument")
                     .at(start)
                     .hint("The collection comes first: TRANSFORM(values, x => x + 1)."));
             }
@@ -216,7 +221,7 @@ impl Parser<'_> {
             return self.lambda(start);
         }
         if *lambda_seen {
-            return Err(Error::sql("after a lambda only lambdas can follow").at(start));
+            return Err(Error::refused(Code::WrongArgumentTypes, "after a lambda only lambdas can follow").at(start));
         }
         if (self.is_symbol(1, ",") || self.is_symbol(1, ")"))
             && let Some(word) = self.word(0)

@@ -9,7 +9,7 @@ use super::super::ast::{
 };
 use super::super::tokens::TokenKind;
 use super::Parser;
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 
 /// The clauses behind `FROM`, in their order.
 const CLAUSES: &[&str] = &["WINDOW", "WHERE", "GROUP", "PARTITION", "HAVING", "EMIT", "LIMIT"];
@@ -54,7 +54,7 @@ impl Parser<'_> {
         let expr = self.expr()?;
         if self.is_symbol(0, "->") && self.is_symbol(1, "*") {
             if self.fields_of != Some(start) {
-                return Err(Error::sql("`->*` stands behind a name, a call or parentheses")
+                return Err(Error::refused(Code::Syntax, "`->*` stands behind a name, a call or parentheses")
                     .at(self.span())
                     .hint("Put what is before it in parentheses, or select it alone."));
             }
@@ -147,7 +147,7 @@ impl Parser<'_> {
             self.expect("ON")?;
             let on = self.expr()?;
             if self.is_word(0, "WITHIN") && within.is_none() {
-                return Err(Error::sql("WITHIN must come before ON").at(self.span()));
+                return Err(Error::refused(Code::Syntax, "WITHIN must come before ON").at(self.span()));
             }
             self.operators = joins_before;
             left = Relation::Join(Box::new(Join { left, right, kind, within, on, span: self.since(start) }));
@@ -253,12 +253,14 @@ impl Parser<'_> {
             query.limit.map(|limit| limit.span),
         ];
         if present[late].is_some() {
-            return Err(Error::sql(format!("a second {}", clause_name(late))).at(span));
+            return Err(Error::refused(Code::Syntax, format!("a second {}", clause_name(late))).at(span));
         }
         match (late + 1..CLAUSES.len()).find(|later| present[*later].is_some()) {
-            Some(later) => {
-                Err(Error::sql(format!("{} must come before {}", clause_name(late), clause_name(later))).at(span))
-            }
+            Some(later) => Err(Error::refused(
+                Code::Syntax,
+                format!("{} must come before {}", clause_name(late), clause_name(later)),
+            )
+            .at(span)),
             None => Ok(()),
         }
     }

@@ -5,7 +5,7 @@
 
 use super::super::ast::{Ident, TypeExpr, TypeExprKind};
 use super::Parser;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::types::SqlType;
 
 /// The largest precision of a `DECIMAL`: what 256 bits hold.
@@ -150,12 +150,16 @@ impl Parser<'_> {
             return Ok(TypeExprKind::Plain(SqlType::Decimal(1, 0)));
         }
         if !(1..=DECIMAL_PRECISION_MAX).contains(&precision) {
-            return Err(
-                Error::sql(format!("the precision of a DECIMAL is between 1 and {DECIMAL_PRECISION_MAX}")).at(place)
-            );
+            return Err(Error::refused(
+                Code::InvalidLiteral,
+                format!("the precision of a DECIMAL is between 1 and {DECIMAL_PRECISION_MAX}"),
+            )
+            .at(place));
         }
         if scale > precision {
-            return Err(Error::sql("the scale of a DECIMAL cannot exceed its precision").at(place));
+            return Err(
+                Error::refused(Code::InvalidLiteral, "the scale of a DECIMAL cannot exceed its precision").at(place)
+            );
         }
         Ok(TypeExprKind::Plain(SqlType::Decimal(precision as u8, scale as u8)))
     }

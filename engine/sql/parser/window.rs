@@ -3,7 +3,7 @@
 use super::super::ast::{Duration, TimeUnit, Window, WindowKind, Within};
 use super::Parser;
 use super::primary::time_unit;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// Words a duration may end in, for the nearest-word search.
 const UNITS: &[&str] =
@@ -97,7 +97,7 @@ impl Parser<'_> {
         self.advance();
         let span = self.since(start);
         if n.checked_mul(unit.millis()).is_none() {
-            return Err(Error::sql(format!("{what} is too long")).at(span));
+            return Err(Error::refused(Code::InvalidLiteral, format!("{what} is too long")).at(span));
         }
         Ok(Duration { n, unit, span })
     }

@@ -1,7 +1,7 @@
 //! Statements that only change what names stand for: types, drops, added columns.
 
 use crate::catalog::{Catalog, Relation, RelationKind};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::sql::ast::{ColumnDef, Ident, SourceKind, Statement, StatementKind};
 use crate::sql::bind::columns;
 use crate::types::{ColumnKind, quote_identifier};
@@ -25,7 +25,7 @@ pub fn change_catalog(catalog: &mut Catalog, statement: &Statement, shown: &str)
             let altered = alter_source(catalog, *kind, name, columns, shown)?;
             catalog.add_relation(altered, true, name.span)
         }
-        _ => Err(Error::sql("this statement cannot stand here").at(statement.span)),
+        _ => Err(Error::refused(Code::Misplaced, "this statement cannot stand here").at(statement.span)),
     }
 }
 
@@ -53,7 +53,11 @@ fn of_kind(catalog: &Catalog, kind: SourceKind, name: &Ident) -> Result<Relation
     };
     if relation.kind != wanted {
         let (is, asked) = (relation.kind.as_str(), wanted.as_str());
-        return Err(Error::sql(format!("{} is a {is}, not a {asked}", quote_identifier(&name.name))).at(name.span));
+        return Err(Error::refused(
+            Code::WrongKind,
+            format!("{} is a {is}, not a {asked}", quote_identifier(&name.name)),
+        )
+        .at(name.span));
     }
     Ok(Relation::clone(relation))
 }
@@ -68,7 +72,9 @@ pub fn alter_source(
 ) -> Result<Relation> {
     let mut relation = of_kind(catalog, kind, name)?;
     let cannot = |why: &str| {
-        Error::sql(format!("{} cannot be altered", quote_identifier(&name.name))).detail(why.to_string()).at(name.span)
+        Error::refused(Code::NotReplaceable, format!("{} cannot be altered", quote_identifier(&name.name)))
+            .detail(why.to_string())
+            .at(name.span)
     };
     if relation.read_only {
         return Err(cannot("it was created as a SOURCE"));
@@ -80,12 +86,12 @@ pub fn alter_source(
     let columns = columns::schema(catalog, SourceKind::Stream, added)?;
     for (column, written) in columns.columns.into_iter().zip(added) {
         if column.kind == ColumnKind::Key {
-            return Err(Error::sql("a key column cannot be added").at(written.span));
+            return Err(Error::refused(Code::InvalidKey, "a key column cannot be added").at(written.span));
         }
         if relation.schema.index_of(&column.name).is_some() {
             let text =
                 format!("{} has a column {} already", quote_identifier(&name.name), quote_identifier(&column.name));
-            return Err(Error::sql(text).at(written.name.span));
+            return Err(Error::refused(Code::DuplicateName, text).at(written.name.span));
         }
         relation.schema.columns.push(column);
     }

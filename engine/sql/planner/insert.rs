@@ -8,19 +8,19 @@ use std::sync::Arc;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array,
 };
-use datafusion::arrow::datatypes::{DECIMAL256_MAX_PRECISION, Float64Type, Int64Type, Schema as ArrowSchema, i256};
+use datafusion::arrow::datatypes::{Float64Type, Int64Type, Schema as ArrowSchema, i256};
 use datafusion::common::DFSchema;
 
 use super::Context;
 use super::persistent::read_only;
 use crate::catalog::{Relation, RelationKind, nearest};
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::functions::row_errors;
 use crate::sql::ast::{Expr, Ident};
 use crate::sql::bind::coerce::a;
 use crate::sql::bind::{Binder, Scope, compile};
 use crate::types::cast::{cast_array, fits_implicitly};
-use crate::types::text::decimal::{self, Rounding};
+use crate::types::text::decimal::{self, DecimalError, Rounding};
 use crate::types::text::{number, time};
 use crate::types::{ColumnKind, SqlType, quote_identifier};
 
@@ -43,7 +43,9 @@ pub fn insert_values(context: &Context, target: &Ident, columns: &[Ident], value
     }
     if relation.window.is_some() {
         let text = format!("no row can be inserted into {}", quote_identifier(&target.name));
-        return Err(Error::sql(text).detail("its keys hold windows, which a query computes").at(target.span));
+        return Err(Error::refused(Code::ReadOnly, text)
+            .detail("its keys hold windows, which a query computes")
+            .at(target.span));
     }
     let (typed, rowtime) = typed_values(context, &relation, columns, values, target.span)?;
     let mut row: Vec<ArrayRef> =
@@ -53,9 +55,11 @@ pub fn insert_values(context: &Context, target: &Ident, columns: &[Ident], value
     }
     for (column, value) in relation.schema.columns.iter().zip(&row) {
         if relation.kind == RelationKind::Table && column.kind == ColumnKind::Key && value.is_null(0) {
-            return Err(
-                Error::sql(format!("the PRIMARY KEY {} needs a value", quote_identifier(&column.name))).at(target.span)
-            );
+            return Err(Error::refused(
+                Code::MissingKey,
+                format!("the PRIMARY KEY {} needs a value", quote_identifier(&column.name)),
+            )
+            .at(target.span));
         }
     }
     Ok(InsertRow { relation, columns: row, rowtime })
@@ -76,9 +80,12 @@ pub fn typed_values(
     let places = if columns.is_empty() { all_columns(relation) } else { named_columns(relation, columns)? };
     if places.len() != values.len() {
         let span = values.iter().map(|value| value.span).reduce(Span::to).unwrap_or(span);
-        return Err(Error::sql(format!("expected {}, found {}", counted(places.len(), "value"), values.len()))
-            .detail(if columns.is_empty() { "one for each column of the stream" } else { "one for each column named" })
-            .at(span));
+        return Err(Error::refused(
+            Code::SchemaMismatch,
+            format!("expected {}, found {}", counted(places.len(), "value"), values.len()),
+        )
+        .detail(if columns.is_empty() { "one for each column of the stream" } else { "one for each column named" })
+        .at(span));
     }
     let mut typed = Vec::with_capacity(places.len());
     let mut rowtime = None;
@@ -109,18 +116,25 @@ fn named_columns(relation: &Relation, columns: &[Ident]) -> Result<Vec<Option<us
     for (i, column) in columns.iter().enumerate() {
         let name = quote_identifier(&column.name);
         if columns[..i].iter().any(|earlier| earlier.name == column.name) {
-            return Err(Error::sql(format!("column {name} is named twice")).at(column.span));
+            return Err(Error::refused(Code::DuplicateName, format!("column {name} is named twice")).at(column.span));
         }
         let position = relation.schema.index_of(&column.name);
         places.push(match position {
             Some(position) if is_writable(&relation.schema.columns[position].kind) => Some(position),
-            Some(_) => return Err(Error::sql(format!("column {name} holds headers and is read-only")).at(column.span)),
+            Some(_) => {
+                return Err(Error::refused(Code::ReadOnly, format!("column {name} holds headers and is read-only"))
+                    .at(column.span));
+            }
             None if column.name == "ROWTIME" => None,
             None if column.name == "ROWPARTITION" || column.name == "ROWOFFSET" => {
-                return Err(Error::sql(format!("{name} is given by the topic, not by the statement")).at(column.span));
+                return Err(Error::refused(
+                    Code::ReadOnly,
+                    format!("{name} is given by the topic, not by the statement"),
+                )
+                .at(column.span));
             }
             None => {
-                let error = Error::sql(format!("unknown column {name}")).at(column.span);
+                let error = Error::refused(Code::UnknownColumn, format!("unknown column {name}")).at(column.span);
                 let known = relation.schema.columns.iter().map(|column| column.name.as_str());
                 return Err(match nearest(&column.name, known) {
                     Some(near) => error.hint(format!("Did you mean {}?", quote_identifier(near))),
@@ -153,11 +167,13 @@ fn constant(context: &Context, value: &Expr) -> Result<(ArrayRef, Option<SqlType
     let expr = compile::physical(&expr, &DFSchema::empty(), &ty, String::new())?;
     let (result, failed) = row_errors::with_sink(1, || expr.physical.evaluate(&batch));
     if let Some(failure) = failed.into_iter().next() {
-        return Err(Error::sql(failure.message).at(value.span));
+        return Err(Error::refused(Code::InvalidLiteral, failure.message).at(value.span));
     }
     let result = result.map_err(|error| {
         let text = error.strip_backtrace();
-        Error::sql("this value cannot be computed").detail(text.lines().next().unwrap_or_default()).at(value.span)
+        Error::refused(Code::InvalidLiteral, "this value cannot be computed")
+            .detail(text.lines().next().unwrap_or_default())
+            .at(value.span)
     })?;
     Ok((result.to_array(1)?, Some(ty)))
 }
@@ -167,38 +183,44 @@ fn coerced(context: &Context, value: &Expr, to: &SqlType, column: &str) -> Resul
     let Some(from) = from else { return Ok(new_null_array(&to.to_arrow(), 1)) };
     let column = quote_identifier(column);
     if !taken_for(&from, to) {
-        return Err(Error::sql(format!("column {column} is {}, found {}", a(to), a(&from))).at(value.span));
+        return Err(Error::refused(Code::TypeMismatch, format!("column {column} is {}, found {}", a(to), a(&from)))
+            .at(value.span));
     }
-    let unreadable = || Error::sql(format!("this text cannot be read as {}", a(to))).detail(format!("column {column}"));
+    let unreadable = || {
+        Error::refused(Code::InvalidLiteral, format!("this text cannot be read as {}", a(to)))
+            .detail(format!("column {column}"))
+    };
     if (&from, to) == (&SqlType::String, &SqlType::Boolean) && given.is_valid(0) {
         // CAST takes any text for false; here a text must say so.
         let flag = number::parse_bool_exact(given.as_string::<i32>().value(0).trim());
         let flag = flag.ok_or_else(|| unreadable().at(value.span))?;
         return Ok(Arc::new(BooleanArray::from(vec![flag])));
     }
+    if let SqlType::Decimal(precision, scale) = to
+        && given.is_valid(0)
+    {
+        // CAST rounds; here digits behind the last place must be zeros.
+        let text = cast_array(&given, &from, &SqlType::String, &mut Vec::new())?;
+        let text = text.as_string::<i32>().value(0).trim();
+        if decimal::parse::<i256>(text.as_bytes(), *precision, *scale, Rounding::Exact) == Err(DecimalError::Inexact) {
+            let error = Error::refused(Code::InvalidLiteral, format!("the value does not fit column {column}"));
+            let reason = DecimalError::Inexact.reason();
+            return Err(error.detail(format!("the number {reason} for {to}")).at(value.span));
+        }
+    }
     let mut failures = Vec::new();
     let array = cast_array(&given, &from, to, &mut failures).map_err(|error| error.or_at(value.span))?;
     match failures.pop() {
-        None if is_rounded(&given, &from, to)? => Err(Error::sql(format!("the value does not fit column {column}"))
-            .detail(format!("{to} has fewer digits behind the point"))
-            .hint(format!("CAST(... AS {to}) rounds it."))
-            .at(value.span)),
         // A text stands for a number, and these are none that somebody types.
         None if from == SqlType::String && is_no_number(&array) => Err(unreadable().at(value.span)),
         None => Ok(array),
         Some(_) if from == SqlType::String => Err(unreadable().at(value.span)),
         Some((_, message)) => {
-            Err(Error::sql(format!("the value does not fit column {column}")).detail(message).at(value.span))
+            Err(Error::refused(Code::InvalidLiteral, format!("the value does not fit column {column}"))
+                .detail(message)
+                .at(value.span))
         }
     }
-}
-
-/// Whether a column of a `DECIMAL` takes only a rounded value.
-fn is_rounded(given: &ArrayRef, from: &SqlType, to: &SqlType) -> Result<bool> {
-    let (SqlType::Decimal(_, scale), true) = (to, given.is_valid(0)) else { return Ok(false) };
-    let text = cast_array(given, from, &SqlType::String, &mut Vec::new())?;
-    let digits = text.as_string::<i32>().value(0).trim().as_bytes();
-    Ok(decimal::parse::<i256>(digits, DECIMAL256_MAX_PRECISION, *scale, Rounding::Exact).is_err())
 }
 
 /// Whether it is a `DOUBLE` that is infinite or not a number.
@@ -244,7 +266,10 @@ fn time_of(context: &Context, value: &Expr) -> Result<Option<i64>> {
     };
     match millis {
         Some(millis) if millis >= 0 => Ok(Some(millis)),
-        _ => Err(Error::sql("ROWTIME needs milliseconds since 1970, or a timestamp in quotes").at(value.span)),
+        _ => {
+            Err(Error::refused(Code::InvalidLiteral, "ROWTIME needs milliseconds since 1970, or a timestamp in quotes")
+                .at(value.span))
+        }
     }
 }
 

@@ -5,22 +5,29 @@
 //!
 //! - `source`: `CREATE STREAM | TABLE`
 //! - `query`: the `SELECT` both kinds of queries share
+//! - `stateful`: what is wrong with queries that do not run yet; `join`, `group`: sources that meet, rows that meet
 //! - `assemble`: a bound query becomes steps, and the columns it reads are found
 //! - `persistent`: `CREATE STREAM ... AS SELECT`, `INSERT INTO ... SELECT`
 //! - `push`: `SELECT ... EMIT CHANGES`
 //! - `insert`: `INSERT INTO ... VALUES`
+//! - `assert`: `ASSERT STREAM | TABLE`
 //! - `change`: types, drops, added columns
 
 mod assemble;
+mod assert;
 mod change;
+mod group;
 mod insert;
+mod join;
 mod persistent;
 mod push;
 mod query;
 mod source;
+mod stateful;
 #[cfg(test)]
 mod tests;
 
+pub use assert::assert_source;
 pub use change::{alter_source, change_catalog};
 pub use insert::{InsertRow, TypedValues, insert_values, typed_values};
 pub use persistent::{PersistentPlan, create_as_select, insert_query_id, insert_select};

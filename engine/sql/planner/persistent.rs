@@ -8,13 +8,14 @@ use datafusion::logical_expr::Expr;
 use super::assemble::assemble;
 use super::query::{BoundQuery, Item};
 use super::source::default_wrapping;
+use super::stateful::Sink;
 use super::{Context, query};
 use crate::catalog::{CatalogQuery, Relation, RelationKind};
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::plan::{OnError, QueryKind, QueryPlan, SinkSpec};
 use crate::sql::ast::{CreateAsSelect, Ident, Property, Query, SourceKind};
 use crate::sql::bind::coerce::widen;
-use crate::sql::bind::properties::{Properties, check_formats};
+use crate::sql::bind::properties::{FormatPlaces, Properties, check_formats};
 use crate::types::cast::fits_implicitly;
 use crate::types::{Column, ColumnKind, FormatName, FormatSpec, Schema, SqlType, quote_identifier};
 
@@ -33,30 +34,31 @@ pub struct PersistentPlan {
 pub fn create_as_select(context: &Context, create: &CreateAsSelect) -> Result<PersistentPlan> {
     let (name, span) = (&create.name.name, create.name.span);
     refuse_limit(&create.query)?;
-    let bound = query::bind(context, &create.query, true)?;
+    let made = Sink { name, span, kind: Some(create.kind), properties: Some(&create.properties) };
+    let bound = query::bind(context, &create.query, Some(made))?;
     let kind = bound.relation.kind;
     match (create.kind, kind) {
         (SourceKind::Table, RelationKind::Stream) => {
-            return Err(Error::sql("the query gives a stream, not a table")
+            return Err(Error::refused(Code::WrongKind, "the query gives a stream, not a table")
                 .detail(format!("{} is a stream and nothing is grouped", quote_identifier(&bound.relation.name)))
                 .hint("Write CREATE STREAM ... AS SELECT, or add a GROUP BY.")
                 .at(span));
         }
         (SourceKind::Stream, RelationKind::Table) => {
-            return Err(Error::sql("the query gives a table, not a stream")
+            return Err(Error::refused(Code::WrongKind, "the query gives a table, not a stream")
                 .detail(format!("{} is a table", quote_identifier(&bound.relation.name)))
                 .hint("Write CREATE TABLE ... AS SELECT.")
                 .at(span));
         }
         _ => {}
     }
-    let items = keyed(context, &bound, name, create.query.span)?;
+    let items = keyed(context, &bound, name, create.query.projection_span())?;
     let schema = Schema::new(items.iter().map(|item| column(item, &item.name)).collect());
     if schema.value_columns().next().is_none() {
-        return Err(Error::sql("the projection has no value columns")
+        return Err(Error::refused(Code::InvalidSchema, "the projection has no value columns")
             .detail("all its columns go into the key")
             .hint("Copy a key column into the value: AS_VALUE(column) AS other_name.")
-            .at(create.query.span));
+            .at(create.query.projection_span()));
     }
     let properties = Properties::read(&create.properties)?;
     let source = &bound.relation;
@@ -64,9 +66,12 @@ pub fn create_as_select(context: &Context, create: &CreateAsSelect) -> Result<Pe
     if let (false, Some(given)) = (has_keys, &properties.own_key_format)
         && given.value != FormatName::None
     {
-        return Err(Error::sql("KEY_FORMAT is given, and the stream has no key columns")
-            .hint("Leave KEY_FORMAT out, or have a key: PARTITION BY a column.")
-            .at(given.span));
+        return Err(Error::refused(
+            Code::ConflictingProperties,
+            "KEY_FORMAT is given, and the stream has no key columns",
+        )
+        .hint("Leave KEY_FORMAT out, or have a key: PARTITION BY a column.")
+        .at(given.span));
     }
     let inherited_key = match source.key_format.name {
         FormatName::None if has_keys => FormatSpec::new(context.defaults.key_format),
@@ -78,7 +83,8 @@ pub fn create_as_select(context: &Context, create: &CreateAsSelect) -> Result<Pe
     let inherited_value = FormatSpec { wrap_single: None, ..source.value_format.clone() };
     let mut value_format = properties.value_spec(Some(&inherited_value), span)?;
     default_wrapping(context, &mut value_format, schema.value_columns().count());
-    check_formats(&schema, &key_format, &value_format, span)?;
+    let columns = items.iter().map(|item| (item.name.as_str(), item.span)).collect();
+    check_formats(&schema, &key_format, &value_format, &FormatPlaces { properties: &properties, columns, name: span })?;
     let sink = SinkSpec {
         relation: name.clone(),
         topic: properties.topic(name),
@@ -131,22 +137,25 @@ pub fn insert_select(
     refuse_limit(query)?;
     let relation = context.catalog.relation(&target.name, target.span)?.clone();
     if relation.kind == RelationKind::Table {
-        return Err(
-            Error::sql(format!("{} is a table, INSERT INTO ... SELECT writes a stream", shown(target))).at(target.span)
-        );
+        return Err(Error::refused(
+            Code::WrongKind,
+            format!("{} is a table, INSERT INTO ... SELECT writes a stream", shown(target)),
+        )
+        .at(target.span));
     }
     if relation.read_only {
         return Err(read_only(target));
     }
     if let Some(header) = relation.schema.columns.iter().find(|column| is_header(&column.kind)) {
-        return Err(Error::sql(format!("{} cannot be written by a query", shown(target)))
+        return Err(Error::refused(Code::ReadOnly, format!("{} cannot be written by a query", shown(target)))
             .detail(format!("its column {} holds headers, which are read-only", quote_identifier(&header.name)))
             .at(target.span));
     }
     if let Some(other) =
         properties.iter().find(|given| !OF_INSERT.iter().any(|own| given.name.value.eq_ignore_ascii_case(own)))
     {
-        return Err(Error::sql(format!("{} is not for INSERT INTO ... SELECT", other.name.value))
+        let text = format!("{} is not for INSERT INTO ... SELECT", other.name.value);
+        return Err(Error::refused(Code::ConflictingProperties, text)
             .detail(format!(
                 "the topic and the formats are those of {}; it takes {}",
                 shown(target),
@@ -154,14 +163,18 @@ pub fn insert_select(
             ))
             .at(other.span));
     }
+    let into = Sink { name: &target.name, span: target.span, kind: None, properties: None };
+    let bound = query::bind(context, query, Some(into))?;
     let properties = Properties::read(properties)?;
-    let bound = query::bind(context, query, true)?;
     if bound.relation.kind == RelationKind::Table {
-        return Err(Error::sql(format!("{} is a stream, and the query gives a table", shown(target)))
-            .detail(format!("{} is a table", quote_identifier(&bound.relation.name)))
-            .at(query.span));
+        return Err(Error::refused(
+            Code::WrongKind,
+            format!("{} is a stream, and the query gives a table", shown(target)),
+        )
+        .detail(format!("{} is a table", quote_identifier(&bound.relation.name)))
+        .at(query.from.span()));
     }
-    let items = keyed(context, &bound, &target.name, query.span)?;
+    let items = keyed(context, &bound, &target.name, query.projection_span())?;
     let items = fit(&relation, items, target)?;
     let query_id = match &properties.query_id {
         Some(id) => id.value.clone(),
@@ -199,7 +212,7 @@ pub(super) fn check_replacement(context: &Context, name: &Ident, new: &Relation)
         return Err(source_replaced(name));
     }
     let cannot = |why: String| {
-        Error::sql(format!("{} cannot be replaced by this", shown(name)))
+        Error::refused(Code::NotReplaceable, format!("{} cannot be replaced by this", shown(name)))
             .detail(why)
             .hint("Columns may be added at the end; for anything else DROP it and create it again.")
             .at(name.span)
@@ -238,14 +251,16 @@ pub(super) fn check_replacement(context: &Context, name: &Ident, new: &Relation)
 
 /// A `SOURCE` stands for a topic of others, and replacing it would change what its readers rely on.
 pub(super) fn source_replaced(name: &Ident) -> Error {
-    Error::sql(format!("{} cannot be replaced", shown(name)))
+    Error::refused(Code::NotReplaceable, format!("{} cannot be replaced", shown(name)))
         .detail("CREATE OR REPLACE is not for a SOURCE")
         .hint("DROP it, and create it again.")
         .at(name.span)
 }
 
 pub(super) fn read_only(target: &Ident) -> Error {
-    Error::sql(format!("{} is read-only", shown(target))).detail("it was created as a SOURCE").at(target.span)
+    Error::refused(Code::ReadOnly, format!("{} is read-only", shown(target)))
+        .detail("it was created as a SOURCE")
+        .at(target.span)
 }
 
 fn shown(ident: &Ident) -> String {
@@ -254,9 +269,11 @@ fn shown(ident: &Ident) -> String {
 
 fn refuse_limit(query: &Query) -> Result<()> {
     if let Some(until) = &query.until {
-        return Err(
-            Error::sql("UNTIL is for a query whose rows go to whoever asked, a persistent one goes on").at(until.span)
-        );
+        return Err(Error::refused(
+            Code::Misplaced,
+            "UNTIL is for a query whose rows go to whoever asked, a persistent one goes on",
+        )
+        .at(until.span));
     }
     match query.limit {
         Some(limit) => Err(Error::unsupported("LIMIT in a persistent query", limit.span)),
@@ -276,17 +293,23 @@ fn keyed(context: &Context, query: &BoundQuery, sink: &str, span: Span) -> Resul
     for key in keys {
         let mut found = query.items.iter().enumerate().filter(|(_, item)| item.sql == key.sql);
         let Some((place, first)) = found.next() else {
-            return Err(Error::sql(format!("{} of PARTITION BY is missing from the projection", key.sql))
-                .detail(format!("it becomes a key column of {}", quote_identifier(sink)))
-                .hint(format!("Write SELECT {}, ...", key.sql))
-                .at(key.span));
+            return Err(Error::refused(
+                Code::MissingKey,
+                format!("{} of PARTITION BY is missing from the projection", key.sql),
+            )
+            .detail(format!("it becomes a key column of {}", quote_identifier(sink)))
+            .hint(format!("Write SELECT {}, ...", key.sql))
+            .at(key.span));
         };
         if let Some((_, second)) = found.next() {
             let names = format!("{} and {}", quote_identifier(&first.name), quote_identifier(&second.name));
-            return Err(Error::sql(format!("the key column {} is in the projection more than once", key.sql))
-                .detail(format!("aliased as {names}"))
-                .hint(format!("Copy it into the value with AS_VALUE({}) AS ...", key.sql))
-                .at(second.span));
+            return Err(Error::refused(
+                Code::DuplicateName,
+                format!("the key column {} is in the projection more than once", key.sql),
+            )
+            .detail(format!("aliased as {names}"))
+            .hint(format!("Copy it into the value with AS_VALUE({}) AS ...", key.sql))
+            .at(second.span));
         }
         places.push(place);
     }
@@ -305,17 +328,16 @@ fn keys_first(context: &Context, query: &BoundQuery, sink: &str, span: Span) -> 
         let mut found = query.items.iter().filter(|item| item.key_of.as_ref() == Some(&key.name));
         let name = quote_identifier(&key.name);
         if found.next().is_none() {
-            return Err(Error::sql(format!("the key column {name} is missing from the projection"))
-                .detail(format!(
-                    "{} keeps the key of {}",
-                    quote_identifier(sink),
-                    quote_identifier(&query.relation.name)
-                ))
-                .hint(format!("Write SELECT {name}, ..."))
-                .at(span));
+            return Err(Error::refused(
+                Code::MissingKey,
+                format!("the key column {name} is missing from the projection"),
+            )
+            .detail(format!("{} keeps the key of {}", quote_identifier(sink), quote_identifier(&query.relation.name)))
+            .hint(format!("Write SELECT {name}, ..."))
+            .at(span));
         }
         if let Some(second) = found.next() {
-            return Err(Error::sql(format!("the key column {name} is selected twice"))
+            return Err(Error::refused(Code::DuplicateName, format!("the key column {name} is selected twice"))
                 .hint(format!("Copy it into the value with AS_VALUE({name}) AS ..."))
                 .at(second.span));
         }
@@ -335,7 +357,7 @@ fn fit(target: &Relation, items: Vec<Item>, name: &Ident) -> Result<Vec<Item>> {
     let mismatch = |span: Span, what: String| {
         let have = items.iter().map(|item| column(item, &item.name)).collect();
         let want = wanted.iter().copied().cloned().collect();
-        Error::sql(format!("the columns of the SELECT are not those of {}", shown(name)))
+        Error::refused(Code::SchemaMismatch, format!("the columns of the SELECT are not those of {}", shown(name)))
             .detail(format!("{what}; found ({}), expected ({})", Schema::new(have), Schema::new(want)))
             .at(span)
     };

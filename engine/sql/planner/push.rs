@@ -3,7 +3,7 @@
 use super::assemble::assemble;
 use super::query::Item;
 use super::{Context, query};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::plan::{OnError, QueryKind, QueryPlan};
 use crate::sql::ast::Query;
 use crate::types::{Column, Schema};
@@ -11,14 +11,18 @@ use crate::types::{Column, Schema};
 /// The plan of a query whose rows go to whoever asked.
 pub fn push_query(context: &Context, query: &Query, query_id: String) -> Result<QueryPlan> {
     if let Some(partition_by) = &query.partition_by {
-        return Err(Error::sql("PARTITION BY is for a query that writes a topic, a push query has no keys")
-            .at(partition_by.span));
+        return Err(Error::refused(
+            Code::Misplaced,
+            "PARTITION BY is for a query that writes a topic, a push query has no keys",
+        )
+        .at(partition_by.span));
     }
-    let bound = query::bind(context, query, false)?;
+    let bound = query::bind(context, query, None)?;
     let limit = match query.limit {
-        Some(limit) => {
-            Some(u64::try_from(limit.rows).map_err(|_| Error::sql("LIMIT needs a number of rows").at(limit.span))?)
-        }
+        Some(limit) => Some(
+            u64::try_from(limit.rows)
+                .map_err(|_| Error::refused(Code::InvalidLiteral, "LIMIT needs a number of rows").at(limit.span))?,
+        ),
         None => None,
     };
     let (source, steps) = assemble(&bound, &bound.items)?;

@@ -3,8 +3,9 @@
 use datafusion::logical_expr::Expr as LogicalExpr;
 
 use super::Context;
+use super::stateful::{self, Sink};
 use crate::catalog::{Relation, RelationKind};
-use crate::error::{Error, Result, Span};
+use crate::error::{Code, Error, Result, Span};
 use crate::plan::WINDOW_COLUMNS;
 use crate::sql::ast::{self, Expr, ExprKind, Query, SelectItem};
 use crate::sql::bind::{Binder, BoundTable, Scope, columns, compile};
@@ -51,11 +52,12 @@ pub(super) struct PartitionKey {
     pub span: Span,
 }
 
-/// Binds a query. `persistent`: its columns get names that a topic can keep.
-pub(super) fn bind(context: &Context, query: &Query, persistent: bool) -> Result<BoundQuery> {
-    refuse_unsupported(query)?;
+/// Binds a query. `sink`: what it makes if it is persistent; then its columns get names that a topic can keep.
+pub(super) fn bind(context: &Context, query: &Query, sink: Option<Sink>) -> Result<BoundQuery> {
+    let persistent = sink.is_some();
+    stateful::refuse(context, query, sink)?;
     let ast::Relation::Source { name, alias, .. } = &query.from else {
-        return Err(Error::unsupported("JOIN", query.span));
+        return Err(Error::unsupported("JOIN", query.from.span()));
     };
     let relation = context.catalog.relation(&name.name, name.span)?.clone();
     if relation.kind == RelationKind::Table {
@@ -87,9 +89,12 @@ pub(super) fn bind(context: &Context, query: &Query, persistent: bool) -> Result
     if let Some(first) = tables.first()
         && relation.kind == RelationKind::Table
     {
-        return Err(Error::sql(format!("{} works on the rows of a stream", first.function.name()))
-            .detail(format!("{} is a table", quote_identifier(&relation.name)))
-            .at(query.span));
+        return Err(Error::refused(
+            Code::Misplaced,
+            format!("{} works on the rows of a stream", first.function.name()),
+        )
+        .detail(format!("{} is a table", quote_identifier(&relation.name)))
+        .at(query.projection_span()));
     }
     number_fields(&mut items);
     name_the_unnamed(&relation, &mut items);
@@ -101,7 +106,7 @@ pub(super) fn bind(context: &Context, query: &Query, persistent: bool) -> Result
 /// What a query over a table cannot have, or not yet.
 fn refuse_over_table(query: &Query, relation: &Relation, span: Span, persistent: bool) -> Result<()> {
     if let Some(partition_by) = &query.partition_by {
-        return Err(Error::sql("PARTITION BY gives a stream other keys, a table keeps its own")
+        return Err(Error::refused(Code::Misplaced, "PARTITION BY gives a stream other keys, a table keeps its own")
             .detail(format!("{} is a table", quote_identifier(&relation.name)))
             .hint("GROUP BY makes a table with another key.")
             .at(partition_by.span));
@@ -139,10 +144,10 @@ fn partition_keys(binder: &Binder, query: &Query, exprs: &[Expr]) -> Result<Vec<
         })?;
         let sql = binder.text(expr);
         if keys.iter().any(|(key, _)| key.sql == sql) {
-            return Err(Error::sql(format!("PARTITION BY names {sql} twice")).at(expr.span));
+            return Err(Error::refused(Code::DuplicateName, format!("PARTITION BY names {sql} twice")).at(expr.span));
         }
         if columns::holds_map(&ty) {
-            return Err(Error::sql(format!("a key cannot hold a MAP, found {ty}"))
+            return Err(Error::refused(Code::InvalidKey, format!("a key cannot hold a MAP, found {ty}"))
                 .detail("equal maps may be written differently, so they would not meet")
                 .at(expr.span));
         }
@@ -171,36 +176,13 @@ fn partition_keys(binder: &Binder, query: &Query, exprs: &[Expr]) -> Result<Vec<
     Ok(keys)
 }
 
-fn refuse_unsupported(query: &Query) -> Result<()> {
-    if let ast::Relation::Join(join) = &query.from {
-        return Err(Error::unsupported("JOIN", join.span));
-    }
-    if let Some(window) = &query.window {
-        return Err(Error::unsupported("WINDOW", window.span));
-    }
-    if let Some(group_by) = &query.group_by {
-        return Err(Error::unsupported("GROUP BY", group_by.span));
-    }
-    if let Some(having) = &query.having {
-        return Err(Error::unsupported("HAVING", having.span));
-    }
-    match query.emit {
-        Some(emit) if emit.is_final => Err(Error::unsupported("EMIT FINAL", emit.span)),
-        _ => Ok(()),
-    }
-}
-
 fn one(binder: &Binder, relation: &Relation, expr: &Expr, alias: Option<&ast::Ident>) -> Result<Item> {
     let (bound, ty) = binder.bind_typed(expr)?;
     let column = match &expr.kind {
         ExprKind::Column { name, .. } => Some(&name.name),
         _ => None,
     };
-    if let Some(alias) = alias
-        && columns::RESERVED.contains(&alias.name.as_str())
-    {
-        return Err(Error::sql(format!("{} is a reserved name, a column cannot have it", alias.name)).at(alias.span));
-    }
+    check_reserved(expr, alias, false)?;
     let name = match (alias, &expr.kind) {
         (Some(alias), _) => alias.name.clone(),
         (None, ExprKind::Column { name, .. }) => name.name.clone(),
@@ -217,7 +199,7 @@ fn one(binder: &Binder, relation: &Relation, expr: &Expr, alias: Option<&ast::Id
         key_of: column.filter(is_key).cloned(),
         after_field: alias.is_none() && matches!(expr.kind, ExprKind::Field { .. }),
         implicit: false,
-        span: expr.span,
+        span: alias.map_or(expr.span, |alias| expr.span.to(alias.span)),
     })
 }
 
@@ -276,7 +258,7 @@ fn wildcard(
 fn struct_all(binder: &Binder, base: &Expr, span: Span, items: &mut Vec<Item>) -> Result<()> {
     let (value, ty) = binder.bind_typed(base)?;
     let SqlType::Struct(fields) = ty else {
-        return Err(Error::sql(format!("`->*` needs a STRUCT, found {ty}")).at(base.span));
+        return Err(Error::refused(Code::TypeMismatch, format!("`->*` needs a STRUCT, found {ty}")).at(base.span));
     };
     let text = binder.text(base);
     for (position, (name, ty)) in fields.into_iter().enumerate() {
@@ -323,16 +305,34 @@ fn name_the_unnamed(relation: &Relation, items: &mut [Item]) {
     }
 }
 
+/// Refuses an alias that is reserved, and with `unnamed` also a column of a reserved name that is selected without an alias.
+pub(super) fn check_reserved(expr: &Expr, alias: Option<&ast::Ident>, unnamed: bool) -> Result<()> {
+    let name = match (alias, &expr.kind) {
+        (Some(alias), _) => alias,
+        (None, ExprKind::Column { name, .. }) if unnamed => name,
+        _ => return Ok(()),
+    };
+    if !columns::RESERVED.contains(&name.name.as_str()) {
+        return Ok(());
+    }
+    let text = format!("{} is a reserved name, a column cannot have it", name.name);
+    let error = Error::refused(Code::ReservedName, text).at(name.span);
+    Err(if alias.is_none() { error.hint(format!("Give it another: {} AS ...", name.name)) } else { error })
+}
+
 fn check_names(items: &[Item], persistent: bool) -> Result<()> {
     for (i, item) in items.iter().enumerate() {
         let name = quote_identifier(&item.name);
         if persistent && !item.implicit && columns::RESERVED.contains(&item.name.as_str()) {
-            return Err(Error::sql(format!("{name} is a reserved name, a column cannot have it"))
-                .hint(format!("Give it another: {name} AS ..."))
-                .at(item.span));
+            return Err(Error::refused(
+                Code::ReservedName,
+                format!("{name} is a reserved name, a column cannot have it"),
+            )
+            .hint(format!("Give it another: {name} AS ..."))
+            .at(item.span));
         }
         if items[..i].iter().any(|earlier| earlier.name == item.name) {
-            return Err(Error::sql(format!("two columns are named {name}"))
+            return Err(Error::refused(Code::DuplicateName, format!("two columns are named {name}"))
                 .hint("Give one of them an alias.")
                 .at(item.span));
         }

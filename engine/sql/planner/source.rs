@@ -3,10 +3,10 @@
 use super::Context;
 use super::persistent::{check_replacement, source_replaced};
 use crate::catalog::{Relation, RelationKind};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::sql::ast::{CreateSource, SourceKind};
 use crate::sql::bind::columns;
-use crate::sql::bind::properties::{Properties, check_formats};
+use crate::sql::bind::properties::{FormatPlaces, Properties, check_formats};
 use crate::types::FormatSpec;
 
 /// The relation a statement declares. Whether its topic is there, and whether the name is free, is for others to say.
@@ -19,17 +19,19 @@ pub fn create_source(context: &Context, create: &CreateSource) -> Result<Relatio
         return Err(source_replaced(&create.name));
     }
     if properties.kafka_topic.is_none() {
-        return Err(Error::sql("KAFKA_TOPIC is missing").hint("Write WITH (KAFKA_TOPIC = '...').").at(span));
+        return Err(Error::refused(Code::MissingProperty, "KAFKA_TOPIC is missing")
+            .hint("Write WITH (KAFKA_TOPIC = '...').")
+            .at(span));
     }
     if let Some(id) = &properties.query_id {
-        return Err(Error::sql("QUERY_ID is for a statement with a query").at(id.span));
+        return Err(Error::refused(Code::ConflictingProperties, "QUERY_ID is for a statement with a query").at(id.span));
     }
     properties.refuse_on_error()?;
     let key_format = properties.key_spec(&FormatSpec::new(context.defaults.key_format))?;
     let default = context.defaults.value_format.map(FormatSpec::new);
     let mut value_format = properties.value_spec(default.as_ref(), span)?;
     if schema.columns.is_empty() {
-        return Err(Error::sql("no columns are declared")
+        return Err(Error::refused(Code::InvalidSchema, "no columns are declared")
             .detail(format!("{} does not say which columns a record has", value_format.name))
             .at(span));
     }
@@ -38,7 +40,8 @@ pub fn create_source(context: &Context, create: &CreateSource) -> Result<Relatio
         SourceKind::Table => RelationKind::Table,
     };
     default_wrapping(context, &mut value_format, schema.value_columns().count());
-    check_formats(&schema, &key_format, &value_format, span)?;
+    let columns = create.columns.iter().map(|column| (column.name.name.as_str(), column.span)).collect();
+    check_formats(&schema, &key_format, &value_format, &FormatPlaces { properties: &properties, columns, name: span })?;
     let relation = Relation {
         name: create.name.name.clone(),
         kind,

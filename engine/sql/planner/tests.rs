@@ -7,7 +7,7 @@ use datafusion::arrow::datatypes::{Int32Type, Int64Type};
 use datafusion::arrow::util::pretty::pretty_format_batches;
 
 use super::*;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::operators::{Pipeline, RowReport};
 use crate::plan::{QueryPlan, Step, explain::explain};
 use crate::record::Batch;
@@ -95,6 +95,7 @@ impl World {
                 assert_eq!(error.message(), message, "{text}");
                 let span = error.span().unwrap_or_else(|| panic!("{text}: no place"));
                 assert_eq!(&text[span.start..span.end], at, "place in {text}");
+                assert_ne!(error.code(), Code::InvalidStatement, "{text}: no code of its own");
                 error
             }
         }
@@ -259,15 +260,15 @@ fn the_star_is_all_declared_columns_and_aliases_rename_keys() {
 fn a_key_column_must_be_in_the_projection_once() {
     let mut world = World::new(&[CARS]);
     let text = "CREATE STREAM s AS SELECT id FROM cars;";
-    let error = world.refuses(text, "the key column K is missing from the projection", "SELECT id FROM cars");
+    let error = world.refuses(text, "the key column K is missing from the projection", "id");
     assert_eq!(error.hint_text(), Some("Write SELECT K, ..."));
-    world.refuses("CREATE STREAM s AS SELECT k, id, k AS k2 FROM cars;", "the key column K is selected twice", "k");
     world.refuses(
-        "CREATE STREAM s AS SELECT k FROM cars;",
-        "the projection has no value columns",
-        "SELECT k FROM cars",
+        "CREATE STREAM s AS SELECT k, id, k AS k2 FROM cars;",
+        "the key column K is selected twice",
+        "k AS k2",
     );
-    world.refuses("CREATE STREAM s AS SELECT k, id, speed AS id FROM cars;", "two columns are named ID", "speed");
+    world.refuses("CREATE STREAM s AS SELECT k FROM cars;", "the projection has no value columns", "k");
+    world.refuses("CREATE STREAM s AS SELECT k, id, speed AS id FROM cars;", "two columns are named ID", "speed AS id");
     world.refuses(
         "CREATE STREAM s AS SELECT k, rowtime FROM cars;",
         "ROWTIME is a reserved name, a column cannot have it",
@@ -291,7 +292,6 @@ fn what_is_not_built_yet_is_refused_by_name() {
         ("SELECT k, COUNT(*) FROM cars GROUP BY k EMIT CHANGES;", "GROUP BY", "GROUP BY k"),
         ("SELECT * FROM t;", "a query over the rows that a table has now", "t"),
         ("CREATE TABLE x AS SELECT * FROM t WHERE v > 1;", "WHERE over a table", "v > 1"),
-        ("SELECT k FROM cars EMIT FINAL;", "EMIT FINAL", "EMIT FINAL"),
         ("CREATE STREAM z (v INT) WITH (kafka_topic='z', value_format='AVRO');", "format AVRO", "'AVRO'"),
     ] {
         world.refuses(text, &format!("{what} is not supported yet"), at);
@@ -341,7 +341,7 @@ fn partition_by_needs_its_columns_once_and_of_the_source() {
     world.refuses(
         &create("SELECT id, id AS i, k FROM cars PARTITION BY id"),
         "the key column ID is in the projection more than once",
-        "id",
+        "id AS i",
     );
     let error = world.refuses(&create("SELECT id AS i FROM cars PARTITION BY i"), "unknown column I", "i");
     assert_eq!(
@@ -388,7 +388,7 @@ fn a_table_function_is_a_step_and_stands_in_a_select_list_only() {
     world.refuses(
         "CREATE TABLE y AS SELECT k, EXPLODE(a) FROM t;",
         "EXPLODE works on the rows of a stream",
-        "SELECT k, EXPLODE(a) FROM t",
+        "k, EXPLODE(a)",
     );
 }
 
@@ -472,27 +472,27 @@ fn a_source_needs_its_topic_and_formats_that_hold_its_columns() {
         (
             "CREATE STREAM s (a ARRAY<INT>) WITH (kafka_topic='t', value_format='DELIMITED');",
             "the value format DELIMITED cannot hold an ARRAY<INTEGER>",
-            "s",
+            "a ARRAY<INT>",
         ),
         (
             "CREATE STREAM s (a INT, b INT) WITH (kafka_topic='t', value_format='KAFKA');",
             "the value format KAFKA holds one column, found 2",
-            "s",
+            "a INT, b INT",
         ),
         (
             "CREATE STREAM s (k BOOLEAN KEY, b INT) WITH (kafka_topic='t', value_format='JSON');",
             "the key format KAFKA cannot hold a BOOLEAN",
-            "s",
+            "k BOOLEAN KEY",
         ),
         (
             "CREATE STREAM s (k INT KEY, b INT) WITH (kafka_topic='t', value_format='JSON', key_format='NONE');",
             "key format NONE is for a source without key columns",
-            "s",
+            "'NONE'",
         ),
         (
             "CREATE STREAM s (a INT, b INT) WITH (kafka_topic='t', value_format='JSON', wrap_single_value=true);",
             "WRAP_SINGLE_VALUE is for a single value column",
-            "s",
+            "true",
         ),
         (
             "CREATE STREAM s (a INT) WITH (kafka_topic='t', value_format='JSON', value_delimiter='|');",
@@ -533,7 +533,7 @@ fn a_source_needs_its_topic_and_formats_that_hold_its_columns() {
         (
             "CREATE STREAM s (a MAP<INT, INT>) WITH (kafka_topic='t', value_format='JSON');",
             "the value format JSON cannot hold a MAP<INTEGER, INTEGER>",
-            "s",
+            "a MAP<INT, INT>",
         ),
         (
             "CREATE STREAM s (a MAP<STRING, INT> KEY) WITH (kafka_topic='t', format='JSON');",
@@ -577,7 +577,7 @@ fn insert_select_fits_its_target_and_has_a_stable_id() {
     let plan = world.plan("INSERT INTO sink WITH (query_id='mine') SELECT k, id AS v FROM cars;");
     assert_eq!(plan.query_id, "MINE");
     let message = "the columns of the SELECT are not those of SINK";
-    let error = world.refuses("INSERT INTO sink SELECT k, note AS v FROM cars;", message, "note");
+    let error = world.refuses("INSERT INTO sink SELECT k, note AS v FROM cars;", message, "note AS v");
     let detail = "V STRING stands where V DOUBLE is expected; found (K STRING KEY, V STRING), \
                   expected (K STRING KEY, V DOUBLE)";
     assert_eq!(error.detail_text(), Some(detail));
@@ -627,8 +627,8 @@ fn values_that_do_not_fit_are_refused_where_they_stand() {
         ("INSERT INTO s (t) VALUES ('maybe');", "this text cannot be read as a BOOLEAN", "'maybe'"),
         ("INSERT INTO s (i) VALUES (3000000000);", "column I is an INTEGER, found a BIGINT", "3000000000"),
         ("INSERT INTO s (d) VALUES (123.45);", "the value does not fit column D", "123.45"),
-        ("INSERT INTO s (d) VALUES (1.234);", "the value does not fit column D", "1.234"),
-        ("INSERT INTO s (d) VALUES ('1.234');", "the value does not fit column D", "'1.234'"),
+        ("INSERT INTO s (d) VALUES (1.239);", "the value does not fit column D", "1.239"),
+        ("INSERT INTO s (d) VALUES ('1.239');", "the value does not fit column D", "'1.239'"),
         ("INSERT INTO s (x) VALUES ('NaN');", "this text cannot be read as a DOUBLE", "'NaN'"),
         ("INSERT INTO s (i) VALUES (1 / 0);", "division by zero", "1 / 0"),
         ("INSERT INTO s VALUES (1);", "expected 5 values, found 1", "1"),

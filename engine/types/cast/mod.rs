@@ -22,7 +22,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, new_nul
 
 use super::SqlType;
 use super::text::time::DAY;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// Rows that could not be cast, with what was wrong; never with the value.
 pub type CastFailures = Vec<(usize, String)>;
@@ -49,7 +49,7 @@ pub fn cast_array(array: &ArrayRef, from: &SqlType, to: &SqlType, failures: &mut
 }
 
 fn unsupported(from: &SqlType, to: &SqlType) -> Error {
-    Error::sql(format!("cast of {from} to {to} is not supported"))
+    Error::refused(Code::InvalidCast, format!("cast of {from} to {to} is not supported"))
 }
 
 fn cast_valid(array: &ArrayRef, from: &SqlType, to: &SqlType, failures: &mut CastFailures) -> Result<ArrayRef> {

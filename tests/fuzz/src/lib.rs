@@ -2,7 +2,12 @@
 
 #![allow(dead_code)]
 
-#[path = "../../../engine/error.rs"]
-pub mod error;
+#[path = "../../../engine"]
+mod engine {
+    pub mod error;
+}
+
 pub mod sql;
 pub mod types;
+
+pub use engine::error;

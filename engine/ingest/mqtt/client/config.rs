@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::ingest::mqtt::config::DEFAULT_MAX_PACKET_SIZE;
 use crate::ingest::mqtt::filter::covers;
 use crate::ingest::mqtt::mapping;
@@ -235,7 +235,8 @@ fn elsewhere(name: &str) -> Option<&'static str> {
 fn of_others(properties: &Properties) -> Result<()> {
     for name in properties.texts().keys() {
         if let Some(hint) = elsewhere(name) {
-            let error = Error::sql(format!("connector property '{name}' is not supported")).hint(hint);
+            let error = Error::refused(Code::UnknownProperty, format!("connector property '{name}' is not supported"))
+                .hint(hint);
             return Err(properties.at_name(name, error));
         }
     }
@@ -251,7 +252,7 @@ fn of_others(properties: &Properties) -> Result<()> {
     }
     for name in PASSWORDS {
         if properties.has(name) {
-            let error = Error::sql(format!("connector property '{name}' is not supported"))
+            let error = Error::refused(Code::UnknownProperty, format!("connector property '{name}' is not supported"))
                 .detail("certificates and keys are read from PEM files, which have no password")
                 .hint(
                     "Convert a Java store: keytool -importkeystore -srckeystore STORE -destkeystore store.p12 \
@@ -271,7 +272,7 @@ fn subscriptions(properties: &Properties) -> Result<(Vec<String>, Rules)> {
         .chain(rules.headers.iter().map(|(_, template)| (mapping::HEADERS, template)))
     {
         if template.names_client() {
-            let error = Error::sql(format!("'{name}' names the client"))
+            let error = Error::refused(Code::InvalidPropertyValue, format!("'{name}' names the client"))
                 .detail("a broker does not say which client published a message")
                 .hint("Use topic or level:N.");
             return Err(properties.at_value(name, error));
@@ -279,8 +280,11 @@ fn subscriptions(properties: &Properties) -> Result<(Vec<String>, Rules)> {
     }
     if let Some(list) = properties.get(mapping::TOPIC_FILTERS) {
         if let Some(name) = [TOPICS, KAFKA_TOPIC].into_iter().find(|name| properties.has(name)) {
-            let error = Error::sql(format!("'{}' and '{name}' are both given", mapping::TOPIC_FILTERS))
-                .hint("The list names the MQTT topics and the Kafka topics; leave the other out.");
+            let error = Error::refused(
+                Code::ConflictingProperties,
+                format!("'{}' and '{name}' are both given", mapping::TOPIC_FILTERS),
+            )
+            .hint("The list names the MQTT topics and the Kafka topics; leave the other out.");
             return Err(properties.at_name(name, error));
         }
         rules.topics = mapping::filters(properties, list)?;
