@@ -3,6 +3,7 @@
 //! - `sql` with a first line `-- NAME.sql` is kept under that name and run with `--until-end`; one with an MQTT connector,
 //!   which has no end, is started through the library instead, a listener on a free port, a client with no broker to find
 //! - `csv NAME` is kept under that name
+//! - `sql check` with a first line `-- NAME.sql` is kept under that name and checked
 //! - `sql test` with a first line `-- NAME.sql` is kept under that name
 //! - `sh` is run line by line with the built binary; `sh kafka` on a broker in a process of its own, and on
 //!   Apache Kafka when `ALCEDO_TEST_KAFKA` names its jars
@@ -128,6 +129,11 @@ fn every_block_of_the_readme_works() {
     for Block { kind, text } in blocks() {
         match kind.as_str() {
             "sql" => sql(&text, folder.path()),
+            "sql check" => {
+                let name = name_of(&text);
+                std::fs::write(folder.path().join(name), &text).expect("the folder can be written");
+                run(&format!("alcedo check {name}"), folder.path());
+            }
             "sql test" => std::fs::write(folder.path().join(name_of(&text)), &text).expect("the folder can be written"),
             kind if kind.starts_with("csv ") => {
                 std::fs::write(folder.path().join(&kind["csv ".len()..]), text).expect("the folder can be written");

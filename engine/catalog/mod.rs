@@ -1,6 +1,6 @@
 //! Names and what they stand for: streams, tables, queries, types, connectors.
 //!
-//! A [`Catalog`] is a value: cloning it copies a few maps of pointers. Readers hold a snapshot; a statement works on a
+//! A [`Catalog`] is a value: cloning it copies a few pointers. Readers hold a snapshot; a statement works on a
 //! clone, and [`SharedCatalog::change`] puts the clone in place only after everything succeeded, so a failed
 //! statement leaves no trace. Nothing in here talks to a broker.
 //!
@@ -28,13 +28,13 @@ use parking_lot::RwLock;
 use crate::error::{Code, Error, Result, Span};
 use crate::types::{SqlType, quote_identifier};
 
-/// Everything that has a name. Cheap to clone.
+/// Everything that has a name. A clone is four pointers; a change copies the map it touches.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
-    relations: BTreeMap<String, Arc<Relation>>,
-    queries: BTreeMap<String, Arc<CatalogQuery>>,
-    types: BTreeMap<String, SqlType>,
-    connectors: BTreeMap<String, Arc<Connector>>,
+    relations: Arc<BTreeMap<Arc<str>, Arc<Relation>>>,
+    queries: Arc<BTreeMap<String, Arc<CatalogQuery>>>,
+    types: Arc<BTreeMap<String, SqlType>>,
+    connectors: Arc<BTreeMap<String, Arc<Connector>>>,
 }
 
 impl Catalog {
@@ -70,9 +70,9 @@ impl Catalog {
 
     /// The stream or table of this exact name. The error names the nearest one.
     pub fn relation(&self, name: &str, span: Span) -> Result<&Arc<Relation>> {
-        self.relations
-            .get(name)
-            .ok_or_else(|| self.unknown(Code::UnknownSource, "stream or table", name, self.relations.keys(), span))
+        self.relations.get(name).ok_or_else(|| {
+            self.unknown(Code::UnknownSource, "stream or table", name, self.relations.keys().map(|name| &**name), span)
+        })
     }
 
     /// The persistent query of this id. Ids are matched in upper case too, as they are often typed without quotes.
@@ -80,12 +80,15 @@ impl Catalog {
         let found = self.queries.get(id).or_else(|| {
             self.queries.iter().find(|(candidate, _)| candidate.eq_ignore_ascii_case(id)).map(|(_, query)| query)
         });
-        found.ok_or_else(|| self.unknown(Code::UnknownQuery, "query", id, self.queries.keys(), span))
+        found
+            .ok_or_else(|| self.unknown(Code::UnknownQuery, "query", id, self.queries.keys().map(String::as_str), span))
     }
 
     /// The user type of this name.
     pub fn user_type(&self, name: &str, span: Span) -> Result<&SqlType> {
-        self.types.get(name).ok_or_else(|| self.unknown(Code::UnknownType, "type", name, self.types.keys(), span))
+        self.types
+            .get(name)
+            .ok_or_else(|| self.unknown(Code::UnknownType, "type", name, self.types.keys().map(String::as_str), span))
     }
 
     /// The connector of this name, if there is one.
@@ -95,9 +98,9 @@ impl Catalog {
 
     /// The connector of this name. The error names the nearest one.
     pub fn connector(&self, name: &str, span: Span) -> Result<&Arc<Connector>> {
-        self.connectors
-            .get(name)
-            .ok_or_else(|| self.unknown(Code::UnknownConnector, "connector", name, self.connectors.keys(), span))
+        self.connectors.get(name).ok_or_else(|| {
+            self.unknown(Code::UnknownConnector, "connector", name, self.connectors.keys().map(String::as_str), span)
+        })
     }
 
     /// Ids of the queries that read this stream or table.
@@ -117,11 +120,11 @@ impl Catalog {
 
     /// Adds a stream or table, or replaces it when `replace`.
     pub fn add_relation(&mut self, relation: Relation, replace: bool, span: Span) -> Result<()> {
-        if !replace && let Some(existing) = self.relations.get(&relation.name) {
+        if !replace && let Some(existing) = self.relations.get(relation.name.as_str()) {
             return Err(exists(existing.kind.as_str(), &relation.name, span)
                 .hint("Write CREATE OR REPLACE to change it, or IF NOT EXISTS to keep it."));
         }
-        self.relations.insert(relation.name.clone(), Arc::new(relation));
+        Arc::make_mut(&mut self.relations).insert(relation.name.as_str().into(), Arc::new(relation));
         Ok(())
     }
 
@@ -147,7 +150,7 @@ impl Catalog {
             .hint(format!("TERMINATE {first}; first."))
             .at(span));
         }
-        self.relations.remove(name);
+        Arc::make_mut(&mut self.relations).remove(name);
         Ok(relation)
     }
 
@@ -156,14 +159,14 @@ impl Catalog {
         if !replace && self.queries.contains_key(&query.id) {
             return Err(exists("query", &query.id, span));
         }
-        self.queries.insert(query.id.clone(), Arc::new(query));
+        Arc::make_mut(&mut self.queries).insert(query.id.clone(), Arc::new(query));
         Ok(())
     }
 
     /// Removes a persistent query.
     pub fn drop_query(&mut self, id: &str, span: Span) -> Result<Arc<CatalogQuery>> {
         let query = self.query(id, span)?.clone();
-        self.queries.remove(&query.id);
+        Arc::make_mut(&mut self.queries).remove(&query.id);
         Ok(query)
     }
 
@@ -172,14 +175,14 @@ impl Catalog {
         if self.types.contains_key(name) {
             return if if_not_exists { Ok(false) } else { Err(exists("type", name, span)) };
         }
-        self.types.insert(name.to_string(), ty);
+        Arc::make_mut(&mut self.types).insert(name.to_string(), ty);
         Ok(true)
     }
 
     /// Removes a user type. Columns declared with it keep what it stood for.
     pub fn drop_type(&mut self, name: &str, span: Span) -> Result<()> {
         self.user_type(name, span)?;
-        self.types.remove(name);
+        Arc::make_mut(&mut self.types).remove(name);
         Ok(())
     }
 
@@ -189,14 +192,14 @@ impl Catalog {
             return Err(exists("connector", &connector.name, span)
                 .hint("Write CREATE OR REPLACE to change it, or IF NOT EXISTS to keep it."));
         }
-        self.connectors.insert(connector.name.clone(), Arc::new(connector));
+        Arc::make_mut(&mut self.connectors).insert(connector.name.clone(), Arc::new(connector));
         Ok(())
     }
 
     /// Removes a connector.
     pub fn drop_connector(&mut self, name: &str, span: Span) -> Result<Arc<Connector>> {
         let connector = self.connector(name, span)?.clone();
-        self.connectors.remove(name);
+        Arc::make_mut(&mut self.connectors).remove(name);
         Ok(connector)
     }
 
@@ -204,14 +207,14 @@ impl Catalog {
     pub fn put_back(&mut self, before: &Catalog, relation: Option<&str>, query: Option<&str>) {
         if let Some(name) = relation {
             match before.relations.get(name) {
-                Some(relation) => self.relations.insert(name.to_string(), Arc::clone(relation)),
-                None => self.relations.remove(name),
+                Some(relation) => Arc::make_mut(&mut self.relations).insert(name.into(), Arc::clone(relation)),
+                None => Arc::make_mut(&mut self.relations).remove(name),
             };
         }
         if let Some(id) = query {
             match before.queries.get(id) {
-                Some(query) => self.queries.insert(id.to_string(), Arc::clone(query)),
-                None => self.queries.remove(id),
+                Some(query) => Arc::make_mut(&mut self.queries).insert(id.to_string(), Arc::clone(query)),
+                None => Arc::make_mut(&mut self.queries).remove(id),
             };
         }
     }
@@ -221,11 +224,11 @@ impl Catalog {
         code: Code,
         what: &str,
         name: &str,
-        known: impl Iterator<Item = &'a String>,
+        known: impl Iterator<Item = &'a str>,
         span: Span,
     ) -> Error {
         let error = Error::refused(code, format!("unknown {what} {}", quote_identifier(name))).at(span);
-        match nearest(name, known.map(String::as_str)) {
+        match nearest(name, known) {
             Some(near) => error.hint(format!("Did you mean {}?", quote_identifier(near))),
             None => error,
         }

@@ -28,6 +28,7 @@ mod producer;
 mod writer;
 
 mod admin;
+mod membership;
 mod offsets;
 mod replay;
 

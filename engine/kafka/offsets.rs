@@ -41,14 +41,19 @@ impl Admin {
         Ok(ends.map(|((earliest, stable), latest)| Watermarks { earliest, stable, latest }).collect())
     }
 
-    /// The watermarks of all partitions of a topic, which must exist, in the partitions' order.
-    pub fn topic_watermarks(&self, topic: &str, wait: Duration) -> Result<Vec<(TopicPartition, Watermarks)>> {
+    /// The partitions of a topic, which must exist.
+    pub fn topic_partitions(&self, topic: &str, wait: Duration) -> Result<Vec<TopicPartition>> {
         let Some(info) = self.topic(topic, wait)? else {
             return Err(Error::external(format!("topic `{topic}` does not exist"))
                 .hint("SHOW TOPICS lists the topics of the cluster."));
         };
         let name: std::sync::Arc<str> = topic.into();
-        let partitions: Vec<_> = (0..info.partitions).map(|at| TopicPartition::new(name.clone(), at)).collect();
+        Ok((0..info.partitions).map(|at| TopicPartition::new(name.clone(), at)).collect())
+    }
+
+    /// The watermarks of all partitions of a topic, which must exist, in the partitions' order.
+    pub fn topic_watermarks(&self, topic: &str, wait: Duration) -> Result<Vec<(TopicPartition, Watermarks)>> {
+        let partitions = self.topic_partitions(topic, wait)?;
         let watermarks = self.watermarks(&partitions, wait)?;
         Ok(partitions.into_iter().zip(watermarks).collect())
     }
@@ -114,13 +119,24 @@ impl Admin {
         partitions: &[TopicPartition],
         wait: Duration,
     ) -> Result<Vec<Option<PartitionOffset>>> {
-        patiently(wait, || self.committed_once(group, partitions, wait))
+        patiently(wait, || self.committed_once(group, partitions, false, wait))
+    }
+
+    /// The same, once nothing of it is in an open transaction any more: that of a member that died ends with its timeout.
+    pub fn committed_for_good(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+        wait: Duration,
+    ) -> Result<Vec<Option<PartitionOffset>>> {
+        patiently(wait, || self.committed_once(group, partitions, true, wait))
     }
 
     fn committed_once(
         &self,
         group: &str,
         partitions: &[TopicPartition],
+        for_good: bool,
         wait: Duration,
     ) -> Result<Vec<Option<PartitionOffset>>> {
         let what = format!("fetch the committed offsets of group `{group}`");
@@ -134,6 +150,13 @@ impl Admin {
         unsafe {
             let mut requests = [ffi::rd_kafka_ListConsumerGroupOffsets_new(name.as_ptr(), list.raw())];
             let answer = self.ask(Op::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, wait, &what, |rk, options, queue| {
+                if for_good {
+                    // The options are this request's own; one that does not know the setting would give an error to free.
+                    let error = ffi::rd_kafka_AdminOptions_set_require_stable_offsets(options.cast_mut(), 1);
+                    if !error.is_null() {
+                        ffi::rd_kafka_error_destroy(error);
+                    }
+                }
                 ffi::rd_kafka_ListConsumerGroupOffsets(rk, requests.as_mut_ptr(), 1, options, queue);
             });
             ffi::rd_kafka_ListConsumerGroupOffsets_destroy(requests[0]);
@@ -279,7 +302,7 @@ unsafe fn group_partitions<'a>(
 
 /// Asks again while the answer is that it is too early, such as a group's coordinator that is still loading: a cluster that
 /// has just started says so for a moment.
-fn patiently<T>(wait: Duration, mut ask: impl FnMut() -> Result<T>) -> Result<T> {
+pub(super) fn patiently<T>(wait: Duration, mut ask: impl FnMut() -> Result<T>) -> Result<T> {
     let deadline = Instant::now() + wait;
     loop {
         match ask() {

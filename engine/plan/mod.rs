@@ -15,7 +15,7 @@ pub use expr::CompiledExpr;
 pub use scan::{PSEUDO_COLUMNS, SourceScan, WINDOW_COLUMNS};
 
 use crate::functions::table::TableFunction;
-use crate::types::{FormatSpec, Schema, SourceWindow, TimestampSpec, TopicSpec};
+use crate::types::{ColumnKind, FormatSpec, Schema, SourceWindow, TimestampSpec, TopicSpec};
 
 /// A query, ready to run.
 #[derive(Debug, Clone)]
@@ -114,6 +114,18 @@ pub struct TableCall {
 }
 
 impl QueryPlan {
+    /// For each column of the result whether it comes of the key of a record alone, its window among it.
+    pub fn output_of_key(&self) -> Vec<bool> {
+        let is_window = |at: usize| match self.steps.last() {
+            Some(Step::Project(columns)) => {
+                columns.get(at).is_some_and(|(_, expr)| WINDOW_COLUMNS.iter().any(|(name, _)| *name == expr.sql))
+            }
+            _ => false,
+        };
+        let columns = self.output.columns.iter().enumerate();
+        columns.map(|(at, column)| column.kind == ColumnKind::Key || is_window(at)).collect()
+    }
+
     /// A text that is equal for two plans exactly when they do the same: all of the plan but its id.
     pub fn fingerprint(&self) -> String {
         explain::body(self)

@@ -1,8 +1,10 @@
 //! Decoded records on their way through the operators.
 
+use std::sync::Arc;
+
 use datafusion::arrow::array::{Array, BooleanArray, RecordBatch, UInt32Array};
 use datafusion::arrow::buffer::BooleanBuffer;
-use datafusion::arrow::compute::{FilterBuilder, FilterPredicate};
+use datafusion::arrow::compute::{FilterBuilder, FilterPredicate, nullif};
 
 use crate::error::Result;
 
@@ -44,6 +46,25 @@ impl Batch {
     /// Whether a row is a tombstone. Panics when `row` is out of range.
     pub fn is_tombstone(&self, row: usize) -> bool {
         self.tombstones.as_ref().is_some_and(|tombstones| tombstones.value(row))
+    }
+
+    /// The rows that are no tombstones.
+    pub fn without_tombstones(self) -> Result<Batch> {
+        let Some(tombstones) = &self.tombstones else { return Ok(self) };
+        let all: Vec<usize> = (0..self.columns.num_columns()).collect();
+        self.filter(&BooleanArray::new(!tombstones, None), &all)
+    }
+
+    /// The columns, null where a row is a tombstone but for those that come of its key.
+    pub fn without_values(self, of_key: &[bool]) -> Result<RecordBatch> {
+        let Some(tombstones) = self.tombstones else { return Ok(self.columns) };
+        let tombstones = BooleanArray::new(tombstones, None);
+        let columns = self.columns.columns().iter().zip(of_key).map(|(column, of_key)| match of_key {
+            true => Ok(Arc::clone(column)),
+            false => nullif(column, &tombstones),
+        });
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        Ok(RecordBatch::try_new(self.columns.schema(), columns)?)
     }
 
     /// The rows for which `mask` is true, with only the columns at `keep`.

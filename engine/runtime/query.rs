@@ -63,6 +63,8 @@ pub struct QuerySpec {
     pub tries: Option<u32>,
     /// Whether it starts behind records that it will not read, and so should say so when nothing comes.
     pub skips_earlier: bool,
+    /// Whether it starts suspended.
+    pub paused: bool,
 }
 
 /// A running persistent query. Dropping the handle stops it with a commit.
@@ -78,6 +80,7 @@ impl QueryHandle {
     pub fn start(spec: QuerySpec) -> Result<QueryHandle> {
         let spec = Arc::new(spec);
         let shared = Arc::new(Shared::default());
+        shared.request_pause(spec.paused);
         let (of_thread, shared_with_thread) = (Arc::clone(&spec), Arc::clone(&shared));
         let thread = std::thread::Builder::new()
             .name(spec.plan.query_id.clone())
@@ -133,7 +136,18 @@ fn live(spec: &Arc<QuerySpec>, shared: &Arc<Shared>) {
     let mut back_off = BackOff::new();
     let mut failures = 0;
     let subject = spec.plan.query_id.as_str();
+    if spec.paused {
+        spec.notices.info(subject, format!("is paused; RESUME {subject}; lets it go on"));
+    }
     while !shared.stop_requested() {
+        if shared.pause_requested() {
+            // A suspended query that has nothing in hand does without a place in its group.
+            shared.set_state(QueryState::Paused);
+            shared.wait_while_paused();
+            if shared.stop_requested() || leaves_paused(spec, shared) {
+                break;
+            }
+        }
         shared.set_state(QueryState::Starting);
         let commits_before = super::status::Counters::get(&shared.counters.commits);
         match guarded(|| turn(spec, shared)) {
@@ -167,6 +181,15 @@ fn live(spec: &Arc<QuerySpec>, shared: &Arc<Shared>) {
         }
     }
     shared.set_state(QueryState::Stopped);
+}
+
+/// Whether a query that is told to process what there is and to end is suspended: it ends where it stands.
+fn leaves_paused(spec: &QuerySpec, shared: &Shared) -> bool {
+    let leaves = shared.pause_requested() && shared.finish_offsets().is_some();
+    if leaves {
+        spec.notices.info(&spec.plan.query_id, "is paused, and stays where it was".to_string());
+    }
+    leaves
 }
 
 /// Does a part of a query's work; a panic in it becomes a failure like any other: told, counted, tried again.
@@ -213,7 +236,7 @@ fn work(spec: &QuerySpec, shared: &Shared, reader: &mut Reader, ownership: &mut 
             return Ok(());
         }
         if let Some(ends) = shared.finish_offsets()
-            && is_finished(&ends, &*ownership, shared)?
+            && (is_finished(&ends, &*ownership, shared)? || leaves_paused(spec, shared))
         {
             return Ok(());
         }

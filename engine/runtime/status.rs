@@ -239,6 +239,15 @@ impl Shared {
         self.pause.load(Ordering::Acquire)
     }
 
+    /// Waits until it may go on, or is told to end in one way or the other.
+    pub fn wait_while_paused(&self) {
+        let mut inner = self.state.lock();
+        while self.pause_requested() && !self.stop_requested() && inner.finish_at.is_none() {
+            // Whoever tells it something does not hold the lock, so what is told may come just before the wait.
+            let _ = self.changed.wait_for(&mut inner, Duration::from_millis(200));
+        }
+    }
+
     /// Says at which offsets, by partition, the query is done.
     pub fn finish_at(&self, ends: Vec<i64>) {
         self.state.lock().finish_at = Some(ends.into());

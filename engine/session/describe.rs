@@ -1,16 +1,14 @@
 //! `DESCRIBE`.
 
-use std::fmt::Write;
-
 use super::connectors;
 use super::engine::Shared;
 use super::extended;
 use super::outcome::{Listing, Outcome};
 use crate::catalog::{Relation, RelationKind};
 use crate::error::Result;
-use crate::plan::PSEUDO_COLUMNS;
+use crate::plan::{PSEUDO_COLUMNS, WINDOW_COLUMNS};
 use crate::sql::ast::{Describe, SourceKind};
-use crate::types::{ColumnKind, FormatSpec, SourceWindow, quote_identifier};
+use crate::types::{ColumnKind, FormatSpec, Schema, SourceWindow, quote_identifier};
 
 /// What one thing is.
 pub(super) fn describe(shared: &Shared, what: &Describe) -> Result<Outcome> {
@@ -58,7 +56,8 @@ pub(super) fn columns(relation: &Relation) -> Listing {
         };
         listing.push([quote_identifier(&column.name), column.ty.to_string(), role]);
     }
-    for (name, ty) in PSEUDO_COLUMNS {
+    let windows = if relation.window.is_some() { &WINDOW_COLUMNS[..] } else { &[] };
+    for (name, ty) in PSEUDO_COLUMNS.iter().chain(windows) {
         listing.push([name.to_string(), ty.to_string(), "pseudo column".to_string()]);
     }
     listing
@@ -98,9 +97,55 @@ pub(super) fn create_statement(relation: &Relation) -> String {
             with.push(format!("WINDOW_SIZE = '{size} MILLISECONDS'"));
         }
     }
-    let mut text = String::new();
     let kind = relation.kind.as_str().to_uppercase();
-    let _ = write!(text, "CREATE {kind} {} ({})", quote_identifier(&relation.name), relation.schema);
-    let _ = write!(text, " WITH ({});", with.join(", "));
-    text
+    let source = if relation.read_only { "SOURCE " } else { "" };
+    let columns: Vec<String> = relation
+        .schema
+        .columns
+        .iter()
+        .map(|column| {
+            let one = Schema::new(vec![column.clone()]).to_string();
+            match (relation.kind, &column.kind) {
+                (RelationKind::Table, ColumnKind::Key) => format!("{} PRIMARY KEY", one.trim_end_matches(" KEY")),
+                _ => one,
+            }
+        })
+        .collect();
+    let (name, columns) = (quote_identifier(&relation.name), columns.join(", "));
+    format!("CREATE {source}{kind} {name} ({columns}) WITH ({});", with.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Catalog;
+    use crate::functions::FunctionRegistry;
+    use crate::sql::ast::StatementKind;
+    use crate::sql::planner::{Context, Defaults, create_source};
+
+    fn relation(text: &str) -> Relation {
+        let StatementKind::CreateSource(create) = crate::sql::parse_statement(text).expect("it parses").kind else {
+            panic!("{text}")
+        };
+        let (catalog, functions) = (Catalog::new(), FunctionRegistry::builtin());
+        let context =
+            Context { catalog: &catalog, functions: &functions, defaults: Defaults::default(), statement: "" };
+        create_source(&context, &create).expect("it binds")
+    }
+
+    #[test]
+    fn the_statement_of_a_relation_makes_the_same_again() {
+        for text in [
+            "CREATE SOURCE STREAM s (k INT KEY, `v w` STRUCT<a INT, `b` STRING>, h BYTES HEADER('it''s')) \
+             WITH (kafka_topic='t', value_format='JSON', key_format='DELIMITED', key_delimiter='|');",
+            "CREATE TABLE t (k INT PRIMARY KEY, seen STRING) \
+             WITH (kafka_topic='t', format='JSON', timestamp='seen', timestamp_format='yyyy''T''');",
+            "CREATE TABLE t (a INT PRIMARY KEY, b INT PRIMARY KEY, v INT) WITH (kafka_topic='t', format='JSON', \
+             wrap_single_value=false, window_type='HOPPING', window_size='5 SECONDS');",
+        ] {
+            let first = relation(text);
+            let again = relation(&create_statement(&first));
+            assert_eq!(again.fingerprint(), first.fingerprint(), "{}", create_statement(&first));
+        }
+    }
 }

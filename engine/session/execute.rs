@@ -4,12 +4,14 @@
 use super::engine::Shared;
 use super::outcome::{Listing, Outcome};
 use super::statement::{Action, Planned};
+use super::topics::Cleanup;
 use super::{Session, connectors, describe, functions, insert, print, queries, show, topics};
 use crate::catalog::Catalog;
 use crate::catalog::log::{query_key, relation_key, type_key};
 use crate::config::{Applied, Origin};
 use crate::error::{Code, Error, Result};
 use crate::plan::explain;
+use crate::runtime::start::check_for_group;
 use crate::sql::format::statement_text;
 use crate::types::quote_identifier;
 
@@ -20,9 +22,11 @@ impl Session {
         let shared = &self.engine.0;
         Ok(match action {
             Action::Nothing(why) => Outcome::Done(why),
-            Action::CreateRelation { relation, replace } => {
+            Action::CreateRelation { relation, replace, has_topic } => {
                 let (name, kind) = (relation.name.clone(), relation.kind.as_str());
-                topics::ensure(shared, &relation.topic, None, &name)?;
+                if !has_topic {
+                    topics::ensure(shared, &relation.topic, None, Cleanup::of(&relation), &name)?;
+                }
                 let before = shared.catalog.snapshot();
                 shared.catalog.change(|catalog| catalog.add_relation(relation, replace, span))?;
                 // On a cluster, sessions that only look at topics leave nothing behind; what they declared is written with
@@ -34,11 +38,17 @@ impl Session {
                 }
                 Outcome::Done(format!("Created {kind} {}.", quote_identifier(&name)))
             }
-            Action::StartQuery { plan, replace, policy, settings } => {
+            Action::StartQuery { plan, replace, policy, start_at, settings } => {
                 let id = plan.query.id.clone();
+                if let Some(at) = start_at {
+                    // Its topic may have been made by a statement that was planned with it.
+                    let (topic, group) = (&plan.plan.source.topic, queries::group_of(&shared.service, &id));
+                    check_for_group(&shared.admin, topic, &group, &policy).map_err(|error| error.or_at(at))?;
+                }
                 let before = shared.catalog.snapshot();
                 // All that can be refused comes before a query that is replaced is stopped.
-                let ready = queries::prepare(shared, &plan, &policy, &settings)?;
+                let mut ready = queries::prepare(shared, &plan, &policy, &settings)?;
+                ready.paused = shared.log.lock().is_paused(&query_key(&id));
                 shared.catalog.change(|catalog| {
                     if let Some(sink) = &plan.sink {
                         catalog.add_relation(sink.clone(), replace, span)?;
@@ -54,9 +64,9 @@ impl Session {
                 }
                 Outcome::Done(format!("Created query {id}."))
             }
-            Action::Push { plan, policy, until } => {
+            Action::Push { plan, policy, until, places } => {
                 let rows = self.settings.integer("batch.rows") as usize;
-                Outcome::Rows(queries::start_push(shared, *plan, &policy, until.as_ref(), &shown, rows)?)
+                Outcome::Rows(queries::start_push(shared, *plan, &policy, until.as_ref(), places, &shown, rows)?)
             }
             Action::Print { topic, policy, interval, limit } => {
                 Outcome::Rows(print::start_print(shared, &topic, policy, interval, limit, &shown)?)
@@ -78,7 +88,7 @@ impl Session {
                 log.remove_alterations(&name);
                 log.flush(&shared.admin, &shared.producer)?;
                 let mut text = format!("Dropped {} {}", relation.kind.as_str(), quote_identifier(&name));
-                if delete_topic && !relation.read_only {
+                if delete_topic {
                     shared.admin.delete_topic(&relation.topic.name, std::time::Duration::from_secs(10))?;
                     text += &format!(" and deleted topic {}", relation.topic.name);
                 }
@@ -127,21 +137,11 @@ impl Session {
                 Outcome::Done(counted("Terminated", &ids))
             }
             Action::Pause(ids) => {
-                shared
-                    .queries
-                    .lock()
-                    .iter()
-                    .filter(|(id, _)| ids.contains(id))
-                    .for_each(|(_, q)| q.shared().request_pause(true));
+                pause(shared, &ids, true)?;
                 Outcome::Done(counted("Paused", &ids))
             }
             Action::Resume(ids) => {
-                shared
-                    .queries
-                    .lock()
-                    .iter()
-                    .filter(|(id, _)| ids.contains(id))
-                    .for_each(|(_, q)| q.shared().request_pause(false));
+                pause(shared, &ids, false)?;
                 Outcome::Done(counted("Resumed", &ids))
             }
             Action::CreateConnector(new) => {
@@ -203,6 +203,16 @@ impl Session {
         let group = queries::group_of(&shared.service, id);
         shared.admin.delete_group(&group, std::time::Duration::from_secs(10)).map(drop)
     }
+}
+
+/// Suspends queries or lets them go on, and keeps that for the next session.
+fn pause(shared: &Shared, ids: &[String], paused: bool) -> Result<()> {
+    let queries = shared.queries.lock();
+    queries.iter().filter(|(id, _)| ids.contains(id)).for_each(|(_, query)| query.shared().request_pause(paused));
+    drop(queries);
+    let mut log = shared.log.lock();
+    ids.iter().for_each(|id| log.set_paused(&query_key(id), paused));
+    log.flush(&shared.admin, &shared.producer)
 }
 
 /// Keeps a statement in the statements topic, `now` or with the next that is written at once; a failure keeps nothing.

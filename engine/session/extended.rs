@@ -88,10 +88,11 @@ fn one_query(shared: &Shared, query: &CatalogQuery) -> Result<String> {
     let get = Counters::get;
     let records_in = get(&counters.records_in);
     let counts = format!(
-        "{records_in} in, {} out, {} bad, {} commits; {:.1} a second in",
+        "{records_in} in, {} out, {} bad, {} commit{}; {:.1} a second in",
         get(&counters.records_out),
         get(&counters.bad),
         get(&counters.commits),
+        if get(&counters.commits) == 1 { "" } else { "s" },
         counters.rate_in.look(records_in),
     );
     line(&mut text, "records", &counts);

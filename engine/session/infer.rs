@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::engine::Shared;
+use super::print::Side;
 use crate::error::{Code, Error, Result, Span};
 use crate::kafka::{Event, Reader, ReaderOptions, TopicPartition};
 use crate::sql::ast::{
-    ColumnConstraint, ColumnDef, CreateSource, ExprKind, Ident, Property, SourceKind, Statement, StatementKind,
-    TypeExpr, TypeExprKind,
+    ColumnConstraint, ColumnDef, CreateSource, Expr, ExprKind, Ident, Property, SourceKind, Statement, StatementKind,
+    StringLit, TypeExpr, TypeExprKind,
 };
 use crate::types::SqlType;
 
@@ -61,7 +62,9 @@ pub(super) fn settles(before: &Statement, create: &CreateSource) -> bool {
     let bare = |create: &CreateSource| {
         let mut bare = create.clone();
         bare.columns.clear();
-        bare.properties.retain(|property| !is_it(property));
+        // That a value is bare is found too.
+        let is_found = |property: &Property| is_it(property) || property.name.value.eq_ignore_ascii_case(WRAP);
+        bare.properties.retain(|property| !is_found(property));
         (bare.or_replace, bare.if_not_exists) = (false, false);
         let statement = Statement { kind: StatementKind::CreateSource(bare), span: NONE };
         statement.to_string()
@@ -69,11 +72,19 @@ pub(super) fn settles(before: &Statement, create: &CreateSource) -> bool {
     bare(before) == bare(create)
 }
 
-/// The statement with the columns that the topic's records have; and how many records were looked at.
+/// What was found for a statement.
+pub(super) struct Settled {
+    /// The statement with its columns.
+    pub create: CreateSource,
+    /// What its records said, for whoever asked: how many there were, and what they did not agree on.
+    pub basis: String,
+}
+
+/// The statement with the columns that the topic's records have.
 ///
 /// # Errors
 /// A format other than JSON, a topic that is not there or holds no JSON.
-pub(super) fn settle(shared: &Shared, create: &CreateSource) -> Result<(CreateSource, usize)> {
+pub(super) fn settle(shared: &Shared, create: &CreateSource) -> Result<Settled> {
     let property = create.properties.iter().find(|property| is_it(property)).map_or(create.name.span, |p| p.span);
     let text = |name: &str| {
         let given = create.properties.iter().find(|property| property.name.value.eq_ignore_ascii_case(name))?;
@@ -95,35 +106,111 @@ pub(super) fn settle(shared: &Shared, create: &CreateSource) -> Result<(CreateSo
             .hint("Write WITH (KAFKA_TOPIC = '...').")
             .at(create.name.span));
     };
-    let samples = read(shared, topic).map_err(|error| error.or_at(property))?;
+    let keys = match text("KEY_FORMAT").or(text("FORMAT")).map(str::to_ascii_uppercase).as_deref() {
+        None | Some("KAFKA") => Keys::Kafka(Side::values()),
+        Some("JSON") => Keys::Json(Guess::Unknown),
+        Some("DELIMITED") => Keys::Text(false),
+        Some(_) => Keys::None,
+    };
+    let samples = read(shared, topic, keys).map_err(|error| error.or_at(property))?;
     let mut seen = Seen::default();
     samples.values.iter().for_each(|value| seen.look_at(value));
     let columns = seen.columns();
     if columns.is_empty() {
+        let looked_at = match samples.read {
+            0 => "it holds no record".to_string(),
+            1 => "its only record was looked at".to_string(),
+            read => format!("{read} of its newest records were looked at"),
+        };
         return Err(Error::refused(Code::TopicMismatch, format!("{PROPERTY} finds no JSON in topic {topic}"))
-            .detail(format!("{} of its newest records were looked at", samples.values.len()))
+            .detail(looked_at)
             .hint("Declare the columns, or run the statement when there are records.")
             .at(property));
     }
     let mut settled = create.clone();
     settled.properties.retain(|property| !is_it(property));
     settled.columns = columns;
-    if samples.keys_are_text || create.kind == SourceKind::Table {
+    if seen.is_bare() {
+        // What is written into the topic is to look like what is there.
+        settled.properties.retain(|property| !property.name.value.eq_ignore_ascii_case(WRAP));
+        settled.properties.push(Property {
+            name: StringLit { value: WRAP.to_string(), span: NONE },
+            value: Expr { kind: ExprKind::Boolean(false), span: NONE },
+            span: NONE,
+        });
+    }
+    if let Some(key) = samples.keys.ty(create.kind) {
         let constraint = match create.kind {
             SourceKind::Stream => ColumnConstraint::Key,
             SourceKind::Table => ColumnConstraint::PrimaryKey,
         };
         let name = if seen.objects.has("ROWKEY") { "KEY_TEXT" } else { "ROWKEY" };
-        settled.columns.insert(0, column(name, false, plain(SqlType::String), Some(constraint)));
+        settled.columns.insert(0, column(name, false, key, Some(constraint)));
     }
-    Ok((settled, samples.values.len()))
+    let plural = if samples.values.len() == 1 { "" } else { "s" };
+    let mut basis = format!("{} record{plural}", samples.values.len());
+    let fields = &seen.objects;
+    for (what, names) in
+        [("holds values of several kinds", fields.mixed()), ("is null in all of them", fields.unknown())]
+    {
+        if !names.is_empty() {
+            basis += &format!(" ({} {what}, and is taken for a STRING)", names.join(", "));
+        }
+    }
+    Ok(Settled { create: settled, basis })
 }
 
+/// The property that says that values are no objects.
+const WRAP: &str = "WRAP_SINGLE_VALUE";
+
 /// What was read of a topic.
-#[derive(Default)]
 struct Samples {
+    /// How many records were looked at.
+    read: usize,
+    /// The values among them that are JSON.
     values: Vec<Sample>,
-    keys_are_text: bool,
+    keys: Keys,
+}
+
+/// What the keys of records have in common.
+enum Keys {
+    /// Bytes of Kafka's own serializers.
+    Kafka(Side),
+    Json(Guess),
+    /// Texts; whether there were some.
+    Text(bool),
+    /// None, or of a format that does not tell.
+    None,
+}
+
+impl Keys {
+    fn see(&mut self, key: Option<&[u8]>) {
+        // A stream with keys may have records without one.
+        let Some(bytes) = key else { return };
+        match self {
+            Keys::Kafka(side) => side.see(Some(bytes)),
+            Keys::Json(guess) => match serde_json::from_slice::<Sample>(bytes) {
+                Ok(sample) => *guess = std::mem::replace(guess, Guess::Unknown).with(&sample),
+                Err(_) => *self = Keys::None,
+            },
+            Keys::Text(seen) => match std::str::from_utf8(bytes) {
+                Ok(_) => *seen = true,
+                Err(_) => *self = Keys::None,
+            },
+            Keys::None => {}
+        }
+    }
+
+    /// The type of the key column; a table has one in any case.
+    fn ty(&self, kind: SourceKind) -> Option<TypeExpr> {
+        let found = match self {
+            Keys::Kafka(side) => side.sql_type().map(plain),
+            Keys::Json(Guess::Unknown) | Keys::Text(false) | Keys::None => None,
+            Keys::Json(guess) => Some(guess.ty()),
+            Keys::Text(true) => Some(plain(SqlType::String)),
+        };
+        found.or_else(|| (kind == SourceKind::Table).then(|| plain(SqlType::String)))
+    }
 }
 
 /// A value of a record, its fields in the order in which they were written.
@@ -195,7 +282,7 @@ impl<'de> Visitor<'de> for Kinds {
 }
 
 /// The newest records of a topic.
-fn read(shared: &Shared, topic: &str) -> Result<Samples> {
+fn read(shared: &Shared, topic: &str, keys: Keys) -> Result<Samples> {
     let marks = shared.admin.topic_watermarks(topic, PATIENCE)?;
     let each = (SAMPLES / marks.len().max(1) as i64).max(1);
     let from: Vec<(TopicPartition, i64)> = marks
@@ -208,7 +295,7 @@ fn read(shared: &Shared, topic: &str) -> Result<Samples> {
         .filter(|(_, marks)| marks.stable > marks.earliest)
         .map(|(at, marks)| (at.clone(), marks.stable))
         .collect();
-    let mut samples = Samples { values: Vec::new(), keys_are_text: !left.is_empty() };
+    let mut samples = Samples { read: 0, values: Vec::new(), keys };
     if left.is_empty() {
         return Ok(samples);
     }
@@ -219,8 +306,8 @@ fn read(shared: &Shared, topic: &str) -> Result<Samples> {
         reader.poll(SAMPLES as usize, Duration::from_millis(100), &mut ())?;
         for batch in reader.batches() {
             for row in 0..batch.len() {
-                let key = batch.keys.get(row).map(std::str::from_utf8);
-                samples.keys_are_text &= matches!(key, Some(Ok(text)) if !text.chars().any(char::is_control));
+                samples.read += 1;
+                samples.keys.see(batch.keys.get(row));
                 let value = batch.values.get(row).and_then(|value| serde_json::from_slice(value).ok());
                 samples.values.extend(value);
             }
@@ -261,6 +348,8 @@ enum Guess {
     Text,
     List(Box<Guess>),
     Object(Found),
+    /// Values that no type but text holds together.
+    Mixed,
 }
 
 impl Seen {
@@ -273,11 +362,15 @@ impl Seen {
 
     /// A column for each field; where no record is an object one for the whole value, which is read as it is then.
     fn columns(&self) -> Vec<ColumnDef> {
-        match self.bare {
-            Guess::Unknown => self.objects.columns(),
-            _ if !self.objects.fields.is_empty() => self.objects.columns(),
-            _ => vec![column(BARE, false, self.bare.ty(), None)],
+        match self.is_bare() {
+            true => vec![column(BARE, false, self.bare.ty(), None)],
+            false => self.objects.columns(),
         }
+    }
+
+    /// Whether the values are no objects.
+    fn is_bare(&self) -> bool {
+        self.objects.fields.is_empty() && !matches!(self.bare, Guess::Unknown)
     }
 }
 
@@ -301,6 +394,21 @@ impl Found {
 
     fn has(&self, name: &str) -> bool {
         self.fields.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
+
+    /// Columns whose values are of several kinds.
+    fn mixed(&self) -> Vec<String> {
+        self.names_of(|guess| matches!(guess, Guess::Mixed))
+    }
+
+    /// Columns of which nothing is known.
+    fn unknown(&self) -> Vec<String> {
+        self.names_of(|guess| matches!(guess, Guess::Unknown))
+    }
+
+    fn names_of(&self, wanted: impl Fn(&Guess) -> bool) -> Vec<String> {
+        let named = self.named().into_iter().zip(&self.fields);
+        named.filter(|(_, (_, guess))| wanted(guess)).map(|((name, _), _)| name.to_string()).collect()
     }
 
     fn columns(&self) -> Vec<ColumnDef> {
@@ -333,7 +441,7 @@ impl Guess {
                 let inner = match self {
                     Guess::Unknown => Guess::Unknown,
                     Guess::List(inner) => *inner,
-                    _ => return Guess::Text,
+                    _ => return Guess::Mixed,
                 };
                 Guess::List(Box::new(items.iter().fold(inner, |guess, item| guess.with(item))))
             }
@@ -341,7 +449,7 @@ impl Guess {
                 let mut found = match self {
                     Guess::Unknown => Found::default(),
                     Guess::Object(found) => found,
-                    _ => return Guess::Text,
+                    _ => return Guess::Mixed,
                 };
                 found.merge(object);
                 Guess::Object(found)
@@ -355,7 +463,8 @@ impl Guess {
             (Guess::Unknown, _) => other,
             (Guess::Boolean, Guess::Boolean) | (Guess::Integer, Guess::Integer) => self,
             (Guess::Integer | Guess::Number, Guess::Integer | Guess::Number) => Guess::Number,
-            _ => Guess::Text,
+            (Guess::Text, Guess::Text) => self,
+            _ => Guess::Mixed,
         }
     }
 
@@ -364,7 +473,7 @@ impl Guess {
             Guess::Boolean => plain(SqlType::Boolean),
             Guess::Integer => plain(SqlType::Bigint),
             Guess::Number => plain(SqlType::Double),
-            Guess::Unknown | Guess::Text => plain(SqlType::String),
+            Guess::Unknown | Guess::Text | Guess::Mixed => plain(SqlType::String),
             Guess::List(inner) => TypeExpr { kind: TypeExprKind::Array(Box::new(inner.ty())), span: NONE },
             // A struct has at least one field.
             Guess::Object(found) if found.fields.is_empty() => plain(SqlType::String),
@@ -404,7 +513,11 @@ mod tests {
             declared(&[r#"{"a":1,"b":true,"c":"x","d":1,"e":null}"#, r#"{"a":2,"b":null,"c":"y","d":1.5}"#]),
             "A BIGINT, B BOOLEAN, C STRING, D DOUBLE, E STRING"
         );
-        assert_eq!(declared(&[r#"{"a":1}"#, r#"{"a":"x"}"#, r#"{"a":[1]}"#]), "A STRING");
+        let mixed = [r#"{"a":1,"b":null}"#, r#"{"a":"x"}"#, r#"{"a":[1]}"#];
+        assert_eq!(declared(&mixed), "A STRING, B STRING");
+        let mut seen = Seen::default();
+        mixed.iter().for_each(|sample| seen.look_at(&serde_json::from_str(sample).unwrap()));
+        assert_eq!((seen.objects.mixed(), seen.objects.unknown()), (vec!["A".to_string()], vec!["B".to_string()]));
         assert_eq!(declared(&[r#"{"a":9223372036854775808}"#]), "A DOUBLE");
     }
 

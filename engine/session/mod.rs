@@ -2,6 +2,7 @@
 //!
 //! - `engine`: where topics live, what runs, how it ends
 //! - `statement`: a statement becomes a `statement::Planned` action, without touching anything
+//! - `bounds`: where its query starts and ends
 //! - `execute`: the action is carried out; one arm a statement
 //! - `script`: a file: every statement is planned before the first is carried out; `include`: the file in a file
 //! - `infer`: columns read off the records of a topic
@@ -15,6 +16,7 @@
 
 mod assert;
 mod batches;
+mod bounds;
 mod check;
 mod connectors;
 mod describe;
@@ -102,7 +104,11 @@ impl Session {
         self.execute_with(sql, |session| Planner::live(session))
     }
 
-    fn execute_with(&mut self, sql: &str, planner: for<'a> fn(&'a Session) -> Planner<'a>) -> Result<Vec<Outcome>> {
+    fn execute_with(
+        &mut self,
+        sql: &str,
+        planner: impl for<'a> Fn(&'a Session) -> Planner<'a>,
+    ) -> Result<Vec<Outcome>> {
         let mut outcomes = Vec::new();
         for piece in &split(sql).pieces {
             let prepared = prepare(piece, &self.variables, environment)?;

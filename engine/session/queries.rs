@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 
 use super::engine::Shared;
 use super::outcome::{Feed, RowColumn, RowStream};
+use super::topics::Cleanup;
 use super::{processing_log, topics};
 use crate::config::Settings;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Span};
 use crate::kafka::Reset;
 use crate::plan::{OnError, QueryKind, QueryPlan};
 use crate::runtime::push::{PushSpec, start_query};
 use crate::runtime::query::{Guarantee, QueryHandle, QuerySpec};
-use crate::runtime::start::{self as start_at, StartPolicy};
+use crate::runtime::start::{self as policies, StartPolicy};
 use crate::runtime::status::Shared as QueryShared;
 use crate::sql::planner::PersistentPlan;
 use crate::types::ColumnKind;
@@ -47,13 +48,14 @@ pub(super) fn prepare(
         Some(topic) => topic.partitions,
         None => return Err(Error::external(format!("topic {} does not exist any more", plan.source.topic))),
     };
-    topics::ensure(shared, &sink.topic, Some(&plan.source.topic), &plan.query_id)?;
+    let cleanup = persistent.sink.as_ref().map_or(Cleanup::Delete, Cleanup::of);
+    topics::ensure(shared, &sink.topic, Some(&plan.source.topic), cleanup, &plan.query_id)?;
     if let OnError::DeadLetter(topic) = &plan.on_error {
-        topics::ensure(shared, topic, Some(&plan.source.topic), &plan.query_id)?;
+        topics::ensure(shared, topic, Some(&plan.source.topic), Cleanup::Delete, &plan.query_id)?;
     }
     let log = processing_log::open(shared);
     let group = group_of(&shared.service, &plan.query_id);
-    let start = start_at::for_group(&shared.admin, &plan.source.topic, &group, policy)?;
+    let start = policies::for_group(&shared.admin, &plan.source.topic, &group, policy)?;
     shared.notices.info(&plan.query_id, start.describe(&plan.source.topic, policy));
     let guarantee = match settings.get("processing.guarantee") {
         "at_least_once" => Guarantee::AtLeastOnce,
@@ -76,6 +78,7 @@ pub(super) fn prepare(
         log,
         tries: shared.until_end.then_some(TRIES_TO_THE_END),
         skips_earlier: start.skipped > 0,
+        paused: false,
         plan: plan.clone(),
     })
 }
@@ -104,12 +107,14 @@ pub(super) fn start_push(
     plan: QueryPlan,
     policy: &StartPolicy,
     until: Option<&StartPolicy>,
+    (start_at, ends_at): (Span, Span),
     shown: &str,
     rows: usize,
 ) -> Result<RowStream> {
     let topic = plan.source.topic.clone();
-    let ends = until.map(|until| start_at::until(&shared.admin, &topic, until)).transpose()?;
-    let start = start_at::by_policy(&shared.admin, &topic, policy)?;
+    let ends =
+        until.map(|until| policies::until(&shared.admin, &topic, until)).transpose().map_err(|e| e.or_at(ends_at))?;
+    let start = policies::by_policy(&shared.admin, &topic, policy).map_err(|e| e.or_at(start_at))?;
     shared.notices.info(&plan.query_id, start.describe(&topic, policy));
     let columns: Vec<RowColumn> = plan
         .output
@@ -137,7 +142,7 @@ pub(super) fn start_push(
 }
 
 /// What a reader without a group needs.
-pub(super) fn push_spec(shared: &Shared, id: String, topic: &str, start: start_at::Start, rows: usize) -> PushSpec {
+pub(super) fn push_spec(shared: &Shared, id: String, topic: &str, start: policies::Start, rows: usize) -> PushSpec {
     PushSpec {
         id,
         topic: Arc::from(topic),

@@ -1,5 +1,6 @@
 //! A SQL file: every statement is planned before the first is carried out, so a mistake on the last line starts nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::include::Including;
@@ -78,25 +79,43 @@ impl Session {
             let log = self.engine.0.log.lock();
             log.entries().into_iter().map(|(key, entry)| (key.to_string(), entry.clone())).collect()
         };
+        // Asked for once, and not for each statement.
+        let topics = self.engine.0.admin.topics(std::time::Duration::from_secs(10)).unwrap_or_default();
+        let topics: Arc<BTreeMap<String, i32>> =
+            Arc::new(topics.into_iter().map(|topic| (topic.name, topic.partitions)).collect());
         let mut restored = 0;
-        for (key, entry) in entries {
-            let done = match entry.function {
-                Some(kept) => functions::restore(self, &key, &kept),
-                None => {
-                    let statement = entry.statement;
-                    let text = if statement.trim_end().ends_with(';') { statement } else { statement + ";" };
-                    self.execute_with(&text, |session| Planner::restoring(session)).map(drop)
-                }
-            };
-            match done {
-                Ok(()) => restored += 1,
-                Err(error) => {
-                    let text = format!("{} did not come back: {error}", key.replacen('/', " ", 1));
-                    self.engine.0.notices.warning("catalog", text);
+        let mut left = entries;
+        loop {
+            let before = restored;
+            let mut failed = Vec::new();
+            for (key, entry) in left {
+                match self.bring_back(&key, &entry, &topics) {
+                    Ok(()) => restored += 1,
+                    Err(error) => failed.push((key, entry, error)),
                 }
             }
+            // What was lost and made again stands behind those that need it.
+            let again = restored > before && failed.iter().any(|(_, entry, _)| entry.function.is_none());
+            let (waiting, hopeless): (Vec<_>, Vec<_>) =
+                failed.into_iter().partition(|(_, entry, _)| again && entry.function.is_none());
+            for (key, _, error) in hopeless {
+                let text = format!("{} did not come back: {error}", key.replacen('/', " ", 1));
+                self.engine.0.notices.warning("catalog", text);
+            }
+            if waiting.is_empty() {
+                return restored;
+            }
+            left = waiting.into_iter().map(|(key, entry, _)| (key, entry)).collect();
         }
-        restored
+    }
+
+    fn bring_back(&mut self, key: &str, entry: &Entry, topics: &Arc<BTreeMap<String, i32>>) -> Result<(), Error> {
+        if let Some(kept) = &entry.function {
+            return functions::restore(self, key, kept);
+        }
+        let ends = entry.statement.trim_end().ends_with(';');
+        let text = format!("{}{}", entry.statement, if ends { "" } else { ";" });
+        self.execute_with(&text, |session| Planner::restoring(session, topics)).map(drop)
     }
 }
 

@@ -10,17 +10,15 @@ use super::assert::{self, TopicAssert};
 use super::connectors::{self, NewConnector};
 use super::engine::{Engine, Shared};
 use super::functions::{self, NewFunction};
-use super::{Session, infer, topics};
+use super::{Session, infer, queries, topics};
 use crate::catalog::log::{alteration_key, connector_key, query_key, relation_key, type_key};
 use crate::catalog::{Catalog, Connector, Relation, RelationKind};
 use crate::config::{Origin, Settings};
 use crate::error::{Code, Error, Result, Span};
 use crate::functions::FunctionRegistry;
 use crate::plan::{QueryPlan, explain};
-use crate::runtime::start::StartPolicy;
-use crate::sql::ast::{
-    Describe, Ident, Position, Property, Query, Show, SourceKind, Statement, StatementKind, TopicBound,
-};
+use crate::runtime::start::{self, StartPolicy};
+use crate::sql::ast::{Describe, Ident, Property, Query, Show, SourceKind, Statement, StatementKind, TopicBound};
 use crate::sql::planner::{self, Context, Defaults, InsertRow, PersistentPlan};
 use crate::sql::prepare::Prepared;
 use crate::sql::variables::Variables;
@@ -43,11 +41,15 @@ pub(super) enum Action {
     CreateRelation {
         relation: Relation,
         replace: bool,
+        /// Whether its topic is known to be there.
+        has_topic: bool,
     },
     StartQuery {
         plan: Box<PersistentPlan>,
         replace: bool,
         policy: StartPolicy,
+        /// The place of `START AT`.
+        start_at: Option<Span>,
         settings: Box<Settings>,
     },
     Push {
@@ -55,6 +57,8 @@ pub(super) enum Action {
         policy: StartPolicy,
         /// Where it ends by itself, for a scan and after `UNTIL`.
         until: Option<StartPolicy>,
+        /// The places of `START AT` and `UNTIL`, or that of the statement.
+        places: (Span, Span),
     },
     Print {
         topic: String,
@@ -120,6 +124,8 @@ pub(super) struct Planner<'a> {
     pub(super) compare: bool,
     /// Whether statements come from the statements topic: what they need outside may be away for now.
     restores: bool,
+    /// Then the topics that are there.
+    known: Arc<BTreeMap<String, i32>>,
     /// Topics that earlier statements will have made, with their partitions.
     topics: BTreeMap<String, i32>,
     /// How many `INSERT INTO target SELECT ... FROM source` there were, by both names.
@@ -134,9 +140,9 @@ impl<'a> Planner<'a> {
         planner
     }
 
-    /// A planner for a statement that an earlier session left.
-    pub fn restoring(session: &'a Session) -> Planner<'a> {
-        Planner { restores: true, ..Planner::live(session) }
+    /// A planner for a statement that an earlier session left, where these topics are known to be there.
+    pub fn restoring(session: &'a Session, topics: &Arc<BTreeMap<String, i32>>) -> Planner<'a> {
+        Planner { restores: true, known: Arc::clone(topics), ..Planner::live(session) }
     }
 
     /// A planner for a whole file.
@@ -151,6 +157,7 @@ impl<'a> Planner<'a> {
             variables: session.variables.clone(),
             compare: true,
             restores: false,
+            known: Arc::default(),
             topics: BTreeMap::new(),
             inserts: BTreeMap::new(),
         }
@@ -220,11 +227,11 @@ impl<'a> Planner<'a> {
         {
             return Ok(Some(before));
         }
-        let (settled, samples) = infer::settle(self.shared(), create)?;
+        let infer::Settled { create: settled, basis } = infer::settle(self.shared(), create)?;
         let settled = Statement { kind: StatementKind::CreateSource(settled), span: statement.span };
         let text = settled.to_string();
         let folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        self.shared().notices.info(&create.name.name, format!("from {samples} records: {folded};"));
+        self.shared().notices.info(&create.name.name, format!("from {basis}: {folded};"));
         Ok(Some(settled))
     }
 
@@ -247,17 +254,28 @@ impl<'a> Planner<'a> {
                 }
                 let relation = planner::create_source(&context, create)?;
                 self.compare_with_log(&relation_key(&relation.name), canonical, create.or_replace, create.name.span)?;
-                topics::check_source(self.shared(), &relation, &mut self.topics)
-                    .map_err(|e| e.or_at(create.name.span))?;
+                // A topic may have changed since a statement was accepted; the statement stays.
+                let has_topic = self.known.contains_key(&relation.topic.name);
+                if !has_topic {
+                    topics::check_source(self.shared(), &relation, &create.properties, &mut self.topics)
+                        .map_err(|e| e.or_at(create.name.span))?;
+                }
                 self.catalog.add_relation(relation.clone(), create.or_replace, create.name.span)?;
-                Action::CreateRelation { relation, replace: create.or_replace }
+                Action::CreateRelation { relation, replace: create.or_replace, has_topic }
             }
             StatementKind::CreateAsSelect(create) => {
                 if let Some(nothing) = self.exists_already(&create.name.name, create.if_not_exists) {
                     return Ok(nothing);
                 }
                 let plan = planner::create_as_select(&context, create)?;
-                self.start_query(plan, &create.query, create.or_replace, canonical, create.name.span)?
+                self.start_query(
+                    plan,
+                    &create.query,
+                    &create.properties,
+                    create.or_replace,
+                    canonical,
+                    create.name.span,
+                )?
             }
             StatementKind::InsertSelect { target, properties, query } => {
                 // The id counts the statements of the same pair; the source is known once the query is bound.
@@ -266,7 +284,7 @@ impl<'a> Planner<'a> {
                 let before = self.inserts.entry(pair).or_insert(0);
                 *before += 1;
                 let plan = planner::insert_select(&context, target, properties, query, *before)?;
-                self.start_query(plan, query, false, canonical, target.span)?
+                self.start_query(plan, query, properties, false, canonical, target.span)?
             }
             StatementKind::InsertValues { target, columns, values } => {
                 Action::Insert(Box::new(planner::insert_values(&context, target, columns, values)?))
@@ -275,17 +293,17 @@ impl<'a> Planner<'a> {
                 let id = format!("SELECT_{}", self.shared().next_ordinal());
                 let plan = planner::push_query(&context, query, id)?;
                 let (policy, until) = self.bounds(query)?;
-                Action::Push { plan: Box::new(plan), policy, until }
+                let place = |bound: &Option<TopicBound>| bound.as_ref().map_or(span, |bound| bound.span);
+                let places = (place(&query.start), place(&query.until));
+                Action::Push { plan: Box::new(plan), policy, until, places }
             }
             StatementKind::Print { topic, from_beginning, interval, limit } => {
                 let policy = if *from_beginning { StartPolicy::Earliest } else { self.print_policy()? };
                 topics::check_printed(self.shared(), &topic.name, &self.topics).map_err(|e| e.or_at(topic.span))?;
-                Action::Print {
-                    topic: topic.name.clone(),
-                    policy,
-                    interval: interval.unwrap_or(1).max(1),
-                    limit: *limit,
+                if *interval == Some(0) {
+                    return Err(Error::refused(Code::InvalidLiteral, "INTERVAL needs a number, at least 1").at(span));
                 }
+                Action::Print { topic: topic.name.clone(), policy, interval: interval.unwrap_or(1), limit: *limit }
             }
             StatementKind::DropSource { kind, if_exists, name, delete_topic } => {
                 let Some(relation) = self.catalog.find_relation(&name.name).cloned() else {
@@ -310,6 +328,9 @@ impl<'a> Planner<'a> {
                     )
                     .hint(format!("DROP {} {};", is.to_uppercase(), quote_identifier(&name.name)))
                     .at(name.span));
+                }
+                if *delete_topic {
+                    self.refuse_to_delete_topic(&relation, name.span)?;
                 }
                 planner::change_catalog(&mut self.catalog, statement, shown)?;
                 Action::DropRelation { name: name.name.clone(), delete_topic: *delete_topic }
@@ -466,57 +487,52 @@ impl<'a> Planner<'a> {
         &mut self,
         plan: PersistentPlan,
         query: &Query,
+        properties: &[Property],
         replace: bool,
         canonical: &str,
         span: Span,
     ) -> Result<Action> {
         self.compare_with_log(&query_key(&plan.query.id), canonical, replace, span)?;
-        topics::check_query(self.shared(), &plan.plan, &mut self.topics).map_err(|error| error.or_at(span))?;
+        if !self.restores {
+            topics::check_query(self.shared(), &plan.plan, properties, &mut self.topics)
+                .map_err(|error| error.or_at(span))?;
+        }
         if let Some(sink) = &plan.sink {
             self.catalog.add_relation(sink.clone(), replace, span)?;
         }
         self.catalog.add_query(plan.query.clone(), replace, span)?;
         let policy = match &query.start {
-            Some(start) => place(start)?,
+            Some(start) => self.place(start)?,
             None => self.start_policy()?,
         };
-        Ok(Action::StartQuery { plan: Box::new(plan), replace, policy, settings: Box::new(self.settings.clone()) })
-    }
-
-    /// Where a query whose rows go to whoever asked starts, and where it ends if it ends by itself.
-    ///
-    /// Without `EMIT CHANGES` it is a scan of what the topic holds. With `--until-end` all queries end together, when those
-    /// that write what they read have ended.
-    fn bounds(&self, query: &Query) -> Result<(StartPolicy, Option<StartPolicy>)> {
-        let scan = query.emit.is_none();
-        let start = match &query.start {
-            Some(start) => place(start)?,
-            None if scan => StartPolicy::Earliest,
-            None => self.start_policy()?,
-        };
-        let until = match &query.until {
-            Some(until) => Some(place(until)?),
-            None if scan && !self.shared().until_end => Some(StartPolicy::Latest),
-            None => None,
-        };
-        Ok((start, until))
-    }
-
-    /// Where a query without committed offsets starts, by the settings in force.
-    fn start_policy(&self) -> Result<StartPolicy> {
-        match self.settings.get("auto.offset.reset") {
-            "" => StartPolicy::parse(self.shared().default_start()),
-            given => StartPolicy::parse(given),
+        let admin = &self.shared().admin;
+        if let (Some(at), false) = (&query.start, admin.is_nowhere() || self.restores) {
+            let group = queries::group_of(&self.shared().service, &plan.query.id);
+            start::check_for_group(admin, &plan.plan.source.topic, &group, &policy).map_err(|e| e.or_at(at.span))?;
         }
+        let start_at = query.start.as_ref().map(|start| start.span);
+        let settings = Box::new(self.settings.clone());
+        Ok(Action::StartQuery { plan: Box::new(plan), replace, policy, start_at, settings })
     }
 
-    /// `PRINT` without `FROM BEGINNING` shows what comes, unless the settings or `--until-end` say otherwise.
-    fn print_policy(&self) -> Result<StartPolicy> {
-        match self.settings.get("auto.offset.reset") {
-            "" if self.shared().until_end => Ok(StartPolicy::Earliest),
-            "" => Ok(StartPolicy::Latest),
-            given => StartPolicy::parse(given),
+    /// A topic is not deleted under others that stand for it.
+    fn refuse_to_delete_topic(&self, relation: &Relation, span: Span) -> Result<()> {
+        let topic = &relation.topic.name;
+        if relation.read_only {
+            return Err(Error::refused(Code::InUse, format!("topic {topic} cannot be deleted"))
+                .detail(format!("{} was created as a SOURCE", quote_identifier(&relation.name)))
+                .hint("Leave DELETE TOPIC out.")
+                .at(span));
         }
+        let others = self.catalog.relations().filter(|other| other.topic.name == *topic && other.name != relation.name);
+        let others: Vec<String> = others.map(|other| quote_identifier(&other.name)).collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        Err(Error::refused(Code::InUse, format!("topic {topic} cannot be deleted"))
+            .detail(format!("{} stands for it too", others.join(", ")))
+            .hint("Leave DELETE TOPIC out, or DROP the others first.")
+            .at(span))
     }
 
     fn query_ids(&self, id: Option<&Ident>) -> Result<Vec<String>> {
@@ -569,16 +585,6 @@ impl<'a> Planner<'a> {
             }
         };
         Ok(explain::explain(&plan))
-    }
-}
-
-/// What a place in the text means.
-fn place(bound: &TopicBound) -> Result<StartPolicy> {
-    match &bound.at {
-        Position::Earliest => Ok(StartPolicy::Earliest),
-        Position::Latest => Ok(StartPolicy::Latest),
-        Position::Time(time) => StartPolicy::parse(time).map_err(|error| error.or_at(bound.span)),
-        Position::Offsets(offsets) => Ok(StartPolicy::Offsets(offsets.clone())),
     }
 }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::engine::Shared;
-use crate::catalog::Relation;
+use crate::catalog::{Relation, RelationKind};
 use crate::error::{Code, Error, Result};
 use crate::ingest::connector::Target;
-use crate::kafka::NewTopic;
+use crate::kafka::{NewTopic, TopicInfo};
 use crate::plan::{OnError, QueryKind, QueryPlan};
+use crate::sql::ast::Property;
 use crate::types::TopicSpec;
 
 /// How long the cluster gets to answer.
@@ -17,19 +18,43 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// Partitions of a topic that the embedded broker makes without being told how many.
 const DEFAULT_PARTITIONS: i32 = 1;
 
+/// A topic as far as statements ask for its shape: one that is there, or one that an earlier statement will have made.
+enum Found {
+    There(TopicInfo),
+    Planned(i32),
+}
+
+impl Found {
+    fn partitions(&self) -> i32 {
+        match self {
+            Found::There(topic) => topic.partitions,
+            Found::Planned(partitions) => *partitions,
+        }
+    }
+}
+
+fn find(shared: &Shared, name: &str, made: &BTreeMap<String, i32>) -> Result<Option<Found>> {
+    if let Some(partitions) = made.get(name) {
+        return Ok(Some(Found::Planned(*partitions)));
+    }
+    Ok(shared.admin.topic(name, ANSWER)?.map(Found::There))
+}
+
 /// Partitions of a topic that is there or that an earlier statement will have made.
 fn partitions_of(shared: &Shared, name: &str, made: &BTreeMap<String, i32>) -> Result<Option<i32>> {
-    if let Some(partitions) = made.get(name) {
-        return Ok(Some(*partitions));
-    }
-    Ok(shared.admin.topic(name, ANSWER)?.map(|topic| topic.partitions))
+    Ok(find(shared, name, made)?.map(|found| found.partitions()))
 }
 
 /// Checks the topic of a declared stream without making it.
-pub(super) fn check_source(shared: &Shared, relation: &Relation, made: &mut BTreeMap<String, i32>) -> Result<()> {
+pub(super) fn check_source(
+    shared: &Shared,
+    relation: &Relation,
+    properties: &[Property],
+    made: &mut BTreeMap<String, i32>,
+) -> Result<()> {
     let spec = &relation.topic;
-    match partitions_of(shared, &spec.name, made)? {
-        Some(found) => same_partitions(spec, found),
+    match find(shared, &spec.name, made)? {
+        Some(found) => same_shape(shared, spec, &found, properties),
         None if spec.partitions.is_some() || shared.is_embedded() => {
             made.insert(spec.name.clone(), spec.partitions.unwrap_or(DEFAULT_PARTITIONS));
             Ok(())
@@ -43,7 +68,12 @@ pub(super) fn check_source(shared: &Shared, relation: &Relation, made: &mut BTre
 }
 
 /// Checks the topics of a persistent query without making them.
-pub(super) fn check_query(shared: &Shared, plan: &QueryPlan, made: &mut BTreeMap<String, i32>) -> Result<()> {
+pub(super) fn check_query(
+    shared: &Shared,
+    plan: &QueryPlan,
+    properties: &[Property],
+    made: &mut BTreeMap<String, i32>,
+) -> Result<()> {
     let Some(source) = partitions_of(shared, &plan.source.topic, made)? else {
         return Err(Error::refused(
             Code::UnknownTopic,
@@ -62,8 +92,8 @@ pub(super) fn check_query(shared: &Shared, plan: &QueryPlan, made: &mut BTreeMap
         }
         made.entry(topic.name.clone()).or_insert(source);
     }
-    match partitions_of(shared, &sink.topic.name, made)? {
-        Some(found) => same_partitions(&sink.topic, found),
+    match find(shared, &sink.topic.name, made)? {
+        Some(found) => same_shape(shared, &sink.topic, &found, properties),
         None => {
             made.insert(sink.topic.name.clone(), sink.topic.partitions.unwrap_or(source));
             Ok(())
@@ -115,8 +145,8 @@ pub(super) fn ensure_target(shared: &Shared, target: &Target, connector: &str) -
     }
     let partitions = target.partitions.unwrap_or(DEFAULT_PARTITIONS);
     shared.admin.create_topic(&NewTopic::new(&target.topic, partitions), ANSWER)?;
-    let plural = if partitions == 1 { "" } else { "s" };
-    shared.notices.info(connector, format!("created topic {} with {partitions} partition{plural}", target.topic));
+    let made = counted(partitions, "partition");
+    shared.notices.info(connector, format!("created topic {} with {made}", target.topic));
     Ok(())
 }
 
@@ -128,14 +158,70 @@ fn no_target(target: &Target, connector: &str) -> Error {
     .hint("Create the topic on the cluster first, or declare a stream over it with PARTITIONS before the connector.")
 }
 
-fn same_partitions(spec: &TopicSpec, found: i32) -> Result<()> {
-    match spec.partitions {
-        Some(wanted) if wanted != found => Err(Error::refused(
-            Code::TopicMismatch,
-            format!("topic {} has {found} partitions, the statement says {wanted}", spec.name),
-        )
-        .hint("Leave PARTITIONS out to take the topic as it is, or name another topic.")),
-        _ => Ok(()),
+/// Refuses what a statement asks of a topic that is there and is otherwise, at the property that asks it.
+fn same_shape(shared: &Shared, spec: &TopicSpec, found: &Found, properties: &[Property]) -> Result<()> {
+    let refused = |property: &str, has: String, says: String| {
+        let error =
+            Error::refused(Code::TopicMismatch, format!("topic {} has {has}, the statement says {says}", spec.name))
+                .hint(format!("Leave {property} out to take the topic as it is, or name another topic."));
+        match properties.iter().find(|given| given.name.value.eq_ignore_ascii_case(property)) {
+            Some(given) => error.at(given.span),
+            None => error,
+        }
+    };
+    if let Some(wanted) = spec.partitions
+        && wanted != found.partitions()
+    {
+        return Err(refused("PARTITIONS", counted(found.partitions(), "partition"), wanted.to_string()));
+    }
+    let Found::There(topic) = found else { return Ok(()) };
+    // The embedded broker is one node, whatever is asked.
+    if let Some(wanted) = spec.replicas.map(i32::from).filter(|_| !shared.is_embedded())
+        && wanted != topic.replicas
+    {
+        return Err(refused("REPLICAS", counted(topic.replicas, "replica"), wanted.to_string()));
+    }
+    if let Some(wanted) = spec.retention_ms {
+        let kept = shared.admin.topic_configs(&topic.name, ANSWER)?.remove("retention.ms").unwrap_or_default();
+        if kept.parse() != Ok(wanted) {
+            return Err(refused("RETENTION_MS", format!("retention.ms = {kept}"), wanted.to_string()));
+        }
+    }
+    Ok(())
+}
+
+fn counted(n: i32, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// What goes from a topic that is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cleanup {
+    /// Old records, as the cluster or `RETENTION_MS` says.
+    Delete,
+    /// All but the last value of each key.
+    Compact,
+    /// Both: the keys of windows are never written again.
+    CompactAndDelete,
+}
+
+impl Cleanup {
+    /// What suits a stream or table.
+    pub(super) fn of(relation: &Relation) -> Cleanup {
+        match (relation.kind, relation.window) {
+            (RelationKind::Stream, _) => Cleanup::Delete,
+            (RelationKind::Table, None) => Cleanup::Compact,
+            (RelationKind::Table, Some(_)) => Cleanup::CompactAndDelete,
+        }
+    }
+
+    /// The value of `cleanup.policy`; a cluster's own default stays for streams.
+    fn policy(self) -> Option<&'static str> {
+        match self {
+            Cleanup::Delete => None,
+            Cleanup::Compact => Some("compact"),
+            Cleanup::CompactAndDelete => Some("compact,delete"),
+        }
     }
 }
 
@@ -153,10 +239,16 @@ pub(super) fn ensure_quietly(shared: &Shared, spec: &TopicSpec) -> Result<()> {
     Ok(())
 }
 
-/// Makes a topic that is missing; `like` is the topic whose partitions and replicas count when the statement says none.
-pub(super) fn ensure(shared: &Shared, spec: &TopicSpec, like: Option<&str>, subject: &str) -> Result<i32> {
+/// Makes a topic that is missing; `like` is the topic whose partitions and replicas count when the statement says none. One
+/// that is there was looked at when the statement was planned.
+pub(super) fn ensure(
+    shared: &Shared,
+    spec: &TopicSpec,
+    like: Option<&str>,
+    cleanup: Cleanup,
+    subject: &str,
+) -> Result<i32> {
     if let Some(topic) = shared.admin.topic(&spec.name, ANSWER)? {
-        same_partitions(spec, topic.partitions)?;
         return Ok(topic.partitions);
     }
     let like = match like {
@@ -180,11 +272,14 @@ pub(super) fn ensure(shared: &Shared, spec: &TopicSpec, like: Option<&str>, subj
     }
     let mut topic = NewTopic::new(&spec.name, partitions);
     topic.replicas = replicas;
+    if let Some(policy) = cleanup.policy() {
+        topic = topic.config("cleanup.policy", policy);
+    }
     if let Some(retention) = spec.retention_ms {
         topic = topic.config("retention.ms", retention);
     }
     shared.admin.create_topic(&topic, ANSWER)?;
-    let plural = if partitions == 1 { "" } else { "s" };
-    shared.notices.info(subject, format!("created topic {} with {partitions} partition{plural}", spec.name));
+    let made = counted(partitions, "partition");
+    shared.notices.info(subject, format!("created topic {} with {made}", spec.name));
     Ok(partitions)
 }

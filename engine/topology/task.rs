@@ -25,6 +25,10 @@ pub struct Task {
     output: Option<Output>,
     sink: Arc<str>,
     on_bad: OnBad,
+    /// Whether a record whose value is null as a whole is a row: it takes a row of a table away, and is none of a stream.
+    shows_tombstones: bool,
+    /// Which columns of a push query come of keys alone, so that also a tombstone has them.
+    of_key: Vec<bool>,
     keeps_bytes: bool,
     row_reports: Vec<RowReport>,
     /// Where results go that nobody wants: those of a try.
@@ -94,6 +98,8 @@ impl Task {
             output,
             sink,
             on_bad,
+            shows_tombstones: plan.source.is_table || matches!(plan.kind, QueryKind::Persistent(_)),
+            of_key: plan.output_of_key(),
             keeps_bytes: false,
             row_reports: Vec::new(),
             tried: OutBatch::default(),
@@ -133,6 +139,9 @@ impl Task {
         let Decoded { mut batch, times } =
             self.input.decode(raw, &mut |stage, record, message| notes.add(stage, record, message))?;
         self.row_reports.clear();
+        if !self.shows_tombstones {
+            batch = batch.without_tombstones()?;
+        }
 
         let in_pieces = self.pipeline.splits();
         let is_strict = fails || notes.dead_letters.is_some();
@@ -155,7 +164,7 @@ impl Task {
         if records.topic.is_empty() && self.output.is_some() {
             records.topic = Arc::clone(&self.sink);
         }
-        let output = &mut self.output;
+        let (output, of_key) = (&mut self.output, &self.of_key);
         // A try has found everything; without one a later step may find what is wrong with an earlier record.
         if !(in_pieces && fails && *notes.bad > 0) {
             self.pipeline.run(batch, &mut self.row_reports, &mut |piece, row_reports| {
@@ -170,7 +179,7 @@ impl Task {
                             notes.add(stage, record, message)
                         })?;
                     }
-                    None => rows.push(piece.columns),
+                    None => rows.push(piece.without_values(of_key)?),
                 }
                 // A batch in one piece is as bounded as what was read.
                 if in_pieces { take(records, rows) } else { Ok(true) }

@@ -279,6 +279,25 @@ fn a_lambda_fails_its_row_and_no_other() {
 }
 
 #[test]
+fn a_null_value_is_no_row_of_a_stream_and_takes_a_row_of_a_table_away() {
+    let stream = "CREATE STREAM s (k VARCHAR KEY, v INT) WITH (kafka_topic='t', value_format='JSON');
+        SELECT k, v FROM s EMIT CHANGES;";
+    let table = "CREATE TABLE s (k VARCHAR PRIMARY KEY, v INT) WITH (kafka_topic='t', value_format='JSON');
+        SELECT k, COALESCE(v, 7) AS v FROM s EMIT CHANGES;";
+    let records =
+        [(Some("a"), Some("{\"v\":1}")), (Some("a"), None), (None, Some("{\"v\":2}")), (Some("b"), Some("{}"))];
+    let rows = |sql: &str| {
+        let output = run(sql, &records);
+        let shown = datafusion::arrow::util::pretty::pretty_format_batches(&output.rows).expect("a table").to_string();
+        let cells = |line: &str| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>().join(",");
+        (shown.lines().skip(3).filter(|line| line.starts_with('|')).map(cells).collect::<Vec<_>>(), output.bad)
+    };
+    assert_eq!(rows(stream), (vec!["a,1".to_string(), ",2".to_string(), "b,".to_string()], 0));
+    // A record of a table without a key is none, and is reported.
+    assert_eq!(rows(table), (vec!["a,1".to_string(), "a,".to_string(), "b,7".to_string()], 1));
+}
+
+#[test]
 fn json_that_is_null_is_a_tombstone_as_in_ksqldb() {
     let rows = [(Some("a"), Some("null")), (Some("b"), Some(r#"{"id":1}"#)), (Some("c"), Some(" null"))];
     let projected = run(&format!("{EVENTS} CREATE STREAM c AS SELECT k, id FROM s;"), &rows);

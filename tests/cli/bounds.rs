@@ -60,10 +60,15 @@ fn bounds_that_cannot_be_are_refused() {
     for (statement, says) in [
         ("SELECT id FROM s START AT OFFSETS (1, 2);", "OFFSETS names 2, topic s has 1 partitions"),
         ("SELECT id FROM s UNTIL '2999-01-01' EMIT CHANGES;", "UNTIL names a time in the future"),
+        ("SELECT id FROM s START AT OFFSETS (9) EMIT CHANGES;", "OFFSETS names 9 for s[0]"),
+        ("CREATE STREAM c AS SELECT id FROM s START AT OFFSETS (9);", "OFFSETS names 9 for s[0]"),
+        ("SELECT id FROM s START AT GROUP 'none';", "group none has committed nothing for topic s"),
+        ("CREATE STREAM c AS SELECT id FROM s START AT GROUP 'none';", "group none"),
+        ("SELECT id FROM s UNTIL GROUP 'none';", "expected EARLIEST, LATEST, OFFSETS or a time"),
         ("SELECT id FROM s START AT 'soon';", "a start is `earliest`, `latest` or a time"),
         ("CREATE STREAM c AS SELECT id FROM s UNTIL LATEST;", "UNTIL is for a query whose rows go to whoever asked"),
     ] {
         std::fs::write(case.path("a.sql"), format!("{ROWS}{statement}")).unwrap();
-        case.run(&["run", "a.sql"]).expect(1).says(says);
+        case.run(&["run", "a.sql"]).expect(1).says(says).says("a.sql:5:");
     }
 }

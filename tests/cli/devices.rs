@@ -65,6 +65,39 @@ SELECT eventid, reading FROM doubled EMIT CHANGES LIMIT 1;
     live.finish().expect(0);
 }
 
+#[test]
+fn a_bare_number_is_the_one_column_of_a_stream_and_a_level_of_its_topic_the_key() {
+    let text = "CREATE STREAM temperatures (device VARCHAR KEY, celsius DOUBLE) WITH (kafka_topic='temperatures', value_format='JSON');
+CREATE STREAM warm AS SELECT device, celsius FROM temperatures WHERE celsius > 20;
+CREATE SOURCE CONNECTOR plant WITH ('connector.class'='mqtt-listener', 'listeners'='127.0.0.1:0', \
+  'topic.filter.list'='temperatures:plant/+/temp', 'key'='level:2');
+SELECT device, celsius FROM warm EMIT CHANGES LIMIT 2;
+PRINT temperatures FROM BEGINNING LIMIT 3;
+";
+    let case = Case::new().file("a.sql", text);
+    let live = case.spawn(&["run", "a.sql", "--output", "json"]);
+    let address: std::net::SocketAddr = live.address("listens for MQTT devices on ").parse().unwrap();
+    let mut options = MqttOptions::new("press", address.ip().to_string(), address.port());
+    options.set_keep_alive(Duration::from_secs(30));
+    let (client, mut connection) = Client::new(options, 10);
+    for (device, payload) in [("press-1", "23.5"), ("press-2", "7"), ("press-3", " 21 ")] {
+        client.publish(format!("plant/{device}/temp"), QoS::AtLeastOnce, false, payload).unwrap();
+    }
+    let acknowledged = connection.iter().filter(|event| match event {
+        Ok(Event::Incoming(Packet::PubAck(_))) => true,
+        Ok(_) => false,
+        Err(error) => panic!("the connection failed: {error}"),
+    });
+    assert_eq!(acknowledged.take(3).count(), 3);
+    let row = |device: &str, celsius: &str| format!("{{\"DEVICE\":\"{device}\",\"CELSIUS\":{celsius}}}");
+    live.wait_out(&row("press-1", "23.5")).wait_out(&row("press-3", "21.0"));
+    live.wait_out("Key format: KAFKA_STRING").wait_out("Value format: JSON or KAFKA_STRING");
+    live.wait_out("key: press-1, value: 23.5, partition: 0").wait_out("key: press-3");
+    live.signal("INT");
+    let ran = live.finish().expect(0);
+    assert!(!ran.out.contains(&row("press-2", "7.0")), "{}", ran.out);
+}
+
 /// Publishes with somebody else's client; `more` says how it connects.
 fn publish(port: u16, more: &[&str], topic: &str, message: &str) -> std::process::Output {
     let port = port.to_string();

@@ -5,14 +5,15 @@
 //! - [`errors`]: mistakes in files and flags, found before anything starts
 //! - [`settings`]: where a value comes from
 //! - [`until_end`]: process what there is, in order, and end
-//! - [`resume`]: a file run again on the same topics
+//! - [`resume`]: a file run again on the same topics; [`kept`]: what the shell finds again with `--data`
 //! - [`live`]: signals, closed outputs, several processes, brokers that come and go
 //! - [`sharing`]: several processes of one service
 //! - [`statements`]: statements about running queries
+//! - [`topics`]: the shape of topics, tables' topics, `DELETE TOPIC`
 //! - [`full_disk`]: no space left, and space again
 //! - [`permissions`]: a cluster that refuses transactions
 //! - [`limits`]: bounds and moments
-//! - [`bounds`]: scans, `START AT`, `UNTIL`
+//! - [`bounds`]: scans, `START AT`, `UNTIL`; [`takeover`]: going on where a query of ksqlDB stood
 //! - [`bad_records`]: skip, fail, dead letters, the processing log
 //! - [`devices`]: MQTT; [`connectors`]: files, generated readings, the connector statements
 //! - [`test_command`]: `alcedo test`
@@ -31,6 +32,7 @@ mod errors;
 mod fmt;
 mod full_disk;
 mod functions;
+mod kept;
 mod limits;
 mod live;
 mod permissions;
@@ -40,8 +42,10 @@ mod settings;
 mod sharing;
 mod shell;
 mod statements;
+mod takeover;
 mod terminal;
 mod test_command;
+mod topics;
 mod until_end;
 
 /// A chain of two queries over one stream, with three rows: two pass the first, one passes both.

@@ -186,6 +186,36 @@ INSERT INTO lines VALUES ('b', 'no json');
 }
 
 #[test]
+fn keys_and_bare_values_are_found_and_what_records_do_not_agree_on_is_told() {
+    let text = "\
+CREATE STREAM a (k INT KEY, v VARCHAR) WITH (kafka_topic='a', value_format='KAFKA');
+CREATE STREAM b (k VARCHAR KEY, v VARCHAR) WITH (kafka_topic='b', value_format='KAFKA');
+CREATE STREAM c (k VARCHAR KEY, v VARCHAR) WITH (kafka_topic='c', value_format='KAFKA');
+INSERT INTO a VALUES (5, '{\"mix\":1,\"gone\":null}');
+INSERT INTO a VALUES (6, '{\"mix\":\"x\"}');
+INSERT INTO b VALUES ('press-1', '23.5');
+INSERT INTO b VALUES ('press-2', '7');
+INSERT INTO c VALUES ('{\"site\":\"x\"}', '{\"id\":1}');
+CREATE STREAM ints WITH (kafka_topic='a', value_format='JSON', infer_schema=true);
+CREATE STREAM bare WITH (kafka_topic='b', value_format='JSON', infer_schema=true);
+CREATE STREAM objects WITH (kafka_topic='c', format='JSON', infer_schema=true);
+SELECT * FROM ints;
+SELECT * FROM bare;
+SELECT rowkey->site, id FROM objects;
+CREATE STREAM none (v INT) WITH (kafka_topic='none', value_format='JSON');
+CREATE STREAM nothing WITH (kafka_topic='none', value_format='JSON', infer_schema=true);
+";
+    let ran = Case::new().pipe(&["repl", "--output", "csv"], text).expect(1);
+    assert_eq!(ran.out, "ROWKEY,MIX,GONE\n5,1,\n6,x,\nROWKEY,ROWVAL\npress-1,23.5\npress-2,7.0\nSITE,ID\nx,1\n");
+    ran.says("MIX holds values of several kinds, and is taken for a STRING")
+        .says("GONE is null in all of them, and is taken for a STRING")
+        .says("(ROWKEY INTEGER KEY, MIX STRING, GONE STRING)")
+        .says("(ROWKEY STRING KEY, ROWVAL DOUBLE) WITH (KAFKA_TOPIC = 'b', VALUE_FORMAT = 'JSON', WRAP_SINGLE_VALUE = FALSE)")
+        .says("INFER_SCHEMA finds no JSON in topic none")
+        .says("it holds no record");
+}
+
+#[test]
 fn types_and_added_columns_come_back_and_what_is_there_is_not_added_twice() {
     let case = Case::new();
     let first = "CREATE TYPE point AS STRUCT<x INT, y INT>;

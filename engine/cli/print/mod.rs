@@ -180,6 +180,28 @@ impl<W: Write> RowPrinter<W> {
     }
 }
 
+/// Writes a text of several lines, such as a plan. On a terminal of so many `columns` long lines go on below, further in.
+pub fn text(out: &mut impl Write, text: &str, columns: Option<usize>) -> io::Result<()> {
+    for line in text.trim_end().lines() {
+        let Some(columns) = columns else {
+            writeln!(out, "{line}")?;
+            continue;
+        };
+        let line = visible(line);
+        let first = fold(&line, columns)[0];
+        writeln!(out, "{first}")?;
+        let rest = &line[first.len()..];
+        if !rest.is_empty() {
+            let lead: String = line.chars().take_while(|c| matches!(c, ' ' | '└' | '─')).collect();
+            let lead = " ".repeat((width(&lead) + 4).min(columns / 2));
+            for piece in fold(rest, columns - lead.len()) {
+                writeln!(out, "{lead}{piece}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Writes a listing.
 pub fn listing(out: &mut impl Write, listing: &Listing, mode: OutputMode, paint: Paint) -> io::Result<()> {
     let columns = stdout_columns();
@@ -218,5 +240,25 @@ fn write_line(out: &mut impl Write, line: &str, columns: Option<usize>) -> io::R
     match columns {
         Some(columns) => writeln!(out, "{}", cut(line, columns)),
         None => writeln!(out, "{line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_folds_with_its_tree_and_says_nothing_to_the_terminal() {
+        let plan = "Send\n   └─ Filter\n      where: (TEMPERATURE > 30 AND note = '\u{1b}[2J')\n";
+        let shown = |columns| {
+            let mut out = Vec::new();
+            text(&mut out, plan, columns).expect("a vector takes everything");
+            String::from_utf8(out).expect("it is text")
+        };
+        assert_eq!(shown(None), plan);
+        let narrow = shown(Some(30));
+        assert!(narrow.lines().all(|line| width(line) <= 30), "{narrow}");
+        assert_eq!(narrow.lines().nth(3), Some("          30 AND note = "));
+        assert!(narrow.contains("'\\u{1b}[2J'"), "{narrow}");
     }
 }

@@ -23,9 +23,15 @@ struct Statement {
 const STATEMENTS: &[Statement] = &[
     Statement {
         name: "select",
-        form: "SELECT item [AS name], ... FROM source [[AS] alias] [START AT place] [UNTIL place]\n  [WHERE condition] [EMIT CHANGES] [LIMIT n]\n  place: EARLIEST | LATEST | OFFSETS (n, ...) | 'time'",
+        form: "SELECT item [AS name], ... FROM source [[AS] alias] [START AT place] [UNTIL place]\n  [WHERE condition] [EMIT CHANGES] [LIMIT n]\n  place: EARLIEST | LATEST | OFFSETS (n, ...) | 'time'; START AT GROUP 'name': where a group stood",
         about: "rows as they come, until LIMIT or Ctrl-C; without EMIT CHANGES what the topic holds now",
         example: "SELECT sensor, celsius * 1.8 + 32 AS fahrenheit FROM readings WHERE celsius > 30 EMIT CHANGES;",
+    },
+    Statement {
+        name: "assert topic",
+        form: "ASSERT [NOT EXISTS] TOPIC topic [WITH (PARTITIONS=n, REPLICAS=n)] [TIMEOUT n unit]",
+        about: "waits until a topic is there, or is not; a second when no TIMEOUT is given",
+        example: "ASSERT TOPIC readings WITH (partitions=2) TIMEOUT 10 SECONDS;",
     },
     Statement {
         name: "create stream",

@@ -10,6 +10,7 @@ use super::history::ShellHistory;
 use super::input::{Input, Unit};
 use super::{commands, secrets, validate};
 use crate::cli::args::OutputFormat;
+use crate::cli::bottom::stdout_columns;
 use crate::cli::print::{self, ChartOptions, Display};
 use crate::cli::rows::{self, End};
 use crate::cli::signals::Interrupts;
@@ -228,23 +229,31 @@ pub fn write_outcome(outcome: Outcome, format: OutputFormat) -> Result<()> {
     write_to(outcome, format, &mut Console::default())
 }
 
+/// Writes what was rendered at once: many short lines would be as many writes.
+fn write_whole(console: &mut Console, rendered: io::Result<()>, shown: &[u8]) -> Result<()> {
+    match rendered.and_then(|()| console.out().write_all(shown)).and_then(|()| console.out().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::external("the output cannot be written").detail(error.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn write_to(outcome: Outcome, format: OutputFormat, console: &mut Console) -> Result<()> {
     match outcome {
         Outcome::Done(text) => {
             console.say(&text);
             Ok(())
         }
-        Outcome::Text(text) => console.print(&text),
+        Outcome::Text(text) => {
+            let mut shown = Vec::new();
+            let rendered = print::text(&mut shown, &text, stdout_columns());
+            write_whole(console, rendered, &shown)
+        }
         Outcome::Listing(listing) => {
-            // Written at once: a listing of many short lines would be as many writes.
-            let mut text = Vec::new();
-            let rendered = print::listing(&mut text, &listing, format, Paint::stdout());
-            match rendered.and_then(|()| console.out().write_all(&text)).and_then(|()| console.out().flush()) {
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                    Err(Error::external("the output cannot be written").detail(error.to_string()))
-                }
-                _ => Ok(()),
-            }
+            let mut shown = Vec::new();
+            let rendered = print::listing(&mut shown, &listing, format, Paint::stdout());
+            write_whole(console, rendered, &shown)
         }
         Outcome::Rows(_) => Err(Error::internal("rows are not written at once")),
     }

@@ -59,6 +59,8 @@ pub enum Position {
     Time(String),
     /// `OFFSETS (n, ...)`: an offset for each partition, in their order.
     Offsets(Vec<i64>),
+    /// `GROUP 'name'`: where a consumer group stood; only of `START AT`.
+    Group(String),
 }
 
 /// Expressions of a `GROUP BY` or `PARTITION BY` clause.

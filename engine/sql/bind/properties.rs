@@ -2,7 +2,7 @@
 
 use super::coerce::a;
 use super::text;
-use crate::catalog::nearest;
+use crate::catalog::{Relation, RelationKind, nearest};
 use crate::error::{Code, Error, Result, Span};
 use crate::plan::OnError;
 use crate::sql::ast::{Expr, ExprKind, Property, StringLit};
@@ -28,14 +28,15 @@ pub const KNOWN: [&str; 19] = [
     "WINDOW_TYPE",
     "WINDOW_SIZE",
     "QUERY_ID",
-    "CLEANUP_POLICY",
     "ON_ERROR",
     "DEAD_LETTER_TOPIC",
     "INFER_SCHEMA",
+    "SOURCED_BY_CONNECTOR",
 ];
 
-/// Properties of ksqlDB that are understood and refused for now.
+/// Properties of ksqlDB that are understood and refused, for now or for good.
 const LATER: [&str; 8] = [
+    "CLEANUP_POLICY",
     "KEY_SCHEMA_ID",
     "VALUE_SCHEMA_ID",
     "KEY_SCHEMA_FULL_NAME",
@@ -43,7 +44,6 @@ const LATER: [&str; 8] = [
     "VALUE_AVRO_SCHEMA_FULL_NAME",
     "KEY_PROTOBUF_NULLABLE_REPRESENTATION",
     "VALUE_PROTOBUF_NULLABLE_REPRESENTATION",
-    "SOURCED_BY_CONNECTOR",
 ];
 
 /// Formats of ksqlDB that are understood and refused for now.
@@ -233,7 +233,18 @@ impl Properties {
                 .at(property.span));
             }
             "INFER_SCHEMA" => {}
-            _ if name == "CLEANUP_POLICY" || LATER.contains(&name) => {
+            "CLEANUP_POLICY" => {
+                return Err(Error::refused(
+                    Code::ConflictingProperties,
+                    "CLEANUP_POLICY is not given, it follows from what is made",
+                )
+                .detail("the topic of a stream is cleaned up by deleting, that of a table by compacting")
+                .hint("Leave it out; RETENTION_MS says how long the records of a stream are kept.")
+                .at(property.span));
+            }
+            // It says where the records come from, and nothing else.
+            "SOURCED_BY_CONNECTOR" => drop(text_of(name, &property.value)?),
+            _ if LATER.contains(&name) => {
                 return Err(Error::unsupported(format_args!("property {name}"), property.span));
             }
             _ => return Err(unknown(&property.name)),
@@ -314,6 +325,18 @@ impl Properties {
             }
             ("fail", None) => Ok(OnError::Fail),
             (_, None) => Ok(OnError::Skip),
+        }
+    }
+
+    /// Refuses `RETENTION_MS` for a table: its topic is compacted, and keeps the last value of each key. Windows pass.
+    pub fn refuse_retention_of(&self, relation: &Relation) -> Result<()> {
+        match &self.retention_ms {
+            Some(retention) if relation.kind == RelationKind::Table && relation.window.is_none() => {
+                Err(Error::refused(Code::ConflictingProperties, "RETENTION_MS is for streams and windowed tables")
+                    .detail("the topic of a table keeps the last value of each key, however old")
+                    .at(retention.span))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -155,7 +155,8 @@ fn list(expected: &[&str]) -> String {
     let shown: Vec<String> = expected
         .iter()
         .map(|what| match *what {
-            "GROUP" => "GROUP BY".to_string(),
+            // Behind START AT it is a consumer group.
+            "GROUP" if !expected.contains(&"EARLIEST") => "GROUP BY".to_string(),
             "START" => "START AT".to_string(),
             "PARTITION" => "PARTITION BY".to_string(),
             what if what.contains(|c: char| c.is_ascii_alphabetic()) => what.to_string(),

@@ -41,7 +41,8 @@ pub fn next(text: &str) -> Option<Next> {
             continue;
         };
         let what = match what {
-            "GROUP" => "GROUP BY",
+            // Behind START AT it is a consumer group.
+            "GROUP" if !parser.expected.contains(&"EARLIEST") => "GROUP BY",
             "PARTITION" => "PARTITION BY",
             "START" => "START AT",
             what => what,
@@ -68,6 +69,7 @@ mod tests {
         assert!(words("").contains(&"SELECT") && words("").contains(&"CREATE"));
         assert_eq!(words("SELECT * FROM s EMIT "), ["CHANGES", "FINAL"]);
         assert_eq!(words("SELECT * FROM s EMIT CHANGES "), ["LIMIT"]);
+        assert_eq!(words("SELECT * FROM s START AT "), ["EARLIEST", "GROUP", "LATEST", "OFFSETS"]);
         assert_eq!(words("DROP STREAM s "), ["DELETE"]);
         assert_eq!(words("PRINT t "), ["FROM", "INTERVAL", "LIMIT", "SAMPLE"]);
         assert!(words("CREATE STREAM ").contains(&"IF NOT EXISTS"));

@@ -87,17 +87,23 @@ impl Parser<'_> {
         (self.is_word(0, "EMIT") && (self.is_name(1) || ends(1)))
             || (self.is_word(0, "PARTITION") && self.is_word(1, "BY"))
             || (self.is_word(0, "START") && self.is_word(1, "AT"))
-            || (self.is_word(0, "UNTIL") && (self.is_name(1) || matches!(self.kind(1), TokenKind::String(_))))
+            || (self.is_word(0, "UNTIL")
+                && (self.is_name(1)
+                    || matches!(self.kind(1), TokenKind::String(_))
+                    || self.is_word(1, "GROUP") && matches!(self.kind(2), TokenKind::String(_))))
     }
 
-    /// `[START AT place]`.
+    /// `[START AT place | GROUP 'name']`.
     fn start_at(&mut self) -> Result<Option<TopicBound>> {
         let start = self.span();
         if !self.eat("START") {
             return Ok(None);
         }
         self.expect("AT")?;
-        let at = self.position()?;
+        let at = match self.eat("GROUP") {
+            true => Position::Group(self.string("the name of a consumer group")?.value),
+            false => self.position()?,
+        };
         Ok(Some(TopicBound { at, span: self.since(start) }))
     }
 

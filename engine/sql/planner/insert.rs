@@ -8,7 +8,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array,
 };
-use datafusion::arrow::datatypes::{Int64Type, Schema as ArrowSchema, i256};
+use datafusion::arrow::datatypes::{Float64Type, Int64Type, Schema as ArrowSchema, i256};
 use datafusion::common::DFSchema;
 
 use super::Context;
@@ -40,6 +40,12 @@ pub fn insert_values(context: &Context, target: &Ident, columns: &[Ident], value
     let relation = context.catalog.relation(&target.name, target.span)?.clone();
     if relation.read_only {
         return Err(read_only(target));
+    }
+    if relation.window.is_some() {
+        let text = format!("no row can be inserted into {}", quote_identifier(&target.name));
+        return Err(Error::refused(Code::ReadOnly, text)
+            .detail("its keys hold windows, which a query computes")
+            .at(target.span));
     }
     let (typed, rowtime) = typed_values(context, &relation, columns, values, target.span)?;
     let mut row: Vec<ArrayRef> =
@@ -95,10 +101,13 @@ pub fn typed_values(
     Ok((typed, rowtime))
 }
 
-/// Positions of the columns that take a value when none are named.
+/// Positions of the columns that take a value when none are named: those of the key first, wherever they are declared.
 fn all_columns(relation: &Relation) -> Vec<Option<usize>> {
-    let columns = relation.schema.columns.iter().enumerate();
-    columns.filter(|(_, column)| is_writable(&column.kind)).map(|(position, _)| Some(position)).collect()
+    let of = |kind: ColumnKind| {
+        let columns = relation.schema.columns.iter().enumerate();
+        columns.filter(move |(_, column)| column.kind == kind).map(|(position, _)| Some(position))
+    };
+    of(ColumnKind::Key).chain(of(ColumnKind::Value)).collect()
 }
 
 /// Positions of the columns named; `None` is `ROWTIME`.
@@ -170,7 +179,7 @@ fn constant(context: &Context, value: &Expr) -> Result<(ArrayRef, Option<SqlType
 }
 
 fn coerced(context: &Context, value: &Expr, to: &SqlType, column: &str) -> Result<ArrayRef> {
-    let (array, from) = constant(context, value)?;
+    let (given, from) = constant(context, value)?;
     let Some(from) = from else { return Ok(new_null_array(&to.to_arrow(), 1)) };
     let column = quote_identifier(column);
     if !taken_for(&from, to) {
@@ -181,17 +190,17 @@ fn coerced(context: &Context, value: &Expr, to: &SqlType, column: &str) -> Resul
         Error::refused(Code::InvalidLiteral, format!("this text cannot be read as {}", a(to)))
             .detail(format!("column {column}"))
     };
-    if (&from, to) == (&SqlType::String, &SqlType::Boolean) && array.is_valid(0) {
+    if (&from, to) == (&SqlType::String, &SqlType::Boolean) && given.is_valid(0) {
         // CAST takes any text for false; here a text must say so.
-        let flag = number::parse_bool_exact(array.as_string::<i32>().value(0).trim());
+        let flag = number::parse_bool_exact(given.as_string::<i32>().value(0).trim());
         let flag = flag.ok_or_else(|| unreadable().at(value.span))?;
         return Ok(Arc::new(BooleanArray::from(vec![flag])));
     }
     if let SqlType::Decimal(precision, scale) = to
-        && array.is_valid(0)
+        && given.is_valid(0)
     {
         // CAST rounds; here digits behind the last place must be zeros.
-        let text = cast_array(&array, &from, &SqlType::String, &mut Vec::new())?;
+        let text = cast_array(&given, &from, &SqlType::String, &mut Vec::new())?;
         let text = text.as_string::<i32>().value(0).trim();
         if decimal::parse::<i256>(text.as_bytes(), *precision, *scale, Rounding::Exact) == Err(DecimalError::Inexact) {
             let error = Error::refused(Code::InvalidLiteral, format!("the value does not fit column {column}"));
@@ -200,8 +209,10 @@ fn coerced(context: &Context, value: &Expr, to: &SqlType, column: &str) -> Resul
         }
     }
     let mut failures = Vec::new();
-    let array = cast_array(&array, &from, to, &mut failures).map_err(|error| error.or_at(value.span))?;
+    let array = cast_array(&given, &from, to, &mut failures).map_err(|error| error.or_at(value.span))?;
     match failures.pop() {
+        // A text stands for a number, and these are none that somebody types.
+        None if from == SqlType::String && is_no_number(&array) => Err(unreadable().at(value.span)),
         None => Ok(array),
         Some(_) if from == SqlType::String => Err(unreadable().at(value.span)),
         Some((_, message)) => {
@@ -210,6 +221,11 @@ fn coerced(context: &Context, value: &Expr, to: &SqlType, column: &str) -> Resul
                 .at(value.span))
         }
     }
+}
+
+/// Whether it is a `DOUBLE` that is infinite or not a number.
+fn is_no_number(array: &ArrayRef) -> bool {
+    array.as_primitive_opt::<Float64Type>().is_some_and(|array| array.is_valid(0) && !array.value(0).is_finite())
 }
 
 /// Whether a value of one type, typed by a user, is taken for a column of another.

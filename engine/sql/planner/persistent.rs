@@ -54,9 +54,6 @@ pub fn create_as_select(context: &Context, create: &CreateAsSelect) -> Result<Pe
     }
     let items = keyed(context, &bound, name, create.query.projection_span())?;
     let schema = Schema::new(items.iter().map(|item| column(item, &item.name)).collect());
-    if create.or_replace {
-        check_replacement(context, &create.name, kind, &schema)?;
-    }
     if schema.value_columns().next().is_none() {
         return Err(Error::refused(Code::InvalidSchema, "the projection has no value columns")
             .detail("all its columns go into the key")
@@ -116,8 +113,15 @@ pub fn create_as_select(context: &Context, create: &CreateAsSelect) -> Result<Pe
         sink_of: Some(query_id.clone()),
         statement: context.statement.to_string(),
     };
+    if create.or_replace {
+        check_replacement(context, &create.name, &relation)?;
+    }
+    properties.refuse_retention_of(&relation)?;
     finish(context, &bound, &items, query_id, sink, properties.on_error()?, Some(relation))
 }
+
+/// What an `INSERT INTO ... SELECT` says of itself, for the stream it writes is there.
+const OF_INSERT: [&str; 3] = ["QUERY_ID", "ON_ERROR", "DEAD_LETTER_TOPIC"];
 
 /// Plans `INSERT INTO s [WITH (QUERY_ID = '...')] SELECT ...`.
 ///
@@ -146,6 +150,18 @@ pub fn insert_select(
         return Err(Error::refused(Code::ReadOnly, format!("{} cannot be written by a query", shown(target)))
             .detail(format!("its column {} holds headers, which are read-only", quote_identifier(&header.name)))
             .at(target.span));
+    }
+    if let Some(other) =
+        properties.iter().find(|given| !OF_INSERT.iter().any(|own| given.name.value.eq_ignore_ascii_case(own)))
+    {
+        let text = format!("{} is not for INSERT INTO ... SELECT", other.name.value);
+        return Err(Error::refused(Code::ConflictingProperties, text)
+            .detail(format!(
+                "the topic and the formats are those of {}; it takes {}",
+                shown(target),
+                OF_INSERT.join(", ")
+            ))
+            .at(other.span));
     }
     let into = Sink { name: &target.name, span: target.span, kind: None, properties: None };
     let bound = query::bind(context, query, Some(into))?;
@@ -189,8 +205,8 @@ fn is_header(kind: &ColumnKind) -> bool {
 }
 
 /// Refuses `OR REPLACE` where those who read the old stream or table could not go on with the new one: its columns must
-/// be there as they were, and others may follow them.
-pub(super) fn check_replacement(context: &Context, name: &Ident, kind: RelationKind, schema: &Schema) -> Result<()> {
+/// be there as they were, and others may follow them; the topic and how it is read stay.
+pub(super) fn check_replacement(context: &Context, name: &Ident, new: &Relation) -> Result<()> {
     let Some(existing) = context.catalog.find_relation(&name.name) else { return Ok(()) };
     if existing.read_only {
         return Err(source_replaced(name));
@@ -201,17 +217,29 @@ pub(super) fn check_replacement(context: &Context, name: &Ident, kind: RelationK
             .hint("Columns may be added at the end; for anything else DROP it and create it again.")
             .at(name.span)
     };
-    if existing.kind != kind {
-        return Err(cannot(format!("it is a {}, and the new one a {}", existing.kind.as_str(), kind.as_str())));
+    if existing.kind != new.kind {
+        return Err(cannot(format!("it is a {}, and the new one a {}", existing.kind.as_str(), new.kind.as_str())));
+    }
+    let time =
+        |relation: &Relation| relation.timestamp.as_ref().map_or("the record's".to_string(), ToString::to_string);
+    for (what, old, new) in [
+        ("topic", existing.topic.name.clone(), new.topic.name.clone()),
+        ("key format", existing.key_format.to_string(), new.key_format.to_string()),
+        ("value format", existing.value_format.to_string(), new.value_format.to_string()),
+        ("time", time(existing), time(new)),
+    ] {
+        if old != new {
+            return Err(cannot(format!("its {what} is changed from {old} to {new}")));
+        }
     }
     let keys = |schema: &Schema| schema.key_columns().cloned().collect::<Vec<_>>();
-    if keys(&existing.schema) != keys(schema) {
-        let (old, new) = (Schema::new(keys(&existing.schema)), Schema::new(keys(schema)));
+    if keys(&existing.schema) != keys(&new.schema) {
+        let (old, new) = (Schema::new(keys(&existing.schema)), Schema::new(keys(&new.schema)));
         return Err(cannot(format!(
             "the key columns are changed, missing or reordered: they were ({old}), now ({new})"
         )));
     }
-    let mut new = schema.value_columns();
+    let mut new = new.schema.value_columns();
     for old in existing.schema.value_columns() {
         if new.next() != Some(old) {
             let column = quote_identifier(&old.name);

@@ -19,9 +19,10 @@ pub fn push_query(context: &Context, query: &Query, query_id: String) -> Result<
     }
     let bound = query::bind(context, query, None)?;
     let limit = match query.limit {
-        Some(limit) => Some(u64::try_from(limit.rows).ok().filter(|rows| *rows > 0).ok_or_else(|| {
-            Error::refused(Code::InvalidLiteral, "LIMIT needs a number of rows, at least 1").at(limit.span)
-        })?),
+        Some(limit) => Some(
+            u64::try_from(limit.rows)
+                .map_err(|_| Error::refused(Code::InvalidLiteral, "LIMIT needs a number of rows").at(limit.span))?,
+        ),
         None => None,
     };
     let (source, steps) = assemble(&bound, &bound.items)?;

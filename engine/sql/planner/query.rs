@@ -6,6 +6,7 @@ use super::Context;
 use super::stateful::{self, Sink};
 use crate::catalog::{Relation, RelationKind};
 use crate::error::{Code, Error, Result, Span};
+use crate::plan::WINDOW_COLUMNS;
 use crate::sql::ast::{self, Expr, ExprKind, Query, SelectItem};
 use crate::sql::bind::{Binder, BoundTable, Scope, columns, compile};
 use crate::types::{ColumnKind, SqlType, quote_identifier};
@@ -78,7 +79,7 @@ pub(super) fn bind(context: &Context, query: &Query, sink: Option<Sink>) -> Resu
                     // The new keys come first, also those that are no columns, and the old ones last.
                     items.extend(keys.iter().map(|(_, item)| Item { span: *span, ..item.clone() }));
                 }
-                wildcard(&scope, source.as_ref(), *span, partition.is_some(), &mut items)?;
+                wildcard(&scope, source.as_ref(), *span, persistent, partition.is_some(), &mut items)?;
             }
             SelectItem::StructAll { base, span } => struct_all(&selecting, base, *span, &mut items)?,
             SelectItem::Expr { expr, alias } => items.push(one(&selecting, &relation, expr, alias.as_ref())?),
@@ -111,10 +112,12 @@ fn refuse_over_table(query: &Query, relation: &Relation, span: Span, persistent:
             .at(partition_by.span));
     }
     if let Some(filter) = &query.filter {
+        // A row that does not fit any more takes the earlier one away, so it must be known whether that one did.
         return Err(Error::unsupported("WHERE over a table", filter.span));
     }
-    if !persistent {
-        return Err(Error::unsupported("a push query over a table", span));
+    if !persistent && query.emit.is_none() {
+        return Err(Error::unsupported("a query over the rows that a table has now", span)
+            .hint("SELECT ... EMIT CHANGES gives every change of them."));
     }
     Ok(())
 }
@@ -200,11 +203,12 @@ fn one(binder: &Binder, relation: &Relation, expr: &Expr, alias: Option<&ast::Id
     })
 }
 
-/// The columns of the sources; those of their keys last when the result has others.
+/// The columns of the sources, those of their keys first, or last when the result has others.
 fn wildcard(
     scope: &Scope,
     source: Option<&ast::Ident>,
     span: Span,
+    persistent: bool,
     keys_last: bool,
     items: &mut Vec<Item>,
 ) -> Result<()> {
@@ -214,14 +218,24 @@ fn wildcard(
         None => &scope.sources[..],
     };
     for source in sources {
-        for (column, declared) in source.columns.iter().zip(&source.relation.schema.columns) {
+        let declared = &source.relation.schema.columns;
+        let is_key = |at: usize| declared.get(at).is_some_and(|column| column.kind == ColumnKind::Key);
+        // What has windows in its keys shows them where rows go to whoever asked; in a topic they stay in the key.
+        let is_window =
+            |at: usize| at >= declared.len() && WINDOW_COLUMNS.iter().any(|(n, _)| *n == source.columns[at].name);
+        let places = 0..source.columns.len();
+        let keys = places.clone().filter(|at| is_key(*at));
+        let windows = places.filter(|at| !persistent && is_window(*at));
+        let values = (0..declared.len()).filter(|at| !is_key(*at));
+        for at in keys.chain(windows).chain(values) {
+            let column = &source.columns[at];
             let field = datafusion::common::Column::new_unqualified(&column.field);
             items.push(Item {
                 name: column.name.clone(),
                 expr: LogicalExpr::Column(field),
                 ty: column.ty.clone(),
                 sql: quote_identifier(&column.name),
-                key_of: (declared.kind == ColumnKind::Key).then(|| column.name.clone()),
+                key_of: is_key(at).then(|| column.name.clone()),
                 after_field: false,
                 implicit: false,
                 span,

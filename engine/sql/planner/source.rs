@@ -39,13 +39,10 @@ pub fn create_source(context: &Context, create: &CreateSource) -> Result<Relatio
         SourceKind::Stream => RelationKind::Stream,
         SourceKind::Table => RelationKind::Table,
     };
-    if create.or_replace {
-        check_replacement(context, &create.name, kind, &schema)?;
-    }
     default_wrapping(context, &mut value_format, schema.value_columns().count());
     let columns = create.columns.iter().map(|column| (column.name.name.as_str(), column.span)).collect();
     check_formats(&schema, &key_format, &value_format, &FormatPlaces { properties: &properties, columns, name: span })?;
-    Ok(Relation {
+    let relation = Relation {
         name: create.name.name.clone(),
         kind,
         topic: properties.topic(&create.name.name),
@@ -57,7 +54,12 @@ pub fn create_source(context: &Context, create: &CreateSource) -> Result<Relatio
         read_only: create.source,
         sink_of: None,
         statement: context.statement.to_string(),
-    })
+    };
+    if create.or_replace {
+        check_replacement(context, &create.name, &relation)?;
+    }
+    properties.refuse_retention_of(&relation)?;
+    Ok(relation)
 }
 
 /// Applies the default for wrapping where it says anything: one value column in a format that has the choice.

@@ -49,6 +49,7 @@ impl Display for Position {
             Position::Latest => f.write_str("LATEST"),
             Position::Time(time) => write!(f, "'{}'", time.replace('\'', "''")),
             Position::Offsets(offsets) => write!(f, "OFFSETS ({})", comma(offsets)),
+            Position::Group(name) => write!(f, "GROUP '{}'", name.replace('\'', "''")),
         }
     }
 }

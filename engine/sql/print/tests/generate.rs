@@ -213,8 +213,9 @@ fn query() -> impl Strategy<Value = Query> {
             vec(0..=i64::MAX, 1..4).prop_map(Position::Offsets),
         ]
     };
-    let bound = || of(position().prop_map(|at| TopicBound { at, span: S }));
-    let read = (relation(), bound(), bound());
+    let bound = |at: BoxedStrategy<Position>| of(at.prop_map(|at| TopicBound { at, span: S }));
+    let start = prop_oneof![4 => position(), 1 => text().prop_map(Position::Group)].boxed();
+    let read = (relation(), bound(start), bound(position().boxed()));
     (vec(item, 1..4), read, of(window()), of(expr()), list(), list(), of(expr()), emit, limit).prop_map(
         |(items, (from, start, until), window, filter, group_by, partition_by, having, emit, limit)| Query {
             items,
