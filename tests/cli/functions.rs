@@ -177,7 +177,7 @@ fn functions_come_back_with_the_queries_that_call_them() {
     assert_eq!(lines(&ran), ["{\"X\":1.0}"]);
     let ran = ran.says("function TWICE did not come back: its library udf-twice-").says("twice.rs does not exist");
     let ran = ran.says("query CSAS_T did not come back: function TWICE is missing");
-    ran.says("hint: CREATE OR REPLACE FUNCTION TWICE FROM '...'; makes it again.");
+    ran.says(r#""hint":"CREATE OR REPLACE FUNCTION TWICE FROM '...'; makes it again.""#);
     // With a source that has changed it stays missing; with the one of then it is built again.
     let elsewhere = elsewhere.file("twice.rs", &TWICE.replace("2.0", "3.0"));
     let repl = |input: &str| elsewhere.pipe(&["repl", "--data", "d", "--output", "json"], input);
