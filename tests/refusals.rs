@@ -34,7 +34,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "GROUP BY a, b",
     ),
     ("SELECT a, COUNT(*) AS n FROM s GROUP BY (a) HAVING COUNT(*) > 1 EMIT CHANGES", "GROUP BY", "GROUP BY (a)"),
-    ("SELECT a FROM t", "a push query over a table", "t"),
+    ("SELECT a FROM t", "a query over the rows that a table has now", "t"),
     ("SELECT a FROM t WHERE a > 1 EMIT CHANGES", "WHERE over a table", "a > 1"),
     ("CREATE STREAM x AS SELECT a FROM s LIMIT 3", "LIMIT in a persistent query", "LIMIT 3"),
     ("CREATE STREAM x AS SELECT b AT TIME ZONE 'UTC' FROM s", "AT TIME ZONE", "b AT TIME ZONE 'UTC'"),
