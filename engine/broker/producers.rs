@@ -208,6 +208,12 @@ impl Producers {
             .retain(|id, producer| producer.open.is_some() || permits.contains_key(id) || producer.heard_ms >= before);
     }
 
+    /// When producers were last heard of is when a log was read, which no two readings share.
+    #[cfg(test)]
+    pub fn forget_times(&mut self) {
+        self.map.values_mut().for_each(|producer| producer.heard_ms = 0);
+    }
+
     /// For each producer the batch that its state hangs on.
     pub fn last_batches(&self) -> HashMap<i64, Last> {
         let last = |producer: &Producer| match producer.seen.back() {

@@ -28,7 +28,10 @@ fn a_changed_query_is_refused_with_the_difference_unless_it_says_or_replace() {
     let case = Case::new().file("a.sql", CHAIN).file("b.sql", &changed).file("c.sql", &replaced);
     let run = |file: &str| case.run(&[&["run", file], &AGAIN[..]].concat());
     run("a.sql").expect(0);
-    let refused = run("b.sql").expect(1).says("it was `WHERE V > 1`, it is now `WHERE V > 2`").says(r#""file":"b.sql","line":2,"column":15"#);
+    let refused = run("b.sql")
+        .expect(1)
+        .says("it was `WHERE V > 1`, it is now `WHERE V > 2`")
+        .says(r#""file":"b.sql","line":2,"column":15"#);
     assert!(!refused.err.contains("Created"), "something was started\n{}", refused.err);
     run("c.sql").expect(0);
     // Without OR REPLACE the same query is what is kept now, and the first one is the changed one.

@@ -214,6 +214,7 @@ fn remembered(partition: &Partition) -> Remembered {
     for id in 1..4 {
         producers.forbid(id);
     }
+    producers.forget_times();
     (inner.bounds(), inner.aborted.clone(), producers)
 }
 
