@@ -309,6 +309,12 @@ impl Settings {
             .unwrap_or(Origin::Default)
     }
 
+    /// What `SET` statements say, without secrets: statements that are kept need it when they come back.
+    pub fn said_by_set(&self) -> BTreeMap<String, String> {
+        let values = self.values.iter().filter(|((name, origin), _)| *origin == Origin::Set && !is_secret(name));
+        values.map(|((name, _), value)| (name.to_string(), value.clone())).collect()
+    }
+
     /// Properties for the Kafka clients, as they were given.
     pub fn kafka(&self) -> &BTreeMap<String, String> {
         &self.kafka

@@ -31,6 +31,9 @@ pub struct Entry {
     /// Whether a connector was paused by a statement, and stays so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
+    /// What `SET` had said when it was carried out, such as a default format.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
     /// Of a function: where it came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function: Option<KeptFunction>,
@@ -121,20 +124,33 @@ impl StatementLog {
 
     /// Keeps a statement under its key; it is written by the next [`flush`](Self::flush).
     pub fn put(&mut self, key: &str, statement: &str, canonical: &str) {
-        self.put_entry(key, statement, canonical, None);
+        self.put_entry(key, statement, canonical, &BTreeMap::new(), None);
+    }
+
+    /// Keeps a statement with what `SET` had said; written by the next [`flush`](Self::flush).
+    pub fn put_with(&mut self, key: &str, statement: &str, canonical: &str, settings: &BTreeMap<String, String>) {
+        self.put_entry(key, statement, canonical, settings, None);
     }
 
     /// Keeps the statement of a function under its key; written by the next [`flush`](Self::flush).
     pub fn put_function(&mut self, key: &str, statement: &str, function: KeptFunction) {
-        self.put_entry(key, statement, statement, Some(function));
+        self.put_entry(key, statement, statement, &BTreeMap::new(), Some(function));
     }
 
-    fn put_entry(&mut self, key: &str, statement: &str, canonical: &str, function: Option<KeptFunction>) {
+    fn put_entry(
+        &mut self,
+        key: &str,
+        statement: &str,
+        canonical: &str,
+        settings: &BTreeMap<String, String>,
+        function: Option<KeptFunction>,
+    ) {
         let last = self.entries.values().map(|entry| entry.sequence).max().unwrap_or(0);
         let sequence = self.entries.get(key).map_or(last + 1, |entry| entry.sequence);
         let paused = self.is_paused(key);
         let (statement, canonical) = (statement.to_string(), canonical.to_string());
-        let entry = Entry { version: VERSION, sequence, statement, canonical, paused, function };
+        let settings = settings.clone();
+        let entry = Entry { version: VERSION, sequence, statement, canonical, paused, settings, function };
         if self.entries.get(key) != Some(&entry) {
             self.entries.insert(key.to_string(), entry);
             self.unwritten.push(key.to_string());

@@ -1,6 +1,8 @@
 //! Actions carried out, one arm each. What can fail outside happens first, the catalog changes last: a statement that fails
 //! leaves no trace.
 
+use std::collections::BTreeMap;
+
 use super::engine::Shared;
 use super::outcome::{Listing, Outcome};
 use super::statement::{Action, Planned};
@@ -18,7 +20,7 @@ use crate::types::quote_identifier;
 impl Session {
     /// Carries out a planned statement.
     pub(super) fn carry_out(&mut self, planned: Planned) -> Result<Outcome> {
-        let Planned { action, span, shown, canonical } = planned;
+        let Planned { action, span, shown, canonical, settings: said } = planned;
         let shared = &self.engine.0;
         Ok(match action {
             Action::Nothing(why) => Outcome::Done(why),
@@ -32,7 +34,7 @@ impl Session {
                 // On a cluster, sessions that only look at topics leave nothing behind; what they declared is written with
                 // their first query.
                 let now = shared.is_embedded();
-                if let Err(error) = keep(shared, &relation_key(&name), &shown, &canonical, now) {
+                if let Err(error) = keep(shared, &relation_key(&name), [&shown, &canonical], &said, now) {
                     put_back(shared, &before, Some(&name), None)?;
                     return Err(error);
                 }
@@ -55,7 +57,7 @@ impl Session {
                     }
                     catalog.add_query(plan.query.clone(), replace, span)
                 })?;
-                let started = keep(shared, &query_key(&id), &shown, &canonical, true)
+                let started = keep(shared, &query_key(&id), [&shown, &canonical], &said, true)
                     .and_then(|()| queries::stop(shared, &id))
                     .and_then(|()| queries::start(shared, ready));
                 if let Err(error) = started {
@@ -98,7 +100,7 @@ impl Session {
                 let text = format!("Created type {} as {ty}.", quote_identifier(&name));
                 let key = type_key(&name);
                 shared.catalog.change(|catalog| catalog.add_type(&name, ty, false, span))?;
-                if let Err(error) = keep(shared, &key, &shown, &canonical, shared.is_embedded()) {
+                if let Err(error) = keep(shared, &key, [&shown, &canonical], &said, shared.is_embedded()) {
                     shared.catalog.change(|catalog| catalog.drop_type(&name, span))?;
                     return Err(error);
                 }
@@ -124,7 +126,7 @@ impl Session {
                 let (name, kind) = (relation.name.clone(), relation.kind.as_str());
                 let before = shared.catalog.snapshot();
                 shared.catalog.change(|catalog| catalog.add_relation(relation, true, span))?;
-                if let Err(error) = keep(shared, &key, &shown, &canonical, shared.is_embedded()) {
+                if let Err(error) = keep(shared, &key, [&shown, &canonical], &said, shared.is_embedded()) {
                     put_back(shared, &before, Some(&name), None)?;
                     return Err(error);
                 }
@@ -216,10 +218,16 @@ fn pause(shared: &Shared, ids: &[String], paused: bool) -> Result<()> {
 }
 
 /// Keeps a statement in the statements topic, `now` or with the next that is written at once; a failure keeps nothing.
-fn keep(shared: &Shared, key: &str, shown: &str, canonical: &str, now: bool) -> Result<()> {
+fn keep(
+    shared: &Shared,
+    key: &str,
+    [shown, canonical]: [&str; 2],
+    said: &BTreeMap<String, String>,
+    now: bool,
+) -> Result<()> {
     let mut log = shared.log.lock();
     let before = log.get(key).cloned();
-    log.put(key, shown, canonical);
+    log.put_with(key, shown, canonical, said);
     if now && let Err(error) = log.flush(&shared.admin, &shared.producer) {
         log.put_back(key, before);
         return Err(error);

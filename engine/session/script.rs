@@ -7,6 +7,7 @@ use super::include::Including;
 use super::statement::{Planned, Planner};
 use super::{Outcome, Session, environment, functions};
 use crate::catalog::log::Entry;
+use crate::config::Origin;
 use crate::error::Error;
 use crate::sql::ast::StatementKind;
 use crate::sql::prepare::{Prepared, prepare};
@@ -115,7 +116,13 @@ impl Session {
         }
         let ends = entry.statement.trim_end().ends_with(';');
         let text = format!("{}{}", entry.statement, if ends { "" } else { ";" });
-        self.execute_with(&text, |session| Planner::restoring(session, topics)).map(drop)
+        // It means what it meant under the settings of then; what the statements of this session say comes later.
+        let own = self.settings.clone();
+        let done = (entry.settings.iter())
+            .try_for_each(|(name, value)| self.settings.set(Origin::Set, name, value).map(drop))
+            .and_then(|()| self.execute_with(&text, |session| Planner::restoring(session, topics, key)).map(drop));
+        self.settings = own;
+        done
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Planned {
     pub shown: String,
     /// The statement in canonical form.
     pub canonical: String,
+    /// What `SET` had said before it.
+    pub settings: BTreeMap<String, String>,
 }
 
 pub(super) enum Action {
@@ -124,6 +126,8 @@ pub(super) struct Planner<'a> {
     pub(super) compare: bool,
     /// Whether statements come from the statements topic: what they need outside may be away for now.
     restores: bool,
+    /// Then the id of the query that it is, if it is one.
+    kept_id: Option<String>,
     /// Then the topics that are there.
     known: Arc<BTreeMap<String, i32>>,
     /// Topics that earlier statements will have made, with their partitions.
@@ -140,9 +144,10 @@ impl<'a> Planner<'a> {
         planner
     }
 
-    /// A planner for a statement that an earlier session left, where these topics are known to be there.
-    pub fn restoring(session: &'a Session, topics: &Arc<BTreeMap<String, i32>>) -> Planner<'a> {
-        Planner { restores: true, known: Arc::clone(topics), ..Planner::live(session) }
+    /// A planner for a statement that an earlier session left under `key`, where these topics are known to be there.
+    pub fn restoring(session: &'a Session, topics: &Arc<BTreeMap<String, i32>>, key: &str) -> Planner<'a> {
+        let kept_id = key.strip_prefix(&query_key("")).map(str::to_string);
+        Planner { restores: true, kept_id, known: Arc::clone(topics), ..Planner::live(session) }
     }
 
     /// A planner for a whole file.
@@ -157,6 +162,7 @@ impl<'a> Planner<'a> {
             variables: session.variables.clone(),
             compare: true,
             restores: false,
+            kept_id: None,
             known: Arc::default(),
             topics: BTreeMap::new(),
             inserts: BTreeMap::new(),
@@ -203,12 +209,18 @@ impl<'a> Planner<'a> {
             let shown = format!("{settled};");
             let canonical = canonical(&shown);
             let action = self.action(&settled, &shown, &canonical)?;
-            return Ok(Planned { action, span: statement.span, shown, canonical });
+            return Ok(Planned {
+                action,
+                span: statement.span,
+                shown,
+                canonical,
+                settings: self.settings.said_by_set(),
+            });
         }
         let shown = prepared.shown().to_string();
         let canonical = canonical(&shown);
         let action = self.action(statement, &shown, &canonical)?;
-        Ok(Planned { action, span: statement.span, shown, canonical })
+        Ok(Planned { action, span: statement.span, shown, canonical, settings: self.settings.said_by_set() })
     }
 
     /// A statement with the columns that its topic's records have, for one that asks for that. One that was carried out
@@ -281,9 +293,18 @@ impl<'a> Planner<'a> {
                 // The id counts the statements of the same pair; the source is known once the query is bound.
                 let probe = planner::insert_select(&context, target, properties, query, 1)?;
                 let pair = (target.name.clone(), probe.query.sources.first().cloned().unwrap_or_default());
-                let before = self.inserts.entry(pair).or_insert(0);
-                *before += 1;
-                let plan = planner::insert_select(&context, target, properties, query, *before)?;
+                let id = |ordinal| planner::insert_query_id(&pair.0, &pair.1, ordinal);
+                let ordinal = match &self.kept_id {
+                    Some(kept) => planner::insert_query_ordinal(kept, &pair.0, &pair.1).unwrap_or(1),
+                    // A file counts its own statements, so that they have the same ids when it runs again.
+                    None if self.compare => {
+                        let before = self.inserts.entry(pair).or_insert(0);
+                        *before += 1;
+                        *before
+                    }
+                    None => (1..).find(|ordinal| self.catalog.query(&id(*ordinal), target.span).is_err()).unwrap_or(1),
+                };
+                let plan = planner::insert_select(&context, target, properties, query, ordinal)?;
                 self.start_query(plan, query, properties, false, canonical, target.span)?
             }
             StatementKind::InsertValues { target, columns, values } => {

@@ -69,6 +69,34 @@ INSERT INTO s VALUES ('a', 1, STRUCT(x := 2, y := 3), 'e');
 }
 
 #[test]
+fn statements_come_back_with_what_set_had_said_and_queries_under_their_ids() {
+    let case = Case::new();
+    let made = "SET 'ksql.persistence.default.format.value'='JSON';
+SET 'processing.guarantee'='at_least_once';
+CREATE STREAM s (id INT) WITH (kafka_topic='s', partitions=1);
+CREATE STREAM t (id INT) WITH (kafka_topic='t', partitions=1);
+INSERT INTO t SELECT id FROM s WHERE id > 10;
+UNSET 'processing.guarantee';
+INSERT INTO t SELECT id FROM s WHERE id < 0;
+SHOW QUERIES;
+";
+    let queries = ["INSERTQUERY_T_S,", "INSERTQUERY_T_S_2,"];
+    let made = repl(&case, made).expect(0);
+    assert!(queries.iter().all(|id| made.out.contains(id)), "{}", made.out);
+    let rows = "INSERT INTO s VALUES (11);\nINSERT INTO s VALUES (5);\nINSERT INTO s VALUES (-1);\n\
+                SELECT id FROM t EMIT CHANGES LIMIT 2;\nSHOW QUERIES;\nSHOW PROPERTIES;\n";
+    let again = repl(&case, rows).expect(0).says("4 statements of earlier sessions are back");
+    assert!(queries.iter().all(|id| again.out.contains(id)), "{}", again.out);
+    assert!(again.out.contains("\n11\n") && again.out.contains("\n-1\n"), "{}", again.out);
+    // What was said then is not said now.
+    assert!(!again.out.contains("at_least_once"), "{}", again.out);
+    // A third one gets a number of its own; one that is gone leaves its number to the next.
+    let more = "TERMINATE INSERTQUERY_T_S;\nINSERT INTO t SELECT id FROM s WHERE id = 0;\nSHOW QUERIES;\n";
+    let ran = repl(&case, more).expect(0).says("Created query INSERTQUERY_T_S.");
+    assert!(queries.iter().all(|id| ran.out.contains(id)), "{}", ran.out);
+}
+
+#[test]
 fn a_corrupt_entry_is_named_with_what_depended_on_it_and_the_rest_lives() {
     let case = Case::new();
     let made = "CREATE STREAM s (id INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);

@@ -30,7 +30,7 @@ mod tests;
 pub use assert::assert_source;
 pub use change::{alter_source, change_catalog};
 pub use insert::{InsertRow, TypedValues, insert_values, typed_values};
-pub use persistent::{PersistentPlan, create_as_select, insert_query_id, insert_select};
+pub use persistent::{PersistentPlan, create_as_select, insert_query_id, insert_query_ordinal, insert_select};
 pub use push::push_query;
 pub use source::create_source;
 

@@ -200,6 +200,14 @@ pub fn insert_query_id(target: &str, source: &str, ordinal: usize) -> String {
     }
 }
 
+/// The ordinal that [`insert_query_id`] made an id with, if it made it for this pair.
+pub fn insert_query_ordinal(id: &str, target: &str, source: &str) -> Option<usize> {
+    match id.strip_prefix(&insert_query_id(target, source, 1))? {
+        "" => Some(1),
+        rest => rest.strip_prefix('_')?.parse().ok(),
+    }
+}
+
 fn is_header(kind: &ColumnKind) -> bool {
     matches!(kind, ColumnKind::Headers | ColumnKind::Header(_))
 }
