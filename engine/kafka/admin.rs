@@ -11,6 +11,7 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use super::client::ClientConfig;
 use super::errors::{Fault, unreachable};
 use super::native::{Client, Event, Queue, Resp, Role, check, cstring, millis, text_of};
+use super::offsets::AGAIN_AFTER;
 use super::produce::TopicHandle;
 use crate::error::{Error, Result};
 
@@ -97,14 +98,24 @@ impl Admin {
             return Ok(None);
         }
         let handle = TopicHandle::new(&self.client, name)?;
-        let (code, info) = self.metadata(Some(&handle), wait, |topics| match topics.first() {
-            Some(topic) => (Code::from(topic.err), Some(info(topic))),
-            None => (Code::UnknownTopicOrPartition, None),
-        })?;
-        match code {
-            Code::UnknownTopicOrPartition | Code::UnknownTopic => Ok(None),
-            Code::NoError | Code::LeaderNotAvailable => Ok(info),
-            code => Err(fault(code).error(&format!("describe topic `{name}`"))),
+        let deadline = Instant::now() + wait;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let (code, info) = self.metadata(Some(&handle), left, |topics| match topics.first() {
+                Some(topic) => (Code::from(topic.err), Some(info(topic))),
+                None => (Code::UnknownTopicOrPartition, None),
+            })?;
+            let has_partitions = info.as_ref().is_some_and(|topic| topic.partitions > 0);
+            match code {
+                Code::UnknownTopicOrPartition | Code::UnknownTopic => return Ok(None),
+                Code::NoError => return Ok(info),
+                Code::LeaderNotAvailable if has_partitions => return Ok(info),
+                // A topic that is being made, or a broker that cannot tell for now: neither a topic nor none.
+                Code::LeaderNotAvailable if Instant::now() + AGAIN_AFTER < deadline => {
+                    std::thread::park_timeout(AGAIN_AFTER);
+                }
+                code => return Err(fault(code).error(&format!("describe topic `{name}`"))),
+            }
         }
     }
 

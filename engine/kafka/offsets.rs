@@ -15,7 +15,7 @@ use super::{PartitionOffset, TopicPartition};
 use crate::error::{Error, Result};
 
 /// Pause before a question is asked again.
-const AGAIN_AFTER: Duration = Duration::from_millis(50);
+pub(super) const AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// The ends of one partition; each is the next offset to read there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
