@@ -71,7 +71,7 @@ pub fn paragraphs(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// A text of which nothing speaks to a terminal, as [`paragraphs`] of one that has so many columns.
+/// A text of which nothing speaks to a terminal, as `paragraphs` of one that has so many columns.
 pub fn folded(text: &str, columns: Option<usize>) -> String {
     match columns {
         Some(columns) => paragraphs(text, columns).join("\n"),

@@ -4,7 +4,7 @@
 //! Here the tokens of a text are put out again, each once and in their order; what changes is the white space between
 //! them and the case of keywords. Names, numbers, texts, parentheses, comments and `${variables}` stay as they were
 //! typed, and at most one blank line between statements. The tree says where a line may break and which words are
-//! names ([`outline`]), [`layout`] which breaks are taken.
+//! names (`outline`), `layout` which breaks are taken.
 //!
 //! A statement with clauses on lines of its own keeps a line for each of them; one on a single line stays there while it
 //! fits. A list whose first item stands on a new line keeps a line for each item. What is laid out again stays as it
