@@ -1,7 +1,7 @@
 //! The plugin host: SQL functions in libraries that are loaded while the engine runs.
 //!
 //! Two kinds of library, one door ([`Plugin::load`]): Arroyo's plugin format, one function a library, called once a row
-//! inside it; and ours, of the crate `alcedo-udf` (`sdk`), any number of functions, each called with whole columns.
+//! inside it; and ours, of the crate `alcedo-udf` (`../sdk`), any number of functions, each called with whole columns.
 //!
 //! In reading order: [`Sidecar`] is what is known about a file before it is opened; `abi` is what stands in memory
 //! between the two sides; `value` the types that cross; `library` opens a file and reads what it exports; `convert`
