@@ -10,6 +10,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
@@ -23,7 +24,10 @@ pub fn library(member: &str) -> Option<PathBuf> {
     let copy = folder.join("copies").join(hash).join(&name);
     if !copy.exists() {
         std::fs::create_dir_all(copy.parent().expect("a folder")).expect("a folder of the cache");
-        let partial = copy.with_extension(format!("{}.partial", std::process::id()));
+        // Threads copy at the same time as well as processes.
+        static COPIES: AtomicU64 = AtomicU64::new(0);
+        let nth = COPIES.fetch_add(1, Ordering::Relaxed);
+        let partial = copy.with_extension(format!("{}-{nth}.partial", std::process::id()));
         std::fs::write(&partial, &content).expect("room for a copy");
         std::fs::rename(&partial, &copy).expect("a copy can be renamed");
     }

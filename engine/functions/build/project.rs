@@ -31,6 +31,25 @@ const KIT: &[(&str, &str)] = &[
 /// The version of Arroyo's crate that the host was written for.
 const ARROYO_VERSION: &str = "0.2.0";
 
+/// How functions are compiled: a panic of one must be catchable.
+const PROFILE: &str = "[profile.release]\npanic = \"unwind\"\ndebug = false\nstrip = \"debuginfo\"\n";
+
+/// How the rest of what Arroyo's crate binds is compiled: it is never called, and most of the first build otherwise.
+const ARROW_PROFILE: &str = "
+[profile.release.package]
+arrow = { opt-level = 0 }
+arrow-arith = { opt-level = 0 }
+arrow-cast = { opt-level = 0 }
+arrow-csv = { opt-level = 0 }
+arrow-ipc = { opt-level = 0 }
+arrow-json = { opt-level = 0 }
+arrow-ord = { opt-level = 0 }
+arrow-row = { opt-level = 0 }
+arrow-select = { opt-level = 0 }
+arrow-string = { opt-level = 0 }
+flatbuffers = { opt-level = 0 }
+";
+
 /// A package around one source text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
@@ -65,8 +84,12 @@ pub fn project(stem: &str, text: &str, abi: Abi, kit: &Path) -> Result<Project> 
     };
     manifest += "edition = \"2024\"\npublish = false\n\n[lib]\ncrate-type = [\"cdylib\"]\n\n";
     // Alone in the world, wherever the folder is; optimized as in the workspace whose lock file this uses.
-    manifest += "[workspace]\n\n[profile.release]\npanic = \"unwind\"\nstrip = \"debuginfo\"\n\n";
-    manifest += "[profile.release.package.\"*\"]\nopt-level = 1\n\n";
+    manifest += "[workspace]\n\n";
+    manifest += PROFILE;
+    if abi == Abi::Arroyo {
+        manifest += ARROW_PROFILE;
+    }
+    manifest += "\n";
     manifest += &patch;
     manifest += "[dependencies]\n";
     manifest += &own;
@@ -218,6 +241,10 @@ mod tests {
             line.unwrap_or_else(|| panic!("{key} is not said")).to_string()
         };
         let workspace = read("Cargo.toml");
+        // With another profile every function would compile its dependencies once more.
+        let (_, profile) = workspace.split_once("[profile.release]").expect("a profile");
+        let plain = profile.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n"));
+        assert_eq!(format!("[profile.release]{}", plain.collect::<String>()), format!("{PROFILE}{ARROW_PROFILE}"));
         for (ours, theirs) in [("Cargo.toml", "sdk/Cargo.toml"), ("macros/Cargo.toml", "sdk/macros/Cargo.toml")] {
             let kit = KIT.iter().find(|(path, _)| *path == ours).expect("a manifest").1;
             assert_eq!(value(kit, "name"), value(&read(theirs), "name"));
@@ -241,6 +268,9 @@ mod tests {
     fn what_the_source_lists_itself_is_not_listed_twice() {
         let own = "/*\n[dependencies]\narroyo-udf-plugin = { version = \"0.2\" }\n*/\n";
         assert_eq!(manifest(own, Abi::Arroyo).matches("arroyo-udf-plugin").count(), 1);
+        assert!(
+            manifest(own, Abi::Arroyo).contains("\narrow = {") && !manifest(own, Abi::Vectorized).contains("arrow")
+        );
         let own = "/*\n[dependencies]\nalcedo-udf = \"0.1\"\n*/\n";
         let made = manifest(own, Abi::Vectorized);
         assert!(made.contains("[patch.crates-io]\nalcedo-udf = { path = \"/kit \\\"1\\\"\" }\n"), "{made}");
