@@ -34,6 +34,9 @@ pub struct Entry {
     /// What `SET` had said when it was carried out, such as a default format.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
+    /// Of a query with `*`: the columns that each of its sources had.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub wildcards: BTreeMap<String, Vec<String>>,
     /// Of a function: where it came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function: Option<KeptFunction>,
@@ -48,6 +51,15 @@ pub struct KeptFunction {
     pub source_sha256: String,
     /// The file name of the library, which says what is in it.
     pub library: String,
+}
+
+/// What a statement means besides its text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Meaning {
+    /// What `SET` had said.
+    pub settings: BTreeMap<String, String>,
+    /// Of a query with `*`: the columns that each of its sources had.
+    pub wildcards: BTreeMap<String, Vec<String>>,
 }
 
 /// The log of one service.
@@ -124,17 +136,17 @@ impl StatementLog {
 
     /// Keeps a statement under its key; it is written by the next [`flush`](Self::flush).
     pub fn put(&mut self, key: &str, statement: &str, canonical: &str) {
-        self.put_entry(key, statement, canonical, &BTreeMap::new(), None);
+        self.put_entry(key, statement, canonical, Meaning::default(), None);
     }
 
-    /// Keeps a statement with what `SET` had said; written by the next [`flush`](Self::flush).
-    pub fn put_with(&mut self, key: &str, statement: &str, canonical: &str, settings: &BTreeMap<String, String>) {
-        self.put_entry(key, statement, canonical, settings, None);
+    /// Keeps a statement with what it means besides its text; written by the next [`flush`](Self::flush).
+    pub fn put_with(&mut self, key: &str, statement: &str, canonical: &str, meaning: Meaning) {
+        self.put_entry(key, statement, canonical, meaning, None);
     }
 
     /// Keeps the statement of a function under its key; written by the next [`flush`](Self::flush).
     pub fn put_function(&mut self, key: &str, statement: &str, function: KeptFunction) {
-        self.put_entry(key, statement, statement, &BTreeMap::new(), Some(function));
+        self.put_entry(key, statement, statement, Meaning::default(), Some(function));
     }
 
     fn put_entry(
@@ -142,15 +154,14 @@ impl StatementLog {
         key: &str,
         statement: &str,
         canonical: &str,
-        settings: &BTreeMap<String, String>,
+        Meaning { settings, wildcards }: Meaning,
         function: Option<KeptFunction>,
     ) {
         let last = self.entries.values().map(|entry| entry.sequence).max().unwrap_or(0);
         let sequence = self.entries.get(key).map_or(last + 1, |entry| entry.sequence);
         let paused = self.is_paused(key);
         let (statement, canonical) = (statement.to_string(), canonical.to_string());
-        let settings = settings.clone();
-        let entry = Entry { version: VERSION, sequence, statement, canonical, paused, settings, function };
+        let entry = Entry { version: VERSION, sequence, statement, canonical, paused, settings, wildcards, function };
         if self.entries.get(key) != Some(&entry) {
             self.entries.insert(key.to_string(), entry);
             self.unwritten.push(key.to_string());
@@ -182,10 +193,15 @@ impl StatementLog {
     }
 
     /// Takes away what belongs to a stream or table besides its own entry: what was added to it.
-    pub fn remove_alterations(&mut self, relation: &str) {
+    ///
+    /// Gives what was taken, to be [put back](Self::put_back) when the statement fails.
+    pub fn remove_alterations(&mut self, relation: &str) -> Vec<(String, Entry)> {
         let prefix = alteration_key(relation, &[]);
         let keys: Vec<String> = self.entries.keys().filter(|key| key.starts_with(&prefix)).cloned().collect();
-        keys.iter().for_each(|key| self.remove(key));
+        let taken = keys.into_iter().filter_map(|key| self.entries.remove(&key).map(|entry| (key, entry)));
+        let taken: Vec<(String, Entry)> = taken.collect();
+        self.unwritten.extend(taken.iter().map(|(key, _)| key.clone()));
+        taken
     }
 
     /// Takes an entry away; written by the next [`flush`](Self::flush).

@@ -118,6 +118,39 @@ impl Catalog {
         self.queries.values().filter(|query| query.sink == relation).map(|query| &*query.id).collect()
     }
 
+    /// The queries through which what a query writes comes back to it, itself first; none when it does not.
+    pub fn circle_of(&self, id: &str) -> Option<Vec<&str>> {
+        let first = self.queries.get(id)?;
+        let topic = |relation: &str| self.find_relation(relation).map(|relation| relation.topic.name.as_str());
+        let reads = |query: &CatalogQuery, written: &str| query.sources.iter().any(|s| topic(s) == Some(written));
+        let mut paths = vec![vec![&**first]];
+        let mut seen = vec![first.id.as_str()];
+        while let Some(path) = paths.pop() {
+            let Some(written) = path.last().and_then(|last| topic(&last.sink)) else { continue };
+            if reads(first, written) {
+                return Some(path.iter().map(|query| query.id.as_str()).collect());
+            }
+            for next in self.queries.values().filter(|query| reads(query, written)) {
+                if !seen.contains(&next.id.as_str()) {
+                    seen.push(&next.id);
+                    paths.push(path.iter().copied().chain([&**next]).collect());
+                }
+            }
+        }
+        None
+    }
+
+    /// What there was by name when streams and tables had these columns and no others yet.
+    pub fn with_columns(&self, columns: &BTreeMap<String, Vec<String>>) -> Catalog {
+        let mut then = self.clone();
+        for (name, columns) in columns {
+            if let Some(relation) = Arc::make_mut(&mut then.relations).get_mut(name.as_str()) {
+                Arc::make_mut(relation).schema.columns.retain(|column| columns.contains(&column.name));
+            }
+        }
+        then
+    }
+
     /// Adds a stream or table, or replaces it when `replace`.
     pub fn add_relation(&mut self, relation: Relation, replace: bool, span: Span) -> Result<()> {
         if !replace && let Some(existing) = self.relations.get(relation.name.as_str()) {

@@ -1,5 +1,7 @@
 //! One persistent query, one connector.
 
+use std::collections::BTreeMap;
+
 /// A persistent query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogQuery {
@@ -13,6 +15,9 @@ pub struct CatalogQuery {
     pub sink: String,
     /// The statement that made it, as typed, secrets masked.
     pub statement: String,
+    /// Of a query with `*`: the columns that each source had when it was planned, which are those it stands for, whatever
+    /// is added to the source later.
+    pub wildcards: BTreeMap<String, Vec<String>>,
     /// What it does, as text: equal texts mean an unchanged query.
     pub fingerprint: String,
 }

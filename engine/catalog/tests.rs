@@ -27,6 +27,7 @@ fn query(id: &str, source: &str, sink: &str) -> CatalogQuery {
         sources: vec![source.into()],
         sink: sink.into(),
         statement: String::new(),
+        wildcards: Default::default(),
         functions: vec!["F".into()],
         fingerprint: String::new(),
     }
@@ -84,4 +85,20 @@ fn a_type_that_exists_is_kept_only_with_if_not_exists() {
     assert!(!catalog.add_type("T", SqlType::Bigint, true, HERE).unwrap());
     assert_eq!(catalog.user_type("T", HERE).unwrap(), &SqlType::Integer);
     assert!(catalog.add_type("T", SqlType::Bigint, false, HERE).is_err());
+}
+
+#[test]
+fn what_comes_back_to_the_query_that_wrote_it_is_found_through_others() {
+    let mut catalog = Catalog::new();
+    for name in ["A", "B", "C"] {
+        catalog.add_relation(stream(name), false, HERE).unwrap();
+    }
+    catalog.add_query(query("A_B", "A", "B"), false, HERE).unwrap();
+    catalog.add_query(query("B_C", "B", "C"), false, HERE).unwrap();
+    assert_eq!(catalog.circle_of("B_C"), None);
+    catalog.add_query(query("C_B", "C", "B"), false, HERE).unwrap();
+    assert_eq!(catalog.circle_of("C_B"), Some(vec!["C_B", "B_C"]));
+    assert_eq!(catalog.circle_of("A_B"), None, "it feeds a circle and is in none");
+    catalog.add_query(query("A_A", "A", "A"), false, HERE).unwrap();
+    assert_eq!(catalog.circle_of("A_A"), Some(vec!["A_A"]));
 }

@@ -1,15 +1,13 @@
 //! Actions carried out, one arm each. What can fail outside happens first, the catalog changes last: a statement that fails
 //! leaves no trace.
 
-use std::collections::BTreeMap;
-
 use super::engine::Shared;
 use super::outcome::{Listing, Outcome};
 use super::statement::{Action, Planned};
 use super::topics::Cleanup;
 use super::{Session, connectors, describe, functions, insert, print, queries, show, topics};
 use crate::catalog::Catalog;
-use crate::catalog::log::{query_key, relation_key, type_key};
+use crate::catalog::log::{Meaning, query_key, relation_key, type_key};
 use crate::config::{Applied, Origin};
 use crate::error::{Code, Error, Result};
 use crate::plan::explain;
@@ -20,7 +18,8 @@ use crate::types::quote_identifier;
 impl Session {
     /// Carries out a planned statement.
     pub(super) fn carry_out(&mut self, planned: Planned) -> Result<Outcome> {
-        let Planned { action, span, shown, canonical, settings: said } = planned;
+        let Planned { action, span, shown, canonical, settings, restores } = planned;
+        let said = Meaning { settings, ..Meaning::default() };
         let shared = &self.engine.0;
         Ok(match action {
             Action::Nothing(why) => Outcome::Done(why),
@@ -34,7 +33,13 @@ impl Session {
                 // On a cluster, sessions that only look at topics leave nothing behind; what they declared is written with
                 // their first query.
                 let now = shared.is_embedded();
-                if let Err(error) = keep(shared, &relation_key(&name), [&shown, &canonical], &said, now) {
+                // What was added to the one before is in this one, or is not wanted.
+                let anew = replace && !restores;
+                let added = if anew { shared.log.lock().remove_alterations(&name) } else { Vec::new() };
+                if let Err(error) = keep(shared, &relation_key(&name), [&shown, &canonical], said, now) {
+                    let mut log = shared.log.lock();
+                    added.into_iter().for_each(|(key, entry)| log.put_back(&key, Some(entry)));
+                    drop(log);
                     put_back(shared, &before, Some(&name), None)?;
                     return Err(error);
                 }
@@ -57,12 +62,16 @@ impl Session {
                     }
                     catalog.add_query(plan.query.clone(), replace, span)
                 })?;
-                let started = keep(shared, &query_key(&id), [&shown, &canonical], &said, true)
+                let meaning = Meaning { wildcards: plan.query.wildcards.clone(), ..said };
+                let started = keep(shared, &query_key(&id), [&shown, &canonical], meaning, true)
                     .and_then(|()| queries::stop(shared, &id))
                     .and_then(|()| queries::start(shared, ready));
                 if let Err(error) = started {
                     put_back(shared, &before, plan.sink.as_ref().map(|sink| sink.name.as_str()), Some(&id))?;
                     return Err(error);
+                }
+                if let Some(text) = queries::goes_in_circles(&shared.catalog.snapshot(), &id) {
+                    shared.notices.warning(&id, text);
                 }
                 Outcome::Done(format!("Created query {id}."))
             }
@@ -100,7 +109,7 @@ impl Session {
                 let text = format!("Created type {} as {ty}.", quote_identifier(&name));
                 let key = type_key(&name);
                 shared.catalog.change(|catalog| catalog.add_type(&name, ty, false, span))?;
-                if let Err(error) = keep(shared, &key, [&shown, &canonical], &said, shared.is_embedded()) {
+                if let Err(error) = keep(shared, &key, [&shown, &canonical], said, shared.is_embedded()) {
                     shared.catalog.change(|catalog| catalog.drop_type(&name, span))?;
                     return Err(error);
                 }
@@ -126,7 +135,7 @@ impl Session {
                 let (name, kind) = (relation.name.clone(), relation.kind.as_str());
                 let before = shared.catalog.snapshot();
                 shared.catalog.change(|catalog| catalog.add_relation(relation, true, span))?;
-                if let Err(error) = keep(shared, &key, [&shown, &canonical], &said, shared.is_embedded()) {
+                if let Err(error) = keep(shared, &key, [&shown, &canonical], said, shared.is_embedded()) {
                     put_back(shared, &before, Some(&name), None)?;
                     return Err(error);
                 }
@@ -172,7 +181,7 @@ impl Session {
                 self.variables.undefine(&name);
                 Outcome::Done(format!("Undefined ${{{name}}}."))
             }
-            Action::AssertTopic(topic) => topic.hold(shared)?,
+            Action::AssertTopic(topic) => topic.hold(shared, &self.hurried)?,
             Action::Show(what) => show::show(shared, &self.settings, &self.variables, &what)?,
             Action::Describe(what) => describe::describe(shared, &what)?,
             Action::Explain(text) => Outcome::Text(text),
@@ -218,16 +227,10 @@ fn pause(shared: &Shared, ids: &[String], paused: bool) -> Result<()> {
 }
 
 /// Keeps a statement in the statements topic, `now` or with the next that is written at once; a failure keeps nothing.
-fn keep(
-    shared: &Shared,
-    key: &str,
-    [shown, canonical]: [&str; 2],
-    said: &BTreeMap<String, String>,
-    now: bool,
-) -> Result<()> {
+fn keep(shared: &Shared, key: &str, [shown, canonical]: [&str; 2], meaning: Meaning, now: bool) -> Result<()> {
     let mut log = shared.log.lock();
     let before = log.get(key).cloned();
-    log.put_with(key, shown, canonical, said);
+    log.put_with(key, shown, canonical, meaning);
     if now && let Err(error) = log.flush(&shared.admin, &shared.producer) {
         log.put_back(key, before);
         return Err(error);

@@ -8,6 +8,7 @@ use super::engine::Shared;
 use super::outcome::{Feed, RowColumn, RowStream};
 use super::topics::Cleanup;
 use super::{processing_log, topics};
+use crate::catalog::Catalog;
 use crate::config::Settings;
 use crate::error::{Error, Result, Span};
 use crate::kafka::Reset;
@@ -31,6 +32,13 @@ const TRIES_TO_THE_END: u32 = 5;
 /// The consumer group of a query.
 pub(super) fn group_of(service: &str, query: &str) -> String {
     format!("alcedo-{service}-{query}")
+}
+
+/// What to say about a query that reads what it has written; nothing about any other.
+pub(super) fn goes_in_circles(catalog: &Catalog, id: &str) -> Option<String> {
+    let ids = catalog.circle_of(id)?;
+    let through = if ids.len() > 1 { format!(", through {}", ids[1..].join(" and ")) } else { String::new() };
+    Some(format!("reads what it writes{through}: a row that passes goes round without end"))
 }
 
 /// Readies a persistent query: its sink's topic and its start offsets. A query of the same id may still run.

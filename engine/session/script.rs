@@ -120,7 +120,9 @@ impl Session {
         let own = self.settings.clone();
         let done = (entry.settings.iter())
             .try_for_each(|(name, value)| self.settings.set(Origin::Set, name, value).map(drop))
-            .and_then(|()| self.execute_with(&text, |session| Planner::restoring(session, topics, key)).map(drop));
+            .and_then(|()| {
+                self.execute_with(&text, |session| Planner::restoring(session, topics, key, entry)).map(drop)
+            });
         self.settings = own;
         done
     }

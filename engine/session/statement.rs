@@ -11,7 +11,7 @@ use super::connectors::{self, NewConnector};
 use super::engine::{Engine, Shared};
 use super::functions::{self, NewFunction};
 use super::{Session, infer, queries, topics};
-use crate::catalog::log::{alteration_key, connector_key, query_key, relation_key, type_key};
+use crate::catalog::log::{Entry, alteration_key, connector_key, query_key, relation_key, type_key};
 use crate::catalog::{Catalog, Connector, Relation, RelationKind};
 use crate::config::{Origin, Settings};
 use crate::error::{Code, Error, Result, Span};
@@ -35,6 +35,8 @@ pub(super) struct Planned {
     pub canonical: String,
     /// What `SET` had said before it.
     pub settings: BTreeMap<String, String>,
+    /// Whether it comes from the statements topic.
+    pub restores: bool,
 }
 
 pub(super) enum Action {
@@ -128,6 +130,8 @@ pub(super) struct Planner<'a> {
     restores: bool,
     /// Then the id of the query that it is, if it is one.
     kept_id: Option<String>,
+    /// Then the columns that its `*` stands for.
+    wildcards: BTreeMap<String, Vec<String>>,
     /// Then the topics that are there.
     known: Arc<BTreeMap<String, i32>>,
     /// Topics that earlier statements will have made, with their partitions.
@@ -145,9 +149,15 @@ impl<'a> Planner<'a> {
     }
 
     /// A planner for a statement that an earlier session left under `key`, where these topics are known to be there.
-    pub fn restoring(session: &'a Session, topics: &Arc<BTreeMap<String, i32>>, key: &str) -> Planner<'a> {
+    pub fn restoring(
+        session: &'a Session,
+        topics: &Arc<BTreeMap<String, i32>>,
+        key: &str,
+        entry: &Entry,
+    ) -> Planner<'a> {
         let kept_id = key.strip_prefix(&query_key("")).map(str::to_string);
-        Planner { restores: true, kept_id, known: Arc::clone(topics), ..Planner::live(session) }
+        let wildcards = entry.wildcards.clone();
+        Planner { restores: true, kept_id, wildcards, known: Arc::clone(topics), ..Planner::live(session) }
     }
 
     /// A planner for a whole file.
@@ -163,6 +173,7 @@ impl<'a> Planner<'a> {
             compare: true,
             restores: false,
             kept_id: None,
+            wildcards: BTreeMap::new(),
             known: Arc::default(),
             topics: BTreeMap::new(),
             inserts: BTreeMap::new(),
@@ -209,18 +220,16 @@ impl<'a> Planner<'a> {
             let shown = format!("{settled};");
             let canonical = canonical(&shown);
             let action = self.action(&settled, &shown, &canonical)?;
-            return Ok(Planned {
-                action,
-                span: statement.span,
-                shown,
-                canonical,
-                settings: self.settings.said_by_set(),
-            });
+            return Ok(self.planned(action, statement.span, shown, canonical));
         }
         let shown = prepared.shown().to_string();
         let canonical = canonical(&shown);
         let action = self.action(statement, &shown, &canonical)?;
-        Ok(Planned { action, span: statement.span, shown, canonical, settings: self.settings.said_by_set() })
+        Ok(self.planned(action, statement.span, shown, canonical))
+    }
+
+    fn planned(&self, action: Action, span: Span, shown: String, canonical: String) -> Planned {
+        Planned { action, span, shown, canonical, settings: self.settings.said_by_set(), restores: self.restores }
     }
 
     /// A statement with the columns that its topic's records have, for one that asks for that. One that was carried out
@@ -256,7 +265,7 @@ impl<'a> Planner<'a> {
             wrap_single_values: self.settings.get("persistence.wrap.single.values").parse().ok(),
             keys_as_selected: false,
         };
-        let catalog = self.catalog.clone();
+        let catalog = self.catalog.with_columns(&self.wildcards);
         let functions = Arc::clone(&self.functions);
         let context = Context { catalog: &catalog, functions: &functions, defaults, statement: shown };
         Ok(match &statement.kind {

@@ -75,6 +75,8 @@ pub struct Driver {
     /// How the records of each topic are laid out, by the first stream or table over it.
     layouts: BTreeMap<String, Layout>,
     topic_prefix: String,
+    /// The columns that the `*` of the next statement stands for, of one that is carried out again.
+    wildcards: BTreeMap<String, Vec<String>>,
     /// Whether a query over a stream meets a time it cannot use.
     fail_on_time: bool,
 }
@@ -86,6 +88,8 @@ struct Kept {
     statement: String,
     /// Defaults that held for it.
     defaults: Defaults,
+    /// The columns that its `*` stands for.
+    wildcards: BTreeMap<String, Vec<String>>,
 }
 
 impl Driver {
@@ -104,6 +108,7 @@ impl Driver {
             written: BTreeMap::new(),
             layouts: BTreeMap::new(),
             topic_prefix: String::new(),
+            wildcards: BTreeMap::new(),
             fail_on_time: false,
         };
         properties.iter().try_for_each(|(name, value)| driver.set(name, value))?;
@@ -148,7 +153,7 @@ impl Driver {
 
     fn statement(&mut self, prepared: &Prepared) -> Result<()> {
         let span = prepared.statement.span;
-        let catalog = self.catalog.clone();
+        let catalog = self.catalog.with_columns(&self.wildcards);
         let context =
             Context { catalog: &catalog, functions: functions(), defaults: self.defaults, statement: prepared.shown() };
         match &prepared.statement.kind {
@@ -159,6 +164,10 @@ impl Driver {
                 let relation = planner::create_source(&context, create)?;
                 self.remember(&relation);
                 self.catalog.add_relation(relation, create.or_replace, create.name.span)?;
+                if create.or_replace {
+                    let added = alteration_key(&create.name.name, &[]);
+                    self.kept.retain(|key, _| !key.starts_with(&added));
+                }
                 self.keep(relation_key(&create.name.name), prepared.shown());
                 Ok(())
             }
@@ -219,10 +228,14 @@ impl Driver {
 
     /// Keeps a statement under what it made. One that replaces another takes its place in the order.
     fn keep(&mut self, key: String, statement: &str) {
+        self.keep_with(key, statement, BTreeMap::new());
+    }
+
+    fn keep_with(&mut self, key: String, statement: &str, wildcards: BTreeMap<String, Vec<String>>) {
         let next = self.kept.values().map(|kept| kept.sequence + 1).max().unwrap_or(0);
         let sequence = self.kept.get(&key).map_or(next, |before| before.sequence);
         let statement = format!("{};", statement.trim_end().trim_end_matches(';'));
-        self.kept.insert(key, Kept { sequence, statement, defaults: self.defaults });
+        self.kept.insert(key, Kept { sequence, statement, defaults: self.defaults, wildcards });
     }
 
     /// Keeps what a statement changed that is no stream, table or query, and forgets what it dropped.
@@ -258,6 +271,7 @@ impl Driver {
         kept.sort_by_key(|kept| kept.sequence);
         for kept in kept {
             again.defaults = kept.defaults;
+            again.wildcards.clone_from(&kept.wildcards);
             again.execute(&kept.statement)?;
         }
         let another = |what: &str, name: &str| Error::internal(format!("{what} {name} came back as another"));
@@ -296,12 +310,13 @@ impl Driver {
             self.remember(&sink);
             self.catalog.add_relation(sink, replace, span)?;
         }
+        let wildcards = query.wildcards.clone();
         self.catalog.add_query(query, replace, span)?;
         self.queries.retain(|query| query.query_id != plan.query_id);
         // A query that replaces another goes on where that one was; a new one starts with what comes.
         let written = self.written.get(&plan.source.topic).map_or(0, Vec::len);
         self.tasks.entry(plan.query_id.clone()).or_insert((None, written)).0 = None;
-        self.keep(query_key(&plan.query_id), shown);
+        self.keep_with(query_key(&plan.query_id), shown, wildcards);
         self.queries.push(plan);
         Ok(())
     }

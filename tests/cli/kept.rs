@@ -97,6 +97,41 @@ SHOW QUERIES;
 }
 
 #[test]
+fn a_star_stands_for_the_columns_that_there_were_when_the_query_was_made() {
+    let case = Case::new();
+    let made = "CREATE STREAM s (k VARCHAR KEY, a INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);
+CREATE STREAM t AS SELECT * FROM s;
+INSERT INTO t SELECT * FROM s WHERE a > 1 PARTITION BY k;
+ALTER STREAM s ADD COLUMN b INT;
+CREATE STREAM u AS SELECT * FROM s;
+CREATE OR REPLACE STREAM s (k VARCHAR KEY, a INT, b INT, c INT) WITH (kafka_topic='s', value_format='JSON');
+";
+    let columns = "DESCRIBE s;\nDESCRIBE t;\nDESCRIBE u;\nSHOW QUERIES;\n";
+    let before = repl(&case, &format!("{made}{columns}")).expect(0);
+    for _ in 0..2 {
+        let again = repl(&case, columns).expect(0).says("4 statements of earlier sessions are back");
+        assert!(!again.err.contains("did not come back"), "{}", again.err);
+        assert_eq!(again.out, before.out, "{}", again.err);
+    }
+    let rows = "INSERT INTO s VALUES ('x', 1, 2, 3);\nSELECT * FROM u EMIT CHANGES LIMIT 1;\nSELECT * FROM t EMIT CHANGES LIMIT 1;\n";
+    assert_eq!(repl(&case, rows).expect(0).out, "K,A,B\nx,1,2\nK,A\nx,1\n");
+    // What is added to the new one comes back; one that replaces it has that itself.
+    let replaced = "CREATE OR REPLACE STREAM v (a INT) WITH (kafka_topic='v', value_format='JSON', partitions=1);";
+    repl(&case, &format!("{replaced}\nALTER STREAM v ADD COLUMN b INT;\n")).expect(0);
+    for _ in 0..2 {
+        let ran = repl(&case, "DESCRIBE v;\n").expect(0).says("6 statements of earlier sessions are back");
+        assert!(ran.out.contains("B,INTEGER"), "{}", ran.out);
+    }
+    repl(&case, &replaced.replace("a INT", "a INT, b INT")).expect(0);
+    let ran = repl(&case, "DESCRIBE v;\n").expect(0).says("5 statements of earlier sessions are back");
+    assert!(ran.out.contains("B,INTEGER"), "{}", ran.out);
+    // A query that is made again has what there is now.
+    repl(&case, "CREATE OR REPLACE STREAM u AS SELECT * FROM s;\n").expect(0);
+    let ran = repl(&case, "SELECT * FROM u EMIT CHANGES LIMIT 1;\nINSERT INTO s VALUES ('y', 4, 5, 6);\n").expect(0);
+    assert!(ran.out.starts_with("K,A,B,C\n"), "{}", ran.out);
+}
+
+#[test]
 fn a_corrupt_entry_is_named_with_what_depended_on_it_and_the_rest_lives() {
     let case = Case::new();
     let made = "CREATE STREAM s (id INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);

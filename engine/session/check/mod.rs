@@ -154,7 +154,7 @@ impl Checker<'_> {
         let before = notes::Before::of(&self.planner);
         match self.planner.plan(&prepared) {
             Ok(planned) => {
-                checked.notes = notes::of(&planned, &before);
+                checked.notes = notes::of(&planned, &before, self.planner.catalog());
                 names.declared.iter().for_each(|name| self.undeclared.forget(name));
             }
             Err(error)

@@ -1,7 +1,9 @@
 //! What runs otherwise than in ksqlDB, and what deserves a look: about statements that run.
 
 use super::Note;
+use crate::catalog::Catalog;
 use crate::config::{Applied, meaning};
+use crate::session::queries::goes_in_circles;
 use crate::session::statement::{Action, Planned, Planner};
 
 /// What there was before a statement was planned.
@@ -21,7 +23,7 @@ impl Before {
 }
 
 /// What there is to say about a statement that can be carried out.
-pub(super) fn of(planned: &Planned, before: &Before) -> Vec<Note> {
+pub(super) fn of(planned: &Planned, before: &Before, catalog: &Catalog) -> Vec<Note> {
     let mut notes = Vec::new();
     match &planned.action {
         Action::Set { name, .. } | Action::Unset(name) => match meaning(name) {
@@ -45,6 +47,7 @@ pub(super) fn of(planned: &Planned, before: &Before) -> Vec<Note> {
             if let crate::plan::QueryKind::Persistent(sink) = &plan.plan.kind {
                 notes.extend(replicas(sink.topic.replicas));
             }
+            notes.extend(goes_in_circles(catalog, &plan.query.id).map(Note::Warning));
         }
         Action::Push { .. } => {
             notes.push(Note::Differs(

@@ -52,6 +52,22 @@ fn an_error_has_its_place_in_the_file_and_the_check_goes_on() {
 }
 
 #[test]
+fn a_query_that_feeds_itself_deserves_a_look() {
+    let text = format!(
+        "{STREAM}CREATE STREAM t AS SELECT * FROM s;
+CREATE STREAM again (id INT KEY, v DOUBLE) WITH (kafka_topic='s', value_format='JSON');
+INSERT INTO again SELECT * FROM t;
+INSERT INTO s SELECT * FROM s;"
+    );
+    let checked = check(&text);
+    assert!(checked[..3].iter().all(|checked| !format!("{:?}", checked.notes).contains("round")));
+    let warning = |text: &str| [Note::Warning(text.to_string())];
+    let through = "reads what it writes, through CSAS_T: a row that passes goes round without end";
+    assert_eq!(checked[3].notes, warning(through));
+    assert_eq!(checked[4].notes, warning("reads what it writes: a row that passes goes round without end"));
+}
+
+#[test]
 fn one_statement_that_is_not_supported_does_not_drown_the_rest() {
     let text = format!(
         "{STREAM}CREATE TABLE counts AS SELECT id, COUNT(*) AS n FROM s GROUP BY id EMIT CHANGES;

@@ -1,6 +1,6 @@
 //! `CREATE STREAM ... AS SELECT` and `INSERT INTO ... SELECT`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::Expr;
@@ -431,8 +431,16 @@ fn finish(
         output,
         on_error,
     };
+    let wildcards = match bound.has_wildcard {
+        true => {
+            let columns = bound.relation.schema.columns.iter().map(|column| column.name.clone()).collect();
+            BTreeMap::from([(bound.relation.name.clone(), columns)])
+        }
+        false => BTreeMap::new(),
+    };
     let query = CatalogQuery {
         id: query_id,
+        wildcards,
         sources: vec![bound.relation.name.clone()],
         functions: functions_of(bound, items)?,
         sink: sink_name,

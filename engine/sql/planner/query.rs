@@ -36,6 +36,8 @@ pub(super) struct BoundQuery {
     pub scope: Scope,
     pub filter: Option<(LogicalExpr, String)>,
     pub items: Vec<Item>,
+    /// Whether it takes whatever columns the source has.
+    pub has_wildcard: bool,
     /// The expressions of `PARTITION BY`, without any for `PARTITION BY NULL`.
     pub partition: Option<Vec<PartitionKey>>,
     /// The calls of table functions in the items.
@@ -100,7 +102,8 @@ pub(super) fn bind(context: &Context, query: &Query, sink: Option<Sink>) -> Resu
     name_the_unnamed(&relation, &mut items);
     check_names(&items, persistent)?;
     let partition = partition.map(|keys| keys.into_iter().map(|(key, _)| key).collect());
-    Ok(BoundQuery { relation, scope, filter, items, partition, tables })
+    let has_wildcard = query.items.iter().any(|item| matches!(item, SelectItem::Wildcard { .. }));
+    Ok(BoundQuery { relation, scope, filter, items, has_wildcard, partition, tables })
 }
 
 /// What a query over a table cannot have, or not yet.
