@@ -20,6 +20,8 @@ pub fn command(args: &RunArgs) -> Result<u8> {
     eprintln!("{}", Paint::stderr().faint(&setup::where_topics_live(&engine)));
     let mut session = engine.session();
     setup::define(&mut session, &args.session)?;
+    let asked = interrupts.clone();
+    session.hurry_when(move || asked.requested());
     let mut streams = Vec::new();
     let ran = session.run(&sources, &mut |_, outcome| match outcome {
         Outcome::Rows(stream) => {

@@ -93,8 +93,8 @@ impl TopicAssert {
         Ok(())
     }
 
-    /// Looks until the topic is as it must be, or the time is over.
-    pub(super) fn hold(&self, shared: &Shared) -> Result<Outcome> {
+    /// Looks until the topic is as it must be, or the time is over, or whoever waits is `hurried`.
+    pub(super) fn hold(&self, shared: &Shared, hurried: &dyn Fn() -> bool) -> Result<Outcome> {
         let deadline = Instant::now() + self.patience;
         loop {
             let Err(error) = self.check(shared.admin.topic(&self.topic.name, ANSWER)?.as_ref()) else {
@@ -104,6 +104,9 @@ impl TopicAssert {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(error);
+            }
+            if hurried() {
+                return Err(error.detail(format!("interrupted {:.0} s before its timeout", left.as_secs_f64())));
             }
             std::thread::sleep(left.min(PAUSE));
         }

@@ -59,12 +59,20 @@ pub struct Session {
     variables: Variables,
     /// The folder that relative paths in statements start from; empty is the working directory.
     folder: PathBuf,
+    /// Whether the user wants no statement to wait any longer.
+    hurried: Box<dyn Fn() -> bool + Send>,
 }
 
 impl Session {
     pub(super) fn new(engine: Engine) -> Session {
         let settings = engine.0.settings.clone();
-        Session { engine, settings, variables: Variables::default(), folder: PathBuf::new() }
+        Session {
+            engine,
+            settings,
+            variables: Variables::default(),
+            folder: PathBuf::new(),
+            hurried: Box::new(|| false),
+        }
     }
 
     /// The engine behind the session.
@@ -85,6 +93,12 @@ impl Session {
     /// Says which file the statements that follow stand in: relative paths in them start from its folder.
     pub fn reads(&mut self, file: &Including) {
         self.folder = file.folder().to_path_buf();
+    }
+
+    /// Says how to learn that the user interrupts: a statement that waits for something (`ASSERT TOPIC ... TIMEOUT`) asks
+    /// again and again, and then takes what it waits for as not come.
+    pub fn hurry_when(&mut self, asked: impl Fn() -> bool + Send + 'static) {
+        self.hurried = Box::new(asked);
     }
 
     /// The variables of `DEFINE`, by name.

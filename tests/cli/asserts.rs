@@ -30,6 +30,17 @@ fn a_topic_that_is_not_as_asserted_stops_the_file() {
 }
 
 #[test]
+fn an_interrupt_ends_the_wait_for_a_topic() {
+    let text = format!("{STREAM}ASSERT TOPIC nowhere TIMEOUT 1 HOUR;\nSHOW STREAMS;\n");
+    let case = Case::new().file("a.sql", &text);
+    let live = case.spawn(&["run", "a.sql"]);
+    live.address("broker on 127.0.0.1:");
+    live.signal("INT");
+    let ran = live.finish().expect(1);
+    ran.says("topic nowhere does not exist").says("s before its timeout").says("not reached: SHOW STREAMS");
+}
+
+#[test]
 fn a_stream_that_is_another_stops_the_file_before_anything_starts() {
     let text = format!("{STREAM}ASSERT STREAM s (id INT KEY, v INT) WITH (kafka_topic='s', value_format='JSON');\n");
     let ran = Case::new().file("a.sql", &text).run(&["run", "a.sql"]).expect(1);

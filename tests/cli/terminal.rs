@@ -121,6 +121,20 @@ fn statements_go_over_lines_and_an_interrupt_stops_the_query_and_not_the_shell()
 }
 
 #[test]
+fn an_interrupt_ends_a_statement_that_waits() {
+    let case = Case::new();
+    let mut terminal = Terminal::start(&case);
+    // The first answer shows that the line was taken, and that the terminal makes a signal of Ctrl-C.
+    terminal.send("DEFINE a = 'b'; ASSERT TOPIC nowhere TIMEOUT 1 HOUR;\r");
+    terminal.wait("Defined ${A}.");
+    terminal.send("\x03");
+    terminal.wait_prompt();
+    terminal.line("version", "alcedo 0");
+    terminal.send("\x04");
+    terminal.wait_end();
+}
+
+#[test]
 fn the_continuation_prompt_shows_what_is_open() {
     let case = Case::new();
     let mut terminal = Terminal::start(&case);

@@ -54,6 +54,8 @@ pub struct Shell<'a> {
 impl<'a> Shell<'a> {
     /// A shell in which nobody types.
     pub fn new(session: &'a mut Session, display: Display, interrupts: &'a Interrupts) -> Shell<'a> {
+        let asked = interrupts.clone();
+        session.hurry_when(move || asked.requested());
         Shell {
             session,
             interrupts,
