@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use datafusion::arrow::array::{Array, ArrayRef};
+
 use super::case::{Case, Exception};
 use super::driver::{Driver, Mode, Record};
 use crate::error::{Code, Error, Result, Span};
@@ -16,7 +18,7 @@ use crate::record::RawBatch;
 use crate::sql::ast::{Assert, Ident, StatementKind, StringLit};
 use crate::sql::planner;
 use crate::topology::{Task, TaskOutput};
-use crate::types::{ColumnKind, quote_identifier};
+use crate::types::{Column, ColumnKind, Schema, SqlType, quote_identifier};
 
 /// The cases of a file.
 ///
@@ -69,7 +71,32 @@ pub struct Failure {
     pub number: usize,
     /// How many there are.
     pub of: usize,
+    /// For an `ASSERT` of a record, its columns.
+    pub columns: Columns,
 }
+
+/// The columns of a record that an `ASSERT` is about, with the values that they must have and those that they have.
+#[derive(Debug, Default)]
+pub struct Columns {
+    /// A line a column, what was expected beside what was found.
+    pub table: Vec<[String; 2]>,
+    /// The first that differs.
+    pub marked: Option<usize>,
+}
+
+impl Columns {
+    /// What was expected of a record that is not there.
+    fn missing(&mut self, schema: &Schema, expected: &[Value], found: &str) {
+        self.table = expected.iter().map(|value| [line(schema, value.0, &value.1), String::new()]).collect();
+        if let Some([_, right]) = self.table.first_mut() {
+            *right = found.to_string();
+        }
+        self.marked = Some(0);
+    }
+}
+
+/// A value and the position of its column in the schema.
+type Value = (usize, ArrayRef);
 
 /// Runs the statements of a text one after the other, records through all queries after each. `RUN SCRIPT` reads a file
 /// whose path starts at `folder`.
@@ -81,12 +108,14 @@ pub fn run(driver: &mut Driver, text: &str, folder: &Path, mode: Mode) -> Result
     let mut read = BTreeMap::new();
     for (i, piece) in pieces.iter().enumerate() {
         let one = &text[piece.span.start..piece.span.end];
+        let mut columns = Columns::default();
         let done = match crate::sql::parse_statement(one).map(|statement| statement.kind) {
-            Ok(StatementKind::Assert(assert)) => check(driver, &assert, &mut read),
+            Ok(StatementKind::Assert(assert)) => check(driver, &assert, &mut read, &mut columns),
             Ok(StatementKind::RunScript(file)) => include(driver, folder, &file).and_then(|()| driver.pump(mode)),
             _ => driver.execute(one).and_then(|()| driver.pump(mode)),
         };
-        done.map_err(|error| Box::new(Failure { error, statement: one.to_string(), number: i + 1, of: pieces.len() }))?;
+        let (statement, number, of) = (one.to_string(), i + 1, pieces.len());
+        done.map_err(|error| Box::new(Failure { error, statement, number, of, columns }))?;
     }
     Ok(())
 }
@@ -103,21 +132,27 @@ fn include(driver: &mut Driver, folder: &Path, file: &StringLit) -> Result<()> {
 }
 
 /// `read`: how many records of each topic earlier asserts have read.
-fn check(driver: &Driver, assert: &Assert, read: &mut BTreeMap<String, usize>) -> Result<()> {
+fn check(driver: &Driver, assert: &Assert, read: &mut BTreeMap<String, usize>, shown: &mut Columns) -> Result<()> {
     match assert {
         Assert::Values { source, columns, values } => {
             let (record, relation) = next(driver, source, read)?;
-            let Some(record) = record else { return Err(nothing(source)) };
-            if record.value.is_none() {
-                return Err(Error::refused(Code::AssertionFailed, "the next record is a tombstone").at(source.span));
-            }
             let (expected, rowtime) =
                 planner::typed_values(&driver.context(), &relation, columns, values, source.span)?;
+            let Some(record) = record else {
+                shown.missing(&relation.schema, &expected, "no record");
+                return Err(nothing(source));
+            };
+            if record.value.is_none() {
+                shown.missing(&relation.schema, &expected, "a tombstone");
+                return Err(Error::refused(Code::AssertionFailed, "the next record is a tombstone").at(source.span));
+            }
             if let Some(time) = rowtime.filter(|time| *time != record.timestamp) {
+                shown.table = vec![[format!("ROWTIME = {time}"), format!("ROWTIME = {}", record.timestamp)]];
+                shown.marked = Some(0);
                 let text = format!("the ROWTIME of the record is {}, expected {time}", record.timestamp);
                 return Err(Error::refused(Code::AssertionFailed, text).at(source.span));
             }
-            compare(&relation, &record, &expected, source.span)
+            compare(&relation, &record, &expected, source.span, shown)
         }
         Assert::NullValues { source, columns, values } => {
             let (record, relation) = next(driver, source, read)?;
@@ -134,7 +169,7 @@ fn check(driver: &Driver, assert: &Assert, read: &mut BTreeMap<String, usize>) -
                     .collect(),
             };
             let (expected, _) = planner::typed_values(&driver.context(), &relation, &keys, values, source.span)?;
-            compare(&relation, &record, &expected, source.span)
+            compare(&relation, &record, &expected, source.span, shown)
         }
         Assert::Source { kind, name, columns, properties } => {
             planner::assert_source(&driver.context(), *kind, name, columns, properties)
@@ -173,8 +208,9 @@ fn nothing(source: &Ident) -> Error {
 fn compare(
     relation: &crate::catalog::Relation,
     record: &Record,
-    expected: &[(usize, datafusion::arrow::array::ArrayRef)],
+    expected: &[Value],
     span: Span,
+    shown: &mut Columns,
 ) -> Result<()> {
     let schema = &relation.schema;
     let source = SourceScan {
@@ -205,24 +241,35 @@ fn compare(
     let Some(rows) = output.rows.pop().filter(|rows| rows.num_rows() == 1) else {
         return Err(Error::refused(Code::AssertionFailed, "the next record cannot be read").at(span));
     };
-    for (position, value) in expected {
-        if value_key(rows.column(*position), 0) != value_key(value, 0) {
-            let column = &schema.columns[*position];
-            let shown = |array: &datafusion::arrow::array::ArrayRef| {
-                let mut text = Vec::new();
-                crate::types::cast::write_text(array.as_ref(), &column.ty, 0, &mut text);
-                String::from_utf8_lossy(&text).into_owned()
-            };
-            let kind = if column.kind == ColumnKind::Key { "key column" } else { "column" };
-            return Err(Error::refused(
-                Code::AssertionFailed,
-                format!("{kind} {} of the next record differs", quote_identifier(&column.name)),
-            )
-            .detail(format!("expected {}, found {}", shown(value), shown(rows.column(*position))))
-            .at(span));
-        }
+    let differs = |(position, value): &Value| value_key(rows.column(*position), 0) != value_key(value, 0);
+    let Some(marked) = expected.iter().position(differs) else { return Ok(()) };
+    let both =
+        |(position, value): &Value| [line(schema, *position, value), line(schema, *position, rows.column(*position))];
+    shown.table = expected.iter().map(both).collect();
+    shown.marked = Some(marked);
+    let (position, value) = &expected[marked];
+    let column = &schema.columns[*position];
+    let kind = if column.kind == ColumnKind::Key { "key column" } else { "column" };
+    let text = format!("{kind} {} of the next record differs", quote_identifier(&column.name));
+    let (wanted, found) = (text_of(column, value), text_of(column, rows.column(*position)));
+    Err(Error::refused(Code::AssertionFailed, text).detail(format!("expected {wanted}, found {found}")).at(span))
+}
+
+/// A column and its value, as a line of text.
+fn line(schema: &Schema, position: usize, value: &ArrayRef) -> String {
+    let column = &schema.columns[position];
+    format!("{} = {}", quote_identifier(&column.name), text_of(column, value))
+}
+
+/// A value as a statement would have it, as far as that tells values apart: `NULL` is none, `'NULL'` a text.
+fn text_of(column: &Column, value: &ArrayRef) -> String {
+    if value.is_null(0) {
+        return "NULL".to_string();
     }
-    Ok(())
+    let mut text = Vec::new();
+    crate::types::cast::write_text(value.as_ref(), &column.ty, 0, &mut text);
+    let text = String::from_utf8_lossy(&text);
+    if column.ty == SqlType::String { format!("'{text}'") } else { text.into_owned() }
 }
 
 #[cfg(test)]
@@ -263,6 +310,8 @@ mod tests {
         assert_eq!(none, Err(("there is no further record in T".to_string(), 6)));
         let tombstone = outcome("ASSERT NULL VALUES t KEY ('a');");
         assert_eq!(tombstone, Err(("the next record is no tombstone".to_string(), 5)));
+        let text = outcome("INSERT INTO s VALUES (NULL, 8); ASSERT VALUES t (k) VALUES ('NULL');");
+        assert_eq!(text, Err(("key column K of the next record differs: expected 'NULL', found 'a'".to_string(), 6)));
         let kind = outcome("ASSERT TABLE t (k STRING PRIMARY KEY, w INT) WITH (kafka_topic='T', value_format='JSON');");
         assert_eq!(kind, Err(("the type of T is not as expected: expected table, found stream".to_string(), 5)));
     }

@@ -228,7 +228,9 @@ fn scripted(case: &Case, kind: Kind, mode: Mode) -> Verdict {
         }
         (Err(failure), _) => {
             let reason = format!("statement {} of {}: {}", failure.number, failure.of, failure.error);
-            Verdict::new(kind, missing_format(&failure.error).unwrap_or(Outcome::Fail(reason)))
+            let outcome = missing_format(&failure.error).unwrap_or(Outcome::Fail(reason));
+            let script::Columns { table, marked } = failure.columns;
+            Verdict { table, marked, ..Verdict::new(kind, outcome) }
         }
     }
 }

@@ -106,6 +106,37 @@ fn a_case_runs_scripts_beside_its_file() {
 }
 
 #[test]
+fn an_assert_that_fails_shows_the_record_it_wanted_beside_the_one_it_found() {
+    let streams = "CREATE STREAM r (k STRING KEY, c DOUBLE, note STRING) WITH (kafka_topic='r', value_format='JSON');
+CREATE STREAM hot AS SELECT k, ROUND(c) AS c, note FROM r WHERE c > 30;
+INSERT INTO r VALUES ('a', 31.5, NULL);
+";
+    let text = format!(
+        "--@test: differs\n{streams}ASSERT VALUES hot (k, c, note) VALUES ('a', 33, 'x');
+--@test: too few\n{streams}ASSERT VALUES hot (k) VALUES ('a');\nASSERT VALUES hot (k, c) VALUES ('b', 1);
+"
+    );
+    let ran = Case::new().file("a.sql", &text).run(&["test", "a.sql"]).expect(1);
+    let expected = "FAIL a.sql - differs
+     statement 4 of 4: column C of the next record differs: expected 33, found 32
+     expected   | found
+     K = 'a'    | K = 'a'
+   > C = 33     | C = 32
+     NOTE = 'x' | NOTE = NULL
+
+FAIL a.sql - too few
+     statement 5 of 5: there is no further record in HOT
+     expected | found
+   > K = 'b'  | no record
+     C = 1    |
+
+0 passed, 2 failed, 0 skipped
+";
+    let lines = |text: &str| text.lines().map(|line| line.trim_end().to_string()).collect::<Vec<_>>();
+    assert_eq!(lines(&ran.out), lines(expected));
+}
+
+#[test]
 fn a_new_start_between_records_changes_nothing() {
     let case = Case::new().file("a.json", CASES);
     let whole = case.run(&["test", "a.json"]).expect(1);
