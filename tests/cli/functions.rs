@@ -404,6 +404,7 @@ DESCRIBE FUNCTION multiply;
     for fact in facts {
         assert!(ran.out.contains(fact), "{fact}\n{}", ran.out);
     }
+    assert!(!ran.err.contains("takes a minute"), "what it depends on is compiled: {}", ran.err);
     ran.says("Created function MULTIPLY(x DOUBLE, y DOUBLE) -> DOUBLE.");
 }
 

@@ -33,8 +33,9 @@ use std::io::{IsTerminal, Write};
 use reedline::{EditCommand, ExternalPrinter, Signal};
 
 use super::args::ReplArgs;
+use super::bottom::stderr_columns;
 use super::notices::Desk;
-use super::print::Display;
+use super::print::{Display, folded};
 use super::signals::Interrupts;
 use super::style::Paint;
 use super::{SHUTDOWN_PATIENCE, setup};
@@ -54,16 +55,15 @@ pub fn command(args: &ReplArgs) -> Result<u8> {
     let mut session = engine.session();
     setup::define(&mut session, &args.session)?;
     let restored = session.restore();
-    let paint = Paint::stderr();
-    eprintln!("alcedo {}  {}", env!("CARGO_PKG_VERSION"), paint.faint(&setup::where_topics_live(&engine)));
+    whisper(concat!("alcedo ", env!("CARGO_PKG_VERSION")), &format!("  {}", setup::where_topics_live(&engine)));
     if restored > 0 {
-        eprintln!("{}", paint.faint(&format!("{restored} statements of earlier sessions are back")));
+        whisper("", &format!("{restored} statements of earlier sessions are back"));
     }
     let (given, display) = (&args.given.0, args.output.display());
     let code = if !given.is_empty() {
         batch::given(&mut Shell::new(&mut session, display, &interrupts), given)?
     } else if std::io::stdin().is_terminal() {
-        eprintln!("{}", paint.faint("statements end with `;`, `help` lists what can be typed, Tab completes"));
+        whisper("", "statements end with `;`, `help` lists what can be typed, Tab completes");
         run(&mut session, display, &interrupts, &desk)?;
         0
     } else {
@@ -71,6 +71,15 @@ pub fn command(args: &ReplArgs) -> Result<u8> {
     };
     leave(&engine)?;
     Ok(code)
+}
+
+/// A line on standard error, folded on a terminal, all but its `head` faint.
+fn whisper(head: &str, rest: &str) {
+    let text = folded(&format!("{head}{rest}"), stderr_columns());
+    match text.strip_prefix(head) {
+        Some(rest) => eprintln!("{head}{}", Paint::stderr().faint(rest)),
+        None => eprintln!("{text}"),
+    }
 }
 
 /// Says which persistent queries and connectors stop with the shell, and stops them with a commit.

@@ -192,8 +192,9 @@ impl Builder {
     }
 
     fn build(&self, toolchain: &Toolchain, build: &Build, made: &Made, name: &str) -> Result<Artefact> {
-        let cold = !build.target.join("release").exists();
-        let takes = if cold { "; the first build compiles what functions depend on, which takes minutes" } else { "" };
+        // Vectorized functions depend on the kit alone; Arroyo's crate binds all of Arrow.
+        let cold = made.abi == Abi::Arroyo && !has_compiled(build.target, "arroyo_udf_plugin");
+        let takes = if cold { "; the first build compiles Arrow and more, which takes a minute or two" } else { "" };
         self.notices.info(build.name, format!("builds with {}{takes}", made.compiler.version));
         let begun = std::time::Instant::now();
         let built = toolchain.build(build, &self.notices)?;
@@ -261,6 +262,13 @@ impl Artefact {
         }
         Ok(functions)
     }
+}
+
+/// Whether cargo has compiled a library of this name into its folder.
+fn has_compiled(target: &Path, name: &str) -> bool {
+    let prefix = format!("lib{name}-");
+    let Ok(mut entries) = std::fs::read_dir(target.join("release").join("deps")) else { return false };
+    entries.any(|entry| entry.is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)))
 }
 
 /// What a function makes of nulls, in words.
