@@ -85,12 +85,14 @@ impl<'a> Source<'a> {
         Ok(Source { text, tokens, references, comments })
     }
 
-    /// The line break of the text's first line.
+    /// The line break of the text: `\r\n` where every one of them is that, so that what is laid out has the same.
     pub fn newline(&self) -> &'static str {
-        match self.text.find('\n') {
-            Some(at) if self.text[..at].ends_with('\r') => "\r\n",
-            _ => "\n",
-        }
+        let mut lines = self.text.split('\n');
+        // Behind the last line break nothing ends.
+        let last = lines.next_back();
+        let is_windows =
+            last.is_some_and(|last| last.len() < self.text.len()) && lines.all(|line| line.ends_with('\r'));
+        if is_windows { "\r\n" } else { "\n" }
     }
 
     /// The comments right before a token.

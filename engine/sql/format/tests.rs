@@ -147,6 +147,9 @@ fn names_keep_their_case_and_keywords_do_not() {
 #[test]
 fn line_breaks_are_those_of_the_text() {
     check("show streams;\r\n\r\nshow\r\ntables; -- x\r\n", "SHOW STREAMS;\r\n\r\nSHOW TABLES; -- x\r\n");
+    // With both it has the one that comes out of itself again, also where a statement stays as it was typed.
+    check("show streams;\r\nshow\ntables;\r\n", "SHOW STREAMS;\nSHOW TABLES;\n");
+    check("\r\n${a}\n;", "${a}\n;\n");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Mutates statements until a property breaks or the time is over.
 //!
 //! What a mutation leads to counts as new when no text before led to the same error message or to statements of the
-//! same shape; such a text joins the ones that are mutated further. Everything runs on a thread with the smallest stack
+//! same shape; such a text joins the ones that are mutated further: those that can be read all of them, for few mutants of
+//! what cannot be read can be, and of the others a few hundred. Everything runs on a thread with the smallest stack
 //! that a program may give the engine, so that unbounded recursion ends the process, with the text in `running.sql`.
 
 use std::collections::HashSet;
@@ -17,6 +18,8 @@ const STACK: usize = 2 << 20;
 const LONGEST: usize = 8 << 10;
 /// Longer ones, nested deeply, are kept in a file while they run.
 const SUSPECT: usize = 2 << 10;
+/// So many texts that cannot be read are mutated further.
+const MOST_BAD: usize = 300;
 /// No text of this size takes longer on any machine.
 const SLOWEST: Duration = Duration::from_secs(2);
 
@@ -141,16 +144,16 @@ fn main() {
 
 fn mutate(seed: u64, duration: Duration) {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let mut texts = corpus();
+    let mut pool = Pool { good: corpus(), bad: Vec::new() };
     let mut seen = HashSet::new();
-    for text in &texts {
+    for text in &pool.good {
         assert!(properties::check(text), "the corpus can be read: {text}");
         seen.insert(shape(text));
     }
     let (start, mut told) = (Instant::now(), Instant::now());
     let (mut n, mut read, mut slowest) = (0u64, 0u64, Duration::ZERO);
     while start.elapsed() < duration {
-        let text = random.mutant(&texts);
+        let text = random.mutant(&pool);
         if text.len() > SUSPECT {
             std::fs::write("running.sql", &text).expect("the folder can be written");
         }
@@ -169,15 +172,31 @@ fn mutate(seed: u64, duration: Duration) {
         }
         (n, read, slowest) = (n + 1, read + u64::from(is_read), slowest.max(took));
         if seen.insert(shape(&text)) {
-            texts.push(text);
+            match is_read {
+                true => pool.good.push(text),
+                false if pool.bad.len() < MOST_BAD => pool.bad.push(text),
+                false => pool.bad[random.below(MOST_BAD)] = text,
+            }
         }
         if told.elapsed() > Duration::from_secs(10) {
             told = Instant::now();
-            println!("{n} texts, {read} of them read, {} kept, slowest {slowest:?}", texts.len());
+            println!("{n} texts, {read} of them read, {} of these new, slowest {slowest:?}", pool.good.len());
         }
     }
     let _ = std::fs::remove_file("running.sql");
-    println!("{n} texts in {:?}, {read} of them read, {} kept, slowest {slowest:?}", start.elapsed(), texts.len());
+    println!(
+        "{n} texts in {:?}, {read} of them read, {} of these new, slowest {slowest:?}",
+        start.elapsed(),
+        pool.good.len()
+    );
+}
+
+/// What is mutated.
+struct Pool {
+    /// Texts that can be read, the corpus first.
+    good: Vec<String>,
+    /// Texts that cannot.
+    bad: Vec<String>,
 }
 
 /// The statements to begin with: those of `corpus/`.
@@ -230,13 +249,18 @@ impl Random {
         from[self.below(from.len())]
     }
 
-    /// One of the texts, changed a few times.
-    fn mutant(&mut self, texts: &[String]) -> String {
+    /// One of the texts, changed once or a few times.
+    fn mutant(&mut self, pool: &Pool) -> String {
+        let texts = if self.below(4) == 0 && !pool.bad.is_empty() { &pool.bad } else { &pool.good };
         // The newest half of the time, the others now and then.
         let first = if self.below(2) == 0 { texts.len().saturating_sub(50) } else { 0 };
         let mut bytes = texts[first + self.below(texts.len() - first)].clone().into_bytes();
-        for _ in 0..=self.below(6) {
-            self.change(&mut bytes, texts);
+        let changes = self.below(6);
+        for _ in 0..=self.below(changes + 1) {
+            match self.below(2) {
+                0 => self.exchange(&mut bytes, &pool.good),
+                _ => self.change(&mut bytes, &pool.good),
+            }
         }
         bytes.truncate(LONGEST);
         String::from_utf8_lossy(&bytes).into_owned()
@@ -245,6 +269,21 @@ impl Random {
     fn range(&mut self, len: usize) -> std::ops::Range<usize> {
         let start = self.below(len + 1);
         start..(start + self.below(30)).min(len)
+    }
+
+    /// Puts a token of another text, or some of them in a row, in the place of one: what comes may well be read.
+    fn exchange(&mut self, bytes: &mut Vec<u8>, texts: &[String]) {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        let other = &texts[self.below(texts.len())];
+        let (Ok(mine), Ok(theirs)) = (tokens::tokenize(text), tokens::tokenize(other)) else { return };
+        if mine.is_empty() || theirs.is_empty() {
+            return;
+        }
+        let at = mine[self.below(mine.len())].span;
+        let first = self.below(theirs.len());
+        let last = (first + self.below(self.0 as usize % 8 + 1)).min(theirs.len() - 1);
+        let part = format!(" {} ", &other[theirs[first].span.start..theirs[last].span.end]);
+        bytes.splice(at.start..at.end, part.bytes());
     }
 
     fn change(&mut self, bytes: &mut Vec<u8>, texts: &[String]) {
