@@ -34,9 +34,9 @@ pub struct Entry {
     /// What `SET` had said when it was carried out, such as a default format.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
-    /// Of a query with `*`: the columns that each of its sources had.
+    /// Of a query: the columns that streams and tables had which its meaning hangs on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub wildcards: BTreeMap<String, Vec<String>>,
+    pub columns: BTreeMap<String, Vec<String>>,
     /// Of a function: where it came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function: Option<KeptFunction>,
@@ -58,8 +58,8 @@ pub struct KeptFunction {
 pub struct Meaning {
     /// What `SET` had said.
     pub settings: BTreeMap<String, String>,
-    /// Of a query with `*`: the columns that each of its sources had.
-    pub wildcards: BTreeMap<String, Vec<String>>,
+    /// Of a query: the columns that streams and tables had which its meaning hangs on.
+    pub columns: BTreeMap<String, Vec<String>>,
 }
 
 /// The log of one service.
@@ -154,14 +154,14 @@ impl StatementLog {
         key: &str,
         statement: &str,
         canonical: &str,
-        Meaning { settings, wildcards }: Meaning,
+        Meaning { settings, columns }: Meaning,
         function: Option<KeptFunction>,
     ) {
         let last = self.entries.values().map(|entry| entry.sequence).max().unwrap_or(0);
         let sequence = self.entries.get(key).map_or(last + 1, |entry| entry.sequence);
         let paused = self.is_paused(key);
         let (statement, canonical) = (statement.to_string(), canonical.to_string());
-        let entry = Entry { version: VERSION, sequence, statement, canonical, paused, settings, wildcards, function };
+        let entry = Entry { version: VERSION, sequence, statement, canonical, paused, settings, columns, function };
         if self.entries.get(key) != Some(&entry) {
             self.entries.insert(key.to_string(), entry);
             self.unwritten.push(key.to_string());

@@ -15,9 +15,9 @@ pub struct CatalogQuery {
     pub sink: String,
     /// The statement that made it, as typed, secrets masked.
     pub statement: String,
-    /// Of a query with `*`: the columns that each source had when it was planned, which are those it stands for, whatever
-    /// is added to the source later.
-    pub wildcards: BTreeMap<String, Vec<String>>,
+    /// The columns that streams and tables had when it was planned, of those that its meaning hangs on: the sources of
+    /// `*`, and what `INSERT INTO` writes. They may get more later.
+    pub columns: BTreeMap<String, Vec<String>>,
     /// What it does, as text: equal texts mean an unchanged query.
     pub fingerprint: String,
 }

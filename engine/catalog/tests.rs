@@ -27,7 +27,7 @@ fn query(id: &str, source: &str, sink: &str) -> CatalogQuery {
         sources: vec![source.into()],
         sink: sink.into(),
         statement: String::new(),
-        wildcards: Default::default(),
+        columns: Default::default(),
         functions: vec!["F".into()],
         fingerprint: String::new(),
     }

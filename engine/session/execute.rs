@@ -62,7 +62,7 @@ impl Session {
                     }
                     catalog.add_query(plan.query.clone(), replace, span)
                 })?;
-                let meaning = Meaning { wildcards: plan.query.wildcards.clone(), ..said };
+                let meaning = Meaning { columns: plan.query.columns.clone(), ..said };
                 let started = keep(shared, &query_key(&id), [&shown, &canonical], meaning, true)
                     .and_then(|()| queries::stop(shared, &id))
                     .and_then(|()| queries::start(shared, ready));

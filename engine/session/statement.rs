@@ -130,8 +130,8 @@ pub(super) struct Planner<'a> {
     restores: bool,
     /// Then the id of the query that it is, if it is one.
     kept_id: Option<String>,
-    /// Then the columns that its `*` stands for.
-    wildcards: BTreeMap<String, Vec<String>>,
+    /// Then the columns that streams and tables had for it.
+    columns: BTreeMap<String, Vec<String>>,
     /// Then the topics that are there.
     known: Arc<BTreeMap<String, i32>>,
     /// Topics that earlier statements will have made, with their partitions.
@@ -156,8 +156,8 @@ impl<'a> Planner<'a> {
         entry: &Entry,
     ) -> Planner<'a> {
         let kept_id = key.strip_prefix(&query_key("")).map(str::to_string);
-        let wildcards = entry.wildcards.clone();
-        Planner { restores: true, kept_id, wildcards, known: Arc::clone(topics), ..Planner::live(session) }
+        let columns = entry.columns.clone();
+        Planner { restores: true, kept_id, columns, known: Arc::clone(topics), ..Planner::live(session) }
     }
 
     /// A planner for a whole file.
@@ -173,7 +173,7 @@ impl<'a> Planner<'a> {
             compare: true,
             restores: false,
             kept_id: None,
-            wildcards: BTreeMap::new(),
+            columns: BTreeMap::new(),
             known: Arc::default(),
             topics: BTreeMap::new(),
             inserts: BTreeMap::new(),
@@ -265,7 +265,7 @@ impl<'a> Planner<'a> {
             wrap_single_values: self.settings.get("persistence.wrap.single.values").parse().ok(),
             keys_as_selected: false,
         };
-        let catalog = self.catalog.with_columns(&self.wildcards);
+        let catalog = self.catalog.with_columns(&self.columns);
         let functions = Arc::clone(&self.functions);
         let context = Context { catalog: &catalog, functions: &functions, defaults, statement: shown };
         Ok(match &statement.kind {

@@ -75,8 +75,8 @@ pub struct Driver {
     /// How the records of each topic are laid out, by the first stream or table over it.
     layouts: BTreeMap<String, Layout>,
     topic_prefix: String,
-    /// The columns that the `*` of the next statement stands for, of one that is carried out again.
-    wildcards: BTreeMap<String, Vec<String>>,
+    /// The columns that streams and tables have for the next statement, of one that is carried out again.
+    columns: BTreeMap<String, Vec<String>>,
     /// Whether a query over a stream meets a time it cannot use.
     fail_on_time: bool,
 }
@@ -88,8 +88,8 @@ struct Kept {
     statement: String,
     /// Defaults that held for it.
     defaults: Defaults,
-    /// The columns that its `*` stands for.
-    wildcards: BTreeMap<String, Vec<String>>,
+    /// The columns that streams and tables had which its meaning hangs on.
+    columns: BTreeMap<String, Vec<String>>,
 }
 
 impl Driver {
@@ -108,7 +108,7 @@ impl Driver {
             written: BTreeMap::new(),
             layouts: BTreeMap::new(),
             topic_prefix: String::new(),
-            wildcards: BTreeMap::new(),
+            columns: BTreeMap::new(),
             fail_on_time: false,
         };
         properties.iter().try_for_each(|(name, value)| driver.set(name, value))?;
@@ -153,7 +153,7 @@ impl Driver {
 
     fn statement(&mut self, prepared: &Prepared) -> Result<()> {
         let span = prepared.statement.span;
-        let catalog = self.catalog.with_columns(&self.wildcards);
+        let catalog = self.catalog.with_columns(&self.columns);
         let context =
             Context { catalog: &catalog, functions: functions(), defaults: self.defaults, statement: prepared.shown() };
         match &prepared.statement.kind {
@@ -231,11 +231,11 @@ impl Driver {
         self.keep_with(key, statement, BTreeMap::new());
     }
 
-    fn keep_with(&mut self, key: String, statement: &str, wildcards: BTreeMap<String, Vec<String>>) {
+    fn keep_with(&mut self, key: String, statement: &str, columns: BTreeMap<String, Vec<String>>) {
         let next = self.kept.values().map(|kept| kept.sequence + 1).max().unwrap_or(0);
         let sequence = self.kept.get(&key).map_or(next, |before| before.sequence);
         let statement = format!("{};", statement.trim_end().trim_end_matches(';'));
-        self.kept.insert(key, Kept { sequence, statement, defaults: self.defaults, wildcards });
+        self.kept.insert(key, Kept { sequence, statement, defaults: self.defaults, columns });
     }
 
     /// Keeps what a statement changed that is no stream, table or query, and forgets what it dropped.
@@ -271,7 +271,7 @@ impl Driver {
         kept.sort_by_key(|kept| kept.sequence);
         for kept in kept {
             again.defaults = kept.defaults;
-            again.wildcards.clone_from(&kept.wildcards);
+            again.columns.clone_from(&kept.columns);
             again.execute(&kept.statement)?;
         }
         let another = |what: &str, name: &str| Error::internal(format!("{what} {name} came back as another"));
@@ -310,13 +310,13 @@ impl Driver {
             self.remember(&sink);
             self.catalog.add_relation(sink, replace, span)?;
         }
-        let wildcards = query.wildcards.clone();
+        let columns = query.columns.clone();
         self.catalog.add_query(query, replace, span)?;
         self.queries.retain(|query| query.query_id != plan.query_id);
         // A query that replaces another goes on where that one was; a new one starts with what comes.
         let written = self.written.get(&plan.source.topic).map_or(0, Vec::len);
         self.tasks.entry(plan.query_id.clone()).or_insert((None, written)).0 = None;
-        self.keep_with(query_key(&plan.query_id), shown, wildcards);
+        self.keep_with(query_key(&plan.query_id), shown, columns);
         self.queries.push(plan);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! `CREATE STREAM ... AS SELECT` and `INSERT INTO ... SELECT`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::Expr;
@@ -431,16 +431,13 @@ fn finish(
         output,
         on_error,
     };
-    let wildcards = match bound.has_wildcard {
-        true => {
-            let columns = bound.relation.schema.columns.iter().map(|column| column.name.clone()).collect();
-            BTreeMap::from([(bound.relation.name.clone(), columns)])
-        }
-        false => BTreeMap::new(),
-    };
+    let target = if relation.is_none() { context.catalog.find_relation(&sink_name) } else { None };
+    let settled = target.into_iter().chain(Some(&bound.relation).filter(|_| bound.has_wildcard));
+    let names = |relation: &Relation| relation.schema.columns.iter().map(|column| column.name.clone()).collect();
+    let columns = settled.map(|relation| (relation.name.clone(), names(relation))).collect();
     let query = CatalogQuery {
         id: query_id,
-        wildcards,
+        columns,
         sources: vec![bound.relation.name.clone()],
         functions: functions_of(bound, items)?,
         sink: sink_name,
