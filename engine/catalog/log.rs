@@ -222,6 +222,8 @@ impl StatementLog {
             self.exists = true;
         }
         let mut deliveries = Vec::new();
+        // What is taken away comes last: a crash in between leaves too much, and nothing that was acknowledged is lost.
+        self.unwritten.sort_by_key(|key| !self.entries.contains_key(key));
         for key in &self.unwritten {
             let value = match self.entries.get(key) {
                 Some(entry) => Some(serde_json::to_vec(entry).map_err(|error| Error::internal(error.to_string()))?),

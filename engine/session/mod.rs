@@ -60,7 +60,7 @@ pub struct Session {
     /// The folder that relative paths in statements start from; empty is the working directory.
     folder: PathBuf,
     /// Whether the user wants no statement to wait any longer.
-    hurried: Box<dyn Fn() -> bool + Send>,
+    hurried: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Session {
@@ -97,7 +97,7 @@ impl Session {
 
     /// Says how to learn that the user interrupts: a statement that waits for something (`ASSERT TOPIC ... TIMEOUT`) asks
     /// again and again, and then takes what it waits for as not come.
-    pub fn hurry_when(&mut self, asked: impl Fn() -> bool + Send + 'static) {
+    pub fn hurry_when(&mut self, asked: impl Fn() -> bool + Send + Sync + 'static) {
         self.hurried = Box::new(asked);
     }
 
