@@ -16,6 +16,17 @@ pub fn to_stderr() -> Notices {
     Desk::default().notices()
 }
 
+/// A line on standard error about what goes on, folded on a terminal, all but its `head` faint.
+pub fn whisper(head: &str, rest: &str) {
+    let text = folded(&format!("{head}{rest}"), stderr_columns());
+    let text = match text.strip_prefix(head) {
+        Some(rest) => format!("{head}{}", Paint::stderr().faint(rest)),
+        None => text,
+    };
+    // Nobody reading standard error is no reason to stop.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Where notices are shown. Clones are the same place.
 #[derive(Clone, Default)]
 pub struct Desk(Arc<Mutex<Option<SyncSender<String>>>>);

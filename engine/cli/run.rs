@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::args::{RunArgs, StatsFormat};
+use super::notices::whisper;
 use super::repl::write_outcome;
 use super::rows::{self, End};
 use super::signals::Interrupts;
@@ -17,7 +18,7 @@ pub fn command(args: &RunArgs) -> Result<u8> {
     let interrupts = Interrupts::listen(|| std::process::exit(130))?;
     let sources = read(&args.files)?;
     let engine = setup::builder(&args.session)?.until_end(args.until_end).start()?;
-    eprintln!("{}", Paint::stderr().faint(&setup::where_topics_live(&engine)));
+    whisper("", &setup::where_topics_live(&engine));
     let mut session = engine.session();
     setup::define(&mut session, &args.session)?;
     let asked = interrupts.clone();
@@ -85,7 +86,7 @@ fn live(engine: &Engine, streams: Vec<RowStream>, args: &RunArgs, interrupts: &I
     // Connectors alone are worth staying for while they may bring records; queries are in any case.
     let alive = || !queries.is_empty() || !engine.running_connectors().is_empty();
     if let Some(running) = setup::what_runs(engine) {
-        eprintln!("{}", Paint::stderr().faint(&format!("running: {running}; Ctrl-C stops with a commit")));
+        whisper("", &format!("running: {running}; Ctrl-C stops with a commit"));
     }
     while alive() {
         if interrupts.wait(Duration::from_millis(200)) {

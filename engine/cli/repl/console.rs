@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use crate::cli::args::OutputFormat;
 use crate::cli::bottom::{stderr_columns, stdout_columns};
-use crate::cli::style::Paint;
+use crate::cli::notices::whisper;
 use crate::cli::{complaint, print};
 use crate::error::{Error, Result};
 
@@ -61,7 +61,7 @@ impl Console {
 
     /// A line on standard error that is not part of the results.
     pub fn whisper(&mut self, text: &str) {
-        let _ = writeln!(io::stderr(), "{}", Paint::stderr().faint(&print::folded(text, stderr_columns())));
+        whisper("", text);
     }
 
     /// An error over its text, or as a line of JSON.

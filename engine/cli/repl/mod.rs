@@ -33,9 +33,8 @@ use std::io::{IsTerminal, Write};
 use reedline::{EditCommand, ExternalPrinter, Signal};
 
 use super::args::ReplArgs;
-use super::bottom::stderr_columns;
-use super::notices::Desk;
-use super::print::{Display, folded};
+use super::notices::{Desk, whisper};
+use super::print::Display;
 use super::signals::Interrupts;
 use super::style::Paint;
 use super::{SHUTDOWN_PATIENCE, setup};
@@ -71,15 +70,6 @@ pub fn command(args: &ReplArgs) -> Result<u8> {
     };
     leave(&engine)?;
     Ok(code)
-}
-
-/// A line on standard error, folded on a terminal, all but its `head` faint.
-fn whisper(head: &str, rest: &str) {
-    let text = folded(&format!("{head}{rest}"), stderr_columns());
-    match text.strip_prefix(head) {
-        Some(rest) => eprintln!("{head}{}", Paint::stderr().faint(rest)),
-        None => eprintln!("{text}"),
-    }
 }
 
 /// Says which persistent queries and connectors stop with the shell, and stops them with a commit.
