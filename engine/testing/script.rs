@@ -156,10 +156,6 @@ fn check(driver: &Driver, assert: &Assert, read: &mut BTreeMap<String, usize>, s
         }
         Assert::NullValues { source, columns, values } => {
             let (record, relation) = next(driver, source, read)?;
-            let Some(record) = record else { return Err(nothing(source)) };
-            if record.value.is_some() {
-                return Err(Error::refused(Code::AssertionFailed, "the next record is no tombstone").at(source.span));
-            }
             let keys: Vec<Ident> = match columns.is_empty() {
                 false => columns.clone(),
                 true => relation
@@ -169,6 +165,14 @@ fn check(driver: &Driver, assert: &Assert, read: &mut BTreeMap<String, usize>, s
                     .collect(),
             };
             let (expected, _) = planner::typed_values(&driver.context(), &relation, &keys, values, source.span)?;
+            let Some(record) = record else {
+                shown.missing(&relation.schema, &expected, "no record");
+                return Err(nothing(source));
+            };
+            if record.value.is_some() {
+                shown.missing(&relation.schema, &expected, "a record with a value");
+                return Err(Error::refused(Code::AssertionFailed, "the next record is no tombstone").at(source.span));
+            }
             compare(&relation, &record, &expected, source.span, shown)
         }
         Assert::Source { kind, name, columns, properties } => {

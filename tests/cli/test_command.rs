@@ -113,6 +113,7 @@ INSERT INTO r VALUES ('a', 31.5, NULL);
 ";
     let text = format!(
         "--@test: differs\n{streams}ASSERT VALUES hot (k, c, note) VALUES ('a', 33, 'x');
+--@test: no tombstone\n{streams}ASSERT NULL VALUES hot KEY ('a');
 --@test: too few\n{streams}ASSERT VALUES hot (k) VALUES ('a');\nASSERT VALUES hot (k, c) VALUES ('b', 1);
 "
     );
@@ -124,13 +125,18 @@ INSERT INTO r VALUES ('a', 31.5, NULL);
    > C = 33     | C = 32
      NOTE = 'x' | NOTE = NULL
 
+FAIL a.sql - no tombstone
+     statement 4 of 4: the next record is no tombstone
+     expected | found
+   > K = 'a'  | a record with a value
+
 FAIL a.sql - too few
      statement 5 of 5: there is no further record in HOT
      expected | found
    > K = 'b'  | no record
      C = 1    |
 
-0 passed, 2 failed, 0 skipped
+0 passed, 3 failed, 0 skipped
 ";
     let lines = |text: &str| text.lines().map(|line| line.trim_end().to_string()).collect::<Vec<_>>();
     assert_eq!(lines(&ran.out), lines(expected));
