@@ -145,6 +145,7 @@ fn main() {
 fn mutate(seed: u64, duration: Duration) {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let mut pool = Pool { good: corpus(), bad: Vec::new() };
+    let corpus = pool.good.len();
     let mut seen = HashSet::new();
     for text in &pool.good {
         assert!(properties::check(text), "the corpus can be read: {text}");
@@ -180,14 +181,14 @@ fn mutate(seed: u64, duration: Duration) {
         }
         if told.elapsed() > Duration::from_secs(10) {
             told = Instant::now();
-            println!("{n} texts, {read} of them read, {} of these new, slowest {slowest:?}", pool.good.len());
+            println!("{n} texts, {read} of them read, {} of these new, slowest {slowest:?}", pool.good.len() - corpus);
         }
     }
     let _ = std::fs::remove_file("running.sql");
     println!(
         "{n} texts in {:?}, {read} of them read, {} of these new, slowest {slowest:?}",
         start.elapsed(),
-        pool.good.len()
+        pool.good.len() - corpus
     );
 }
 
@@ -281,7 +282,8 @@ impl Random {
         }
         let at = mine[self.below(mine.len())].span;
         let first = self.below(theirs.len());
-        let last = (first + self.below(self.0 as usize % 8 + 1)).min(theirs.len() - 1);
+        let most = self.below(8) + 1;
+        let last = (first + self.below(most)).min(theirs.len() - 1);
         let part = format!(" {} ", &other[theirs[first].span.start..theirs[last].span.end]);
         bytes.splice(at.start..at.end, part.bytes());
     }
