@@ -130,6 +130,7 @@ pub fn rules(configs: &BTreeMap<String, String>, segment_bytes: u64, in_memory: 
         segment_ms: number("segment.ms"),
         retention_ms: bound("retention.ms").filter(|_| deletes),
         retention_bytes: bound("retention.bytes").filter(|_| deletes).map(|bytes| bytes as u64),
+        deletes,
         compaction: policies.contains(&"compact").then(|| Compaction {
             dirty_ratio: value("min.cleanable.dirty.ratio").parse().unwrap_or(0.5),
             delete_retention_ms: number("delete.retention.ms"),
@@ -173,8 +174,9 @@ mod tests {
         assert_eq!((of(&limits).retention_ms, of(&limits).retention_bytes), (Some(5), Some(6)));
         let compact = of(&[limits.as_slice(), &[("cleanup.policy", "compact")]].concat());
         assert_eq!((compact.retention_ms, compact.retention_bytes), (None, None));
+        assert!(!compact.deletes && plain.deletes);
         assert_eq!(compact.compaction.map(|one| one.delete_retention_ms), Some(86_400_000));
         let both = of(&[limits.as_slice(), &[("cleanup.policy", "compact, delete")]].concat());
-        assert!(both.compaction.is_some() && both.retention_ms == Some(5));
+        assert!(both.compaction.is_some() && both.retention_ms == Some(5) && both.deletes);
     }
 }

@@ -72,7 +72,7 @@ pub type Refusal = (ResponseError, String);
 #[derive(Debug)]
 pub struct Topics {
     by_name: RwLock<HashMap<String, Arc<Topic>>>,
-    /// Held while a topic is made, changed or deleted.
+    /// Held while a topic is made, changed or deleted, or begins at another offset.
     change: Mutex<()>,
     dir: Option<PathBuf>,
     limits: Arc<Limits>,
@@ -245,7 +245,8 @@ impl Topics {
         Ok(())
     }
 
-    /// Deletes the records of a partition below `offset` (-1: all); the first offset that can be read now.
+    /// Deletes the records of a partition below `offset` (-1: all); the first offset that can be read now. An offset below
+    /// that changes nothing.
     pub fn delete_records(
         &self,
         journal: &Mutex<Journal>,
@@ -253,7 +254,12 @@ impl Topics {
         partition: i32,
         offset: i64,
     ) -> Result<i64, ResponseError> {
-        let (log, _) = self.partition(topic, partition).ok_or(ResponseError::UnknownTopicOrPartition)?;
+        // Of two at once the later event in the journal would win, and an event must not meet a topic made again meanwhile.
+        let _change = self.change.lock();
+        let (log, rules) = self.partition(topic, partition).ok_or(ResponseError::UnknownTopicOrPartition)?;
+        if !rules.deletes {
+            return Err(ResponseError::PolicyViolation);
+        }
         let bounds = log.bounds()?;
         let offset = if offset == -1 { bounds.end } else { offset };
         if offset < 0 || offset > bounds.end {

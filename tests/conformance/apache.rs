@@ -67,6 +67,10 @@ impl BrokerHandle for ApacheKafka {
         false
     }
 
+    fn notes_the_start_at_once(&self) -> bool {
+        false
+    }
+
     fn last_words(&self) -> String {
         self.process.as_ref().map(Process::last_words).unwrap_or_default()
     }

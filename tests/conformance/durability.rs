@@ -205,6 +205,42 @@ pub fn retention_and_compaction_survive_a_kill(broker: &mut dyn BrokerHandle) ->
     Ok(())
 }
 
+/// Where a partition begins after DeleteRecords outlives a restart, be it in the middle of a batch or at the very end, and the
+/// next record gets the next offset.
+pub fn deleted_records_stay_deleted(broker: &mut dyn BrokerHandle) -> Outcome {
+    let boot = broker.bootstrap();
+    let topic = new_topic(&boot, "purge-kill", 2)?;
+    let producer = Producer::new(&boot, &[("linger.ms", "50")])?;
+    for partition in 0..2 {
+        producer.put_all(&topic, partition, &["a", "b", "c", "d", "e"])?;
+    }
+    let mut wire = Wire::connect(&boot)?;
+    for (partition, below) in [(0, 3), (1, -1)] {
+        let found = wire.delete_records(&topic, partition, below)?;
+        ensure!(found.0 == 0, "delete below {below} of partition {partition}: {found:?}");
+    }
+    if broker.notes_the_start_at_once() {
+        broker.kill()?;
+    } else {
+        broker.stop()?;
+    }
+    broker.start()?;
+    await_partitions(&boot, &topic, 2)?;
+    for (partition, wanted) in [(0, (3, 5)), (1, (5, 5))] {
+        // A partition shows its leader a moment before that serves it.
+        let found = until("watermarks after a restart", || match watermarks(&boot, &topic, partition) {
+            Err(error) if error.contains("Not leader") => Ok(None),
+            found => found.map(Some),
+        })?;
+        ensure!(found == wanted, "watermarks of partition {partition} after a restart: {found:?}, wanted {wanted:?}");
+    }
+    let got = texts(&read_from(&boot, &topic, 1, 3, Isolation::Committed)?);
+    ensure!(got == ["d", "e"], "read {got:?} from offset 3");
+    let reports = producer.put_all(&topic, 1, &["f"])?;
+    ensure!(reports.iter().map(|report| report.offset).eq([5]), "the next offset is not 5: {reports:?}");
+    Ok(())
+}
+
 /// A clean stop loses nothing either, and the next start serves at once.
 pub fn everything_survives_a_clean_stop(broker: &mut dyn BrokerHandle) -> Outcome {
     let boot = broker.bootstrap();

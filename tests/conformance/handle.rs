@@ -30,6 +30,10 @@ pub trait BrokerHandle {
     fn keeps_the_whole_window(&self) -> bool {
         true
     }
+    /// Whether where a partition begins after DeleteRecords outlives a crash. Kafka notes it once a minute and on a clean stop.
+    fn notes_the_start_at_once(&self) -> bool {
+        true
+    }
     /// The last lines that the process wrote, for the report of a failed check.
     fn last_words(&self) -> String;
 }

@@ -84,6 +84,8 @@ checks! {
         create_describe_and_delete
         a_recreated_topic_starts_empty
         deleted_records_move_the_low_watermark
+        records_that_cannot_be_deleted
+        deleted_records_of_an_open_transaction
         configs_are_set_altered_and_described
         partitions_are_added
         impossible_names_are_refused
@@ -139,6 +141,7 @@ checks! {
         pending_offsets_survive_a_kill
         topics_survive_a_kill
         retention_and_compaction_survive_a_kill
+        deleted_records_stay_deleted
         everything_survives_a_clean_stop
     }
 }

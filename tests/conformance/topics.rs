@@ -86,6 +86,57 @@ pub fn deleted_records_move_the_low_watermark(broker: &mut dyn BrokerHandle) -> 
     Ok(())
 }
 
+/// DeleteRecords beyond the end, of what is not there and of a topic that is only compacted is refused, each with its own code;
+/// below the beginning it changes nothing.
+pub fn records_that_cannot_be_deleted(broker: &mut dyn BrokerHandle) -> Outcome {
+    const REFUSED: i64 = -1;
+    let boot = broker.bootstrap();
+    let topic = new_topic(&boot, "no-purge", 1)?;
+    Producer::new(&boot, &[])?.put_all(&topic, 0, &["a", "b", "c"])?;
+    let (compacted, both) = (fresh("no-purge"), fresh("no-purge"));
+    create_with(&boot, &compacted, 1, &[("cleanup.policy", "compact")])?;
+    create_with(&boot, &both, 1, &[("cleanup.policy", "compact,delete")])?;
+    let mut wire = Wire::connect(&boot)?;
+    for (topic, partition, below, wanted) in [
+        (topic.as_str(), 0, 4, (code::OFFSET_OUT_OF_RANGE, REFUSED)),
+        (&topic, 0, -2, (code::OFFSET_OUT_OF_RANGE, REFUSED)),
+        (&topic, 1, 0, (code::UNKNOWN_TOPIC_OR_PARTITION, REFUSED)),
+        ("no-such-topic", 0, 0, (code::UNKNOWN_TOPIC_OR_PARTITION, REFUSED)),
+        (&compacted, 0, 0, (code::POLICY_VIOLATION, REFUSED)),
+        (&both, 0, -1, (code::NONE, 0)),
+        (&topic, 0, 2, (code::NONE, 2)),
+        (&topic, 0, 1, (code::NONE, 2)),
+        (&topic, 0, -1, (code::NONE, 3)),
+    ] {
+        let found = wire.delete_records(topic, partition, below)?;
+        ensure!(found == wanted, "delete below {below} of {topic} {partition}: {found:?}, wanted {wanted:?}");
+    }
+    Ok(())
+}
+
+/// DeleteRecords reaches into an open transaction: what is deleted of it is gone, and the last stable offset is the new beginning
+/// until it ends.
+pub fn deleted_records_of_an_open_transaction(broker: &mut dyn BrokerHandle) -> Outcome {
+    let boot = broker.bootstrap();
+    let topic = new_topic(&boot, "purge-open", 1)?;
+    // A batch for each record: in the middle of one, Kafka's last stable offset is where the batch begins.
+    let producer = Producer::transactional(&boot, &fresh("purge-open"), &[("batch.num.messages", "1")])?;
+    producer.begin()?;
+    producer.put_all(&topic, 0, &["a", "b", "c"])?;
+    let mut wire = Wire::connect(&boot)?;
+    let found = wire.delete_records(&topic, 0, 2)?;
+    ensure!(found == (code::NONE, 2), "delete below 2: {found:?}");
+    let stable = wire.end_offset(&topic, 0, true)?;
+    ensure!(stable == 2, "the last stable offset is {stable}, wanted the beginning, 2");
+    let got = read_from(&boot, &topic, 1, 2, Isolation::Committed)?;
+    ensure!(got.is_empty(), "read_committed saw {got:?} of an open transaction");
+    producer.put_all(&topic, 0, &["d"])?;
+    producer.commit()?;
+    let got = texts(&read_from(&boot, &topic, 1, 2, Isolation::Committed)?);
+    ensure!(got == ["c", "d"], "read {got:?} from offset 2");
+    Ok(())
+}
+
 /// Settings given at creation are shown, altered ones too, and unknown names or impossible values are refused.
 pub fn configs_are_set_altered_and_described(broker: &mut dyn BrokerHandle) -> Outcome {
     let boot = broker.bootstrap();

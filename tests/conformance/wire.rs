@@ -20,6 +20,7 @@ pub mod code {
     pub const NOT_COORDINATOR: i16 = 16;
     pub const ILLEGAL_GENERATION: i16 = 22;
     pub const UNKNOWN_MEMBER_ID: i16 = 25;
+    pub const POLICY_VIOLATION: i16 = 44;
     pub const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
     pub const INVALID_PRODUCER_EPOCH: i16 = 47;
     pub const UNSTABLE_OFFSET_COMMIT: i16 = 88;
@@ -121,6 +122,18 @@ impl Wire {
             }
         }
         Ok(fetched)
+    }
+
+    /// DeleteRecords of one partition: its error code and its low watermark.
+    pub fn delete_records(&mut self, topic: &str, partition: i32, below: i64) -> Outcome<(i16, i64)> {
+        let body = Body::default().array(1).string(Some(topic)).array(1).i32(partition).i64(below).i32(10_000);
+        let mut answer = self.call(21, 0, false, body)?;
+        answer.i32()?;
+        ensure!(answer.array()? == 1, "DeleteRecords of {topic}: not one topic");
+        answer.string()?;
+        ensure!(answer.array()? == 1 && answer.i32()? == partition, "DeleteRecords of {topic}: not one partition");
+        let low = answer.i64()?;
+        Ok((answer.i16()?, low))
     }
 
     /// The error code of one topic in the metadata, without creating it.

@@ -92,7 +92,8 @@ each! {
     (DeleteRecordsRequest, DeleteRecordsResponse): topics => with_topics, |topic, code| {
         use delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
         let one = |asked: &delete_records_request::DeleteRecordsPartition| {
-            DeleteRecordsPartitionResult::default().with_partition_index(asked.partition_index).with_error_code(code)
+            let answer = DeleteRecordsPartitionResult::default().with_partition_index(asked.partition_index);
+            answer.with_error_code(code).with_low_watermark(-1)
         };
         let partitions = topic.partitions.iter().map(one).collect();
         DeleteRecordsTopicResult::default().with_name(topic.name.clone()).with_partitions(partitions)

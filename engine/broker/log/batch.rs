@@ -239,11 +239,11 @@ pub fn marker_of(batch: &[u8]) -> Option<Marker> {
     }
 }
 
-/// Offset and timestamp of the first record of `batch` whose timestamp is at least `timestamp`.
+/// Offset and timestamp of the first record of `batch` at offset `from` or later whose timestamp is at least `timestamp`.
 ///
 /// Records of a compressed batch are not opened: the batch's first record stands for it, so the answer may lie
-/// before the exact one, never after it.
-pub fn find_timestamp(batch: &[u8], timestamp: i64) -> Option<(i64, i64)> {
+/// before the exact one and before `from`, never after it.
+pub fn find_timestamp(batch: &[u8], timestamp: i64, from: i64) -> Option<(i64, i64)> {
     let header = Header::read(batch).ok()?;
     if header.max_timestamp < timestamp || header.records <= 0 {
         return None;
@@ -262,8 +262,9 @@ pub fn find_timestamp(batch: &[u8], timestamp: i64) -> Option<(i64, i64)> {
         rest = rest.get(len..)?;
         let at = header.base_timestamp.wrapping_add(varint(&mut record)?);
         let delta = varint(&mut record)?;
-        if at >= timestamp {
-            return Some((header.base_offset + delta, at));
+        let offset = header.base_offset + delta;
+        if at >= timestamp && offset >= from {
+            return Some((offset, at));
         }
     }
     None
@@ -411,7 +412,7 @@ mod tests {
         let mut batch = testing::batch(None, false, &[(5, b"abc")]);
         set_append_time(&mut batch, 777);
         assert_eq!(Header::read_checked(&batch).unwrap().max_timestamp, 777);
-        assert_eq!(find_timestamp(&batch, 700), Some((0, 777)));
+        assert_eq!(find_timestamp(&batch, 700, 0), Some((0, 777)));
     }
 
     #[test]
@@ -429,9 +430,11 @@ mod tests {
     fn a_timestamp_is_found_at_the_record() {
         let mut batch = testing::batch(None, false, &[(100, b"a"), (300, b"b"), (200, b"c")]);
         set_base_offset(&mut batch, 40);
-        assert_eq!(find_timestamp(&batch, 50), Some((40, 100)));
-        assert_eq!(find_timestamp(&batch, 150), Some((41, 300)));
-        assert_eq!(find_timestamp(&batch, 301), None);
+        assert_eq!(find_timestamp(&batch, 50, 0), Some((40, 100)));
+        assert_eq!(find_timestamp(&batch, 150, 0), Some((41, 300)));
+        assert_eq!(find_timestamp(&batch, 301, 0), None);
+        assert_eq!(find_timestamp(&batch, 50, 42), Some((42, 200)), "those before it were deleted");
+        assert_eq!(find_timestamp(&batch, 250, 42), None);
     }
 
     #[test]

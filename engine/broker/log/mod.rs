@@ -39,6 +39,8 @@ pub struct Log {
     segments: VecDeque<Segment>,
     /// First offset that can be read.
     start: i64,
+    /// The sidecar that the last segment to go left behind.
+    left: Option<PathBuf>,
 }
 
 /// Name of the segment file that begins at `base`.
@@ -49,7 +51,7 @@ fn segment_name(base: i64) -> String {
 impl Log {
     /// An empty log, in `dir` or in memory, whose next offset is `start`.
     pub fn empty(dir: Option<PathBuf>, start: i64) -> Self {
-        let mut log = Log { dir, segments: VecDeque::new(), start };
+        let mut log = Log { dir, segments: VecDeque::new(), start, left: None };
         log.push_segment(start);
         log
     }
@@ -169,17 +171,23 @@ impl Log {
         self.segments.iter().map(|segment| segment.max_timestamp).max().unwrap_or(i64::MIN)
     }
 
-    /// Moves the first readable offset up to `offset` and lets go of the segments below it. The bytes that went.
+    /// Moves the first readable offset up to `offset` and lets go of the finished segments below it. The bytes that went.
+    ///
+    /// A segment goes when the next begins at or below the start. Where its own last record is does not count: compaction may
+    /// have left a gap behind it, and a log that is opened again begins no earlier than its first segment.
     pub fn advance_start(&mut self, offset: i64) -> u64 {
         self.start = self.start.max(offset.min(self.end()));
         let mut gone = 0;
-        while self.segments.len() > 1 && self.segments[0].next <= self.start {
-            let segment = self.segments.pop_front().expect("more than one segment");
+        while self.segments.get(1).is_some_and(|next| next.base <= self.start) {
+            let Some(segment) = self.segments.pop_front() else { break };
             gone += segment.len;
             if let Some(path) = segment.path() {
                 // A file that stays is found below the start on the next opening and removed then.
                 let _ = std::fs::remove_file(path);
-                let _ = std::fs::remove_file(sidecar::path_of(path));
+                // Its sidecar stays: nothing else says any more how the producers stood where the next segment begins.
+                if let Some(before) = self.left.replace(sidecar::path_of(path)) {
+                    let _ = std::fs::remove_file(before);
+                }
             }
         }
         gone

@@ -4,6 +4,9 @@
 //! ends the log, as a write that a crash interrupted leaves it. Should that happen anywhere but at the very end, the
 //! segments behind it are set aside under another name, never deleted. First of all, what an interrupted compaction left
 //! is finished or thrown away; see [`super::replace`].
+//!
+//! Offsets below the start were given away once and are never given again: a log that ends before it, because power was lost
+//! before its last batches were on the disk, goes on there.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -30,39 +33,60 @@ pub struct Recovered {
 /// Opens the log in `dir`, which may be missing; records below `start` are gone.
 pub fn open(dir: &Path, start: i64) -> io::Result<Recovered> {
     let mut found = Recovered {
-        log: Log { dir: Some(dir.to_path_buf()), segments: Default::default(), start },
+        log: Log { dir: Some(dir.to_path_buf()), segments: Default::default(), start, left: None },
         producers: Producers::default(),
         aborted: Vec::new(),
         cut: 0,
     };
     replace::settle(dir)?;
-    let files = segment_files(dir)?;
+    let mut files = segment_files(dir)?;
+    // Every record of these is below the start; the files outlived their removal.
+    let gone = files.windows(2).take_while(|pair| pair[1].0 <= start).count();
+    for (_, path) in files.drain(..gone) {
+        std::fs::remove_file(path)?;
+    }
+    take_over(dir, files.first().map_or(start, |(base, _)| *base), &mut found)?;
     let mut broken = false;
-    for (at, (base, path)) in files.iter().enumerate() {
+    for (base, path) in &files {
         if broken {
             std::fs::rename(path, path.with_extension("log.aside"))?;
-            continue;
-        }
-        if files.get(at + 1).is_some_and(|(next, _)| *next <= start) {
-            // Every record is below the start; the file outlived its removal.
-            std::fs::remove_file(path)?;
-            let _ = std::fs::remove_file(sidecar::path_of(path));
             continue;
         }
         let cut = open_segment(*base, path, &mut found)?;
         broken = cut > 0;
         found.cut += cut;
     }
-    if found.log.segments.is_empty() {
+    if found.log.segments.is_empty() || found.log.end() < start {
         found.log.push_segment(start);
     }
-    let (first, end) = (found.log.oldest().base, found.log.end());
-    found.log.start = start.clamp(first.min(end), end);
+    found.log.start = start.max(found.log.oldest().base);
+    found.log.advance_start(start);
     Ok(found)
+}
+
+/// Takes the producers as they were where the log begins, at `first`, from the sidecar that the last segment before it left,
+/// and removes all others that outlived their segments.
+fn take_over(dir: &Path, first: i64, found: &mut Recovered) -> io::Result<()> {
+    for (_, path) in files_of(dir, "index")?.into_iter().take_while(|(base, _)| *base < first) {
+        match sidecar::read(&path) {
+            // It must end right there: from a state further back the next batch would be out of sequence.
+            Some(kept) if kept.next == first => {
+                found.producers = kept.producers;
+                found.log.left = Some(path);
+            }
+            _ => std::fs::remove_file(path)?,
+        }
+    }
+    Ok(())
 }
 
 /// The segment files of a folder with their base offsets, in order.
 pub fn segment_files(dir: &Path) -> io::Result<Vec<(i64, PathBuf)>> {
+    files_of(dir, "log")
+}
+
+/// The files of one kind with the base offsets in their names, in order.
+fn files_of(dir: &Path, kind: &str) -> io::Result<Vec<(i64, PathBuf)>> {
     let mut files = Vec::new();
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -71,7 +95,7 @@ pub fn segment_files(dir: &Path) -> io::Result<Vec<(i64, PathBuf)>> {
     };
     for entry in entries {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "log")
+        if path.extension().is_some_and(|extension| extension == kind)
             && let Some(base) = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok())
         {
             files.push((base, path));

@@ -307,7 +307,8 @@ impl Slice {
         Ok(bytes)
     }
 
-    /// Offset and timestamp of the first record with a timestamp of `timestamp` or later, before offset `limit`.
+    /// Offset and timestamp of the first record with a timestamp of `timestamp` or later, from offset `from` on and before
+    /// offset `limit`.
     pub fn find_timestamp(mut self, timestamp: i64, from: i64, limit: i64) -> io::Result<Option<(i64, i64)>> {
         let (mut bytes, file) = self.start(1 << 16)?;
         let mut start = 0;
@@ -326,7 +327,9 @@ impl Slice {
                 if end > bytes.len() {
                     self.extend(&mut bytes, &file, end)?;
                 }
-                if let Some(found) = bytes.get(start..end).and_then(|bytes| batch::find_timestamp(bytes, timestamp)) {
+                if let Some(found) =
+                    bytes.get(start..end).and_then(|bytes| batch::find_timestamp(bytes, timestamp, from))
+                {
                     return Ok(Some(found));
                 }
             }

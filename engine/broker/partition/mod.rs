@@ -1,9 +1,11 @@
 //! One partition: its log and its producers under one lock, and the readers that wait for it to grow.
 //!
-//! `retention` says what is too old or too much, [`compaction`] and its `pass` keep the last record of each key.
+//! `retention` says what is too old or too much, `purge` lets go of what lies before an offset, [`compaction`] and its `pass`
+//! keep the last record of each key.
 
 pub mod compaction;
 mod pass;
+mod purge;
 mod retention;
 
 use std::cell::RefCell;
@@ -61,6 +63,8 @@ pub struct Rules {
     pub retention_ms: Option<i64>,
     /// The oldest records go beyond this size; none when they stay.
     pub retention_bytes: Option<u64>,
+    /// Records may be deleted on request: a topic that is only compacted keeps the last one of each key.
+    pub deletes: bool,
     /// How the topic is compacted, if it is.
     pub compaction: Option<Compaction>,
     /// Largest batch that is taken.
@@ -78,6 +82,7 @@ impl Rules {
             segment_ms: i64::MAX,
             retention_ms: None,
             retention_bytes: None,
+            deletes: true,
             compaction: None,
             max_message_bytes: 1 << 20,
             append_time: false,
@@ -101,7 +106,7 @@ pub struct Appended {
 pub struct Bounds {
     /// First readable offset.
     pub start: i64,
-    /// First offset that may belong to an open transaction.
+    /// First offset that may belong to an open transaction, never before `start`.
     pub stable: i64,
     /// Offset of the next record.
     pub end: i64,
@@ -307,9 +312,13 @@ impl Partition {
                     break;
                 }
             }
-            if self.inner.lock().rewrites != rewrites {
-                // Compaction was here: another file may have had a segment's name.
-                continue;
+            {
+                let inner = self.inner.lock();
+                let moved = answer.is_err() && inner.log.start() > bounds.start && !inner.gone;
+                if inner.rewrites != rewrites || moved {
+                    // Another file may have had a segment's name since compaction was here, or it is deleted by now.
+                    continue;
+                }
             }
             let found = answer.map_err(|error| self.read_failed(bounds.start, &error))?;
             return Ok(found.map(|(offset, timestamp)| (offset.max(bounds.start), timestamp)));
@@ -334,36 +343,6 @@ impl Partition {
     /// Forgets a waiter.
     pub fn unwait(&self, waiter: &Arc<Notify>) {
         self.inner.lock().waiting.retain(|other| !Arc::ptr_eq(other, waiter));
-    }
-
-    /// Moves the first readable offset up; `-1` means the end. The new one.
-    pub fn delete_before(&self, offset: i64) -> Result<i64, ResponseError> {
-        let mut inner = self.inner.lock();
-        inner.check_alive()?;
-        let offset = if offset == -1 { inner.log.end() } else { offset };
-        if offset < 0 || offset > inner.log.end() {
-            return Err(ResponseError::OffsetOutOfRange);
-        }
-        inner.drop_before(offset, &self.limits);
-        Ok(inner.log.start())
-    }
-
-    /// When the oldest segment began, if it can be dropped: it is finished, and stable unless `even_open`.
-    pub fn droppable(&self, even_open: bool) -> Option<u64> {
-        let inner = self.inner.lock();
-        let oldest = inner.log.oldest();
-        let free = inner.log.segment_count() > 1 && (even_open || oldest.next <= inner.bounds().stable);
-        (free && !inner.gone).then_some(oldest.stamp)
-    }
-
-    /// Drops the oldest segment, if it is the one that began at `stamp`.
-    pub fn drop_oldest(&self, stamp: u64) {
-        let mut inner = self.inner.lock();
-        let oldest = inner.log.oldest();
-        if inner.log.segment_count() > 1 && oldest.stamp == stamp {
-            let next = oldest.next;
-            inner.drop_before(next, &self.limits);
-        }
     }
 
     /// Every producer known here.
@@ -421,8 +400,9 @@ impl Inner {
     }
 
     fn bounds(&self) -> Bounds {
-        let end = self.log.end();
-        Bounds { start: self.log.start(), stable: self.producers.first_open().unwrap_or(end), end }
+        let (start, end) = (self.log.start(), self.log.end());
+        // The first records of an open transaction may be deleted while it is open.
+        Bounds { start, stable: self.producers.first_open().map_or(end, |open| open.max(start)), end }
     }
 
     /// Gives a batch its offset and writes it; the header it got.
@@ -504,15 +484,6 @@ impl Inner {
         self.stale_sidecar = true;
     }
 
-    fn drop_before(&mut self, offset: i64, limits: &Limits) {
-        let gone = self.log.advance_start(offset);
-        limits.held.fetch_sub(gone, Ordering::Relaxed);
-        let start = self.log.start();
-        let old = self.aborted.partition_point(|aborted| aborted.last < start);
-        self.aborted.drain(..old);
-        self.aborted_kept = self.aborted_kept.saturating_sub(old);
-    }
-
     fn wake(&mut self) {
         for waiter in self.waiting.drain(..) {
             waiter.notify_one();
@@ -537,5 +508,7 @@ impl Limits {
 
 #[cfg(test)]
 mod compaction_tests;
+#[cfg(test)]
+mod purge_tests;
 #[cfg(test)]
 mod tests;

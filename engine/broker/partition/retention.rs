@@ -13,7 +13,8 @@ impl Partition {
         }
         let (start, stable) = (inner.log.start(), inner.bounds().stable);
         let (mut size, mut keep_from, mut all) = (inner.log.len(), None, true);
-        for segment in inner.log.segments() {
+        let nexts = inner.log.segments().skip(1).map(|next| next.base).chain([inner.log.end()]);
+        for (segment, next) in inner.log.segments().zip(nexts) {
             let old = rules.retention_ms.is_some_and(|ms| now.saturating_sub(segment.newest_ms()) > ms);
             let much = rules.retention_bytes.is_some_and(|max| size - segment.len >= max);
             let empty = segment.len == 0;
@@ -23,11 +24,13 @@ impl Partition {
             }
             size -= segment.len;
             if !empty {
-                keep_from = Some(segment.next);
+                keep_from = Some(next);
             }
         }
-        let keep_from = keep_from.filter(|offset| *offset > start)?;
-        if all && inner.log.active().len > 0 {
+        // All of the segment being written may have been deleted already: it takes room all the same.
+        let written = all && inner.log.active().len > 0;
+        let keep_from = keep_from.filter(|offset| *offset > start || written)?;
+        if written {
             inner.roll(&self.limits);
         }
         Some(keep_from)

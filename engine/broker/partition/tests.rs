@@ -10,9 +10,9 @@ use kafka_protocol::ResponseError;
 use super::*;
 use crate::broker::log::batch::testing::batch;
 
-const RULES: Rules = Rules::keeping(2000);
+pub(super) const RULES: Rules = Rules::keeping(2000);
 
-fn limits(in_memory: bool) -> Arc<Limits> {
+pub(super) fn limits(in_memory: bool) -> Arc<Limits> {
     Arc::new(Limits {
         fsync: Fsync::Never,
         in_memory,
@@ -22,32 +22,32 @@ fn limits(in_memory: bool) -> Arc<Limits> {
     })
 }
 
-fn open(dir: &Path) -> Partition {
+pub(super) fn open(dir: &Path) -> Partition {
     Partition::open(Some(dir.to_path_buf()), 0, limits(false)).unwrap().0
 }
 
-fn in_memory() -> Partition {
+pub(super) fn in_memory() -> Partition {
     Partition::open(None, 0, limits(true)).unwrap().0
 }
 
-fn append(partition: &Partition, bytes: &[u8]) -> Result<i64, ResponseError> {
+pub(super) fn append(partition: &Partition, bytes: &[u8]) -> Result<i64, ResponseError> {
     let header = Header::read_produced(bytes).unwrap();
     partition.append(bytes, &header, RULES).map(|appended| appended.base_offset)
 }
 
 /// A batch of `count` records with timestamps from `at` on and values of `len` bytes.
-fn plain(count: usize, at: i64, len: usize) -> Vec<u8> {
+pub(super) fn plain(count: usize, at: i64, len: usize) -> Vec<u8> {
     let value = vec![b'v'; len];
     let records: Vec<(i64, &[u8])> = (0..count).map(|n| (at + n as i64, value.as_slice())).collect();
     batch(None, false, &records)
 }
 
-fn of_producer(id: i64, epoch: i16, sequence: i32, transactional: bool) -> Vec<u8> {
+pub(super) fn of_producer(id: i64, epoch: i16, sequence: i32, transactional: bool) -> Vec<u8> {
     batch(Some((id, epoch, sequence)), transactional, &[(7, b"x")])
 }
 
 /// The offsets of all records from `offset` on, read in pieces of `max` bytes.
-fn read_all(partition: &Partition, mut offset: i64, max: usize) -> Vec<i64> {
+pub(super) fn read_all(partition: &Partition, mut offset: i64, max: usize) -> Vec<i64> {
     let mut offsets = Vec::new();
     let end = partition.bounds().unwrap().end;
     while offset < end {
@@ -191,7 +191,7 @@ fn a_segment_behind_a_damaged_one_is_set_aside_and_not_deleted() {
 }
 
 /// Producers, sequences, open and aborted transactions over several segments.
-fn fill_with_transactions(partition: &Partition) {
+pub(super) fn fill_with_transactions(partition: &Partition) {
     for n in 0..30 {
         append(partition, &of_producer(1, 0, n, false)).unwrap();
         partition.permit(2, 0);
@@ -277,25 +277,6 @@ fn committed_readers_stop_at_an_open_transaction_and_learn_what_was_aborted() {
     assert_eq!(found.aborted, [Aborted { producer_id: 1, first: 0, last: 2 }]);
     assert_eq!(found.bounds, Bounds { start: 0, stable: 3, end: 3 });
     assert!(partition.read(3, 1 << 20, true, true).unwrap().aborted.is_empty());
-}
-
-#[test]
-fn deleting_records_moves_the_start_and_gives_files_back() {
-    let dir = tempfile::tempdir().unwrap();
-    let partition = open(dir.path());
-    fill_with_transactions(&partition);
-    let end = partition.bounds().unwrap().end;
-    assert_eq!(partition.delete_before(end + 1), Err(ResponseError::OffsetOutOfRange));
-    let files = || std::fs::read_dir(dir.path()).unwrap().count();
-    let before = files();
-    assert_eq!(partition.delete_before(end - 3), Ok(end - 3));
-    assert!(files() < before);
-    assert_eq!(partition.read(end - 4, 100, true, false).unwrap_err(), ResponseError::OffsetOutOfRange);
-    drop(partition);
-    let (partition, _) = Partition::open(Some(dir.path().to_path_buf()), end - 3, limits(false)).unwrap();
-    assert_eq!(partition.bounds().unwrap().start, end - 3);
-    assert_eq!(partition.delete_before(-1), Ok(end));
-    assert_eq!(partition.bounds().unwrap().end, end);
 }
 
 #[test]
