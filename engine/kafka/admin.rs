@@ -1,4 +1,4 @@
-//! Topics: create, delete, describe, list, and wait until the cluster shows them. All calls have a deadline.
+//! Topics: create, delete, describe, list, purge, and wait until the cluster shows them. All calls have a deadline.
 
 use std::collections::BTreeMap;
 use std::ffi::{c_char, c_int};
@@ -8,9 +8,12 @@ use rdkafka::bindings as ffi;
 use rdkafka::bindings::rd_kafka_admin_op_t as Op;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
+use super::TopicPartition;
 use super::client::ClientConfig;
 use super::errors::{Fault, unreachable};
-use super::native::{Client, Event, Queue, Resp, Role, check, cstring, millis, text_of};
+use super::native::{
+    Client, Event, PartitionList, Queue, Resp, Role, check, cstring, elements, millis, partition_of, text_of,
+};
 use super::offsets::AGAIN_AFTER;
 use super::produce::TopicHandle;
 use crate::error::{Error, Result};
@@ -229,6 +232,31 @@ impl Admin {
         self.wait_for_topic(name, total, wait).map(drop)
     }
 
+    /// Deletes the records of each partition below its offset, the first that stays; -1 stands for the end of the log. What
+    /// is below already, by retention or an earlier call, is no error. The error names the first partition that was refused
+    /// (it has no such offset, or its topic is only compacted); the records of the others are deleted all the same.
+    pub fn delete_records(&self, below: &[(TopicPartition, i64)], wait: Duration) -> Result<()> {
+        if below.is_empty() {
+            return Ok(());
+        }
+        let what = "delete records";
+        let list = PartitionList::at(below)?;
+        // SAFETY: as in `create_topic`; the object copies the list, and the partitions live as long as the event.
+        unsafe {
+            let mut all = [ffi::rd_kafka_DeleteRecords_new(list.raw())];
+            let answer = self.ask(Op::RD_KAFKA_ADMIN_OP_DELETERECORDS, wait, what, |rk, options, queue| {
+                ffi::rd_kafka_DeleteRecords(rk, all.as_mut_ptr(), 1, options, queue);
+            });
+            ffi::rd_kafka_DeleteRecords_destroy(all[0]);
+            let event = answer?;
+            let result = ffi::rd_kafka_event_DeleteRecords_result(event.raw());
+            for element in elements(ffi::rd_kafka_DeleteRecords_result_offsets(result)) {
+                check(element.err).map_err(|fault| refused_purge(&fault, &partition_of(element), below))?;
+            }
+        }
+        Ok(())
+    }
+
     /// The configuration of a topic: every setting with its value, defaults included.
     pub fn topic_configs(&self, name: &str, wait: Duration) -> Result<BTreeMap<String, String>> {
         let what = format!("read the configuration of topic `{name}`");
@@ -336,7 +364,12 @@ impl Admin {
             let options = ffi::rd_kafka_AdminOptions_new(self.client.rk(), op);
             let wait = millis(wait).max(1);
             ffi::rd_kafka_AdminOptions_set_request_timeout(options, wait, std::ptr::null_mut(), 0);
-            if matches!(op, Op::RD_KAFKA_ADMIN_OP_CREATETOPICS | Op::RD_KAFKA_ADMIN_OP_CREATEPARTITIONS) {
+            if matches!(
+                op,
+                Op::RD_KAFKA_ADMIN_OP_CREATETOPICS
+                    | Op::RD_KAFKA_ADMIN_OP_CREATEPARTITIONS
+                    | Op::RD_KAFKA_ADMIN_OP_DELETERECORDS
+            ) {
                 ffi::rd_kafka_AdminOptions_set_operation_timeout(options, wait, std::ptr::null_mut(), 0);
             }
             if let Some(isolation) = isolation {
@@ -377,6 +410,18 @@ fn is_unanswered(fault: &Fault) -> bool {
 
 fn fault(code: Code) -> Fault {
     Fault { code, ..Fault::of(Resp::RD_KAFKA_RESP_ERR_NO_ERROR) }
+}
+
+/// Why the records of a partition could not be deleted.
+fn refused_purge(fault: &Fault, partition: &TopicPartition, below: &[(TopicPartition, i64)]) -> Error {
+    let offset = below.iter().find(|(at, _)| at == partition).map_or(-1, |(_, offset)| *offset);
+    let upto = if offset < 0 { String::new() } else { format!(" below offset {offset}") };
+    let error = fault.error(&format!("delete the records of {partition}{upto}"));
+    match fault.code {
+        Code::OffsetOutOfRange => error.hint("The partition ends before this offset: was its topic created anew?"),
+        Code::PolicyViolation => error.hint("Only a topic whose `cleanup.policy` has `delete` lets go of records."),
+        _ => error,
+    }
 }
 
 /// A topic of a metadata answer.

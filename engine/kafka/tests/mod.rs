@@ -2,6 +2,7 @@
 
 mod groups;
 mod outage;
+mod purge;
 mod transactions;
 
 use std::sync::{Arc, OnceLock};
