@@ -73,7 +73,7 @@ fn batch(rows: usize, value: &dyn Fn(usize, &mut String)) -> RawBatch {
 
 /// Allocations of one batch by a warm task.
 fn allocations(plan: &QueryPlan, raw: &RawBatch) -> u64 {
-    let mut task = Task::new(plan, 0).expect("a task");
+    let mut task = Task::new(plan).expect("a task");
     let mut output = TaskOutput::default();
     let mut last = 0;
     for _ in 0..4 {
@@ -143,7 +143,7 @@ fn a_flood_of_bad_records_is_counted_and_its_texts_are_not_made() {
     ];
     let rows = 7_000;
     let raw = batch(rows, &|row, text| text.push_str(bad[row % bad.len()]));
-    let mut task = Task::new(&plan, 0).expect("a task");
+    let mut task = Task::new(&plan).expect("a task");
     let mut output = TaskOutput::default();
     let mut last = 0;
     for _ in 0..3 {
@@ -171,7 +171,7 @@ fn a_record_that_becomes_a_million_rows_is_written_in_pieces() {
         }
         text.push_str("]}");
     });
-    let mut task = Task::new(&plan, 0).expect("a task");
+    let mut task = Task::new(&plan).expect("a task");
     let mut output = TaskOutput::default();
     let (mut rows, mut largest) = (0, 0);
     task.process_in_pieces(&raw, &mut output, &mut |records, _| {

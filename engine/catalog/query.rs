@@ -20,6 +20,9 @@ pub struct CatalogQuery {
     pub columns: BTreeMap<String, Vec<String>>,
     /// What it does, as text: equal texts mean an unchanged query.
     pub fingerprint: String,
+    /// What it joins, as text: what it keeps is of use for another query only when their texts are equal. `None`: it keeps
+    /// nothing.
+    pub joins: Option<String>,
 }
 
 /// A connector.

@@ -30,6 +30,7 @@ fn query(id: &str, source: &str, sink: &str) -> CatalogQuery {
         columns: Default::default(),
         functions: vec!["F".into()],
         fingerprint: String::new(),
+        joins: None,
     }
 }
 

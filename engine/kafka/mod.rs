@@ -47,7 +47,7 @@ pub use health::{Connection, Health};
 pub use offsets::Watermarks;
 pub use producer::{Delivered, Delivery, Producer, Record};
 pub use reader::{Event, Reader, ReaderOptions, Reset, Waker};
-pub use replay::{EachRecord, replay};
+pub use replay::{EachRecord, replay, replay_partitions};
 pub use writer::{Failure, Interrupter, Writer, fence};
 
 /// A partition of a topic.

@@ -352,6 +352,11 @@ impl Reader {
         self.set_paused(partitions, false)
     }
 
+    /// Whether a partition of ours is paused.
+    pub fn is_paused(&self, at: &TopicPartition) -> bool {
+        self.slots.of(at).is_some_and(|slot| self.slots.list[slot].paused)
+    }
+
     fn set_paused(&mut self, partitions: &[TopicPartition], paused: bool) -> Result<()> {
         let mut changed = Vec::new();
         for at in partitions {

@@ -1,14 +1,20 @@
-//! A small topic of one partition read from its first record to its end: what a compacted topic says now.
+//! Topics read from their first record to their end: what compacted topics say now.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::TopicPartition;
 use super::admin::Admin;
 use super::client::ClientConfig;
-use super::reader::{Event, Reader, ReaderOptions};
+use super::reader::{Reader, ReaderOptions};
 use crate::error::{Error, Result};
+use crate::record::RawBatch;
 
 /// Takes key and value of one record after the other.
 pub type EachRecord<'a> = dyn FnMut(Option<&[u8]>, Option<&[u8]>) + 'a;
+
+/// Takes the records of a partition, a batch after the other.
+pub type EachBatch<'a> = dyn FnMut(&RawBatch) + 'a;
 
 /// Gives key and value of every committed record of a topic, in order; nothing when there is no such topic. A null value is a
 /// tombstone. Gives whether the topic exists.
@@ -25,32 +31,52 @@ pub fn replay(
     if admin.topic(topic, wait)?.is_none() {
         return Ok(false);
     }
-    let marks = admin.topic_watermarks(topic, wait)?;
-    let from: Vec<_> = marks.iter().map(|(at, marks)| (at.clone(), marks.earliest)).collect();
-    let end: i64 = marks.iter().map(|(_, marks)| marks.stable).sum();
-    if marks.iter().all(|(_, marks)| marks.earliest >= marks.stable) {
-        return Ok(true);
+    let partitions: Vec<_> = admin.topic_partitions(topic, wait)?;
+    replay_partitions(client, admin, &partitions, wait, &mut |batch| {
+        (0..batch.len()).for_each(|row| each(batch.keys.get(row), batch.values.get(row)));
+    })?;
+    Ok(true)
+}
+
+/// Gives every committed record of some partitions, those of each in order.
+///
+/// # Errors
+/// When nothing comes for as long as `wait` and the ends are not reached.
+pub fn replay_partitions(
+    client: &ClientConfig,
+    admin: &Admin,
+    partitions: &[TopicPartition],
+    wait: Duration,
+    each: &mut EachBatch<'_>,
+) -> Result<()> {
+    let marks = admin.watermarks(partitions, wait)?;
+    let held = || partitions.iter().zip(&marks).filter(|(_, marks)| marks.earliest < marks.stable);
+    let mut left: BTreeMap<&TopicPartition, i64> = held().map(|(at, marks)| (at, marks.stable)).collect();
+    if left.is_empty() {
+        return Ok(());
     }
+    let from: Vec<_> = held().map(|(at, marks)| (at.clone(), marks.earliest)).collect();
     let options = ReaderOptions { ends: true, ..ReaderOptions::default() };
     let mut reader = Reader::assigned(client, options, &from)?;
-    let deadline = Instant::now() + wait;
-    let mut position = 0;
-    while position < end {
+    let mut deadline = Instant::now() + wait;
+    while !left.is_empty() {
         if Instant::now() > deadline {
+            let topic = left.keys().next().map_or("", |at| &at.topic);
             return Err(Error::external(format!("topic {topic} cannot be read to its end")).retryable());
         }
-        reader.poll(10_000, Duration::from_millis(100), &mut ())?;
-        for batch in reader.batches() {
-            for row in 0..batch.len() {
-                each(batch.keys.get(row), batch.values.get(row));
-                position = batch.offsets[row] + 1;
-            }
+        if reader.poll(10_000, Duration::from_millis(100), &mut ())? > 0 {
+            deadline = Instant::now() + wait;
         }
-        for event in reader.events() {
-            if let Event::End { next, .. } = event {
-                position = next;
+        for batch in reader.batches() {
+            each(batch);
+        }
+        // Also over transaction markers and aborted records.
+        drop(reader.events());
+        for (at, next) in reader.positions() {
+            if left.get(&at).is_some_and(|end| next >= *end) {
+                left.remove(&at);
             }
         }
     }
-    Ok(true)
+    Ok(())
 }

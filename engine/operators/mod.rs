@@ -5,16 +5,19 @@
 //!
 //! - [`eval`]: an expression over a batch
 //! - [`filter`], [`explode`], [`project`]: the operators without state; [`explode`] gives its result in pieces
+//! - [`join`]: rows of two streams that meet, the operator that remembers
 //! - [`pipeline`]: the steps of a plan, one after the other
 
 pub mod eval;
 pub mod explode;
 pub mod filter;
+pub mod join;
 pub mod pipeline;
 pub mod project;
 #[cfg(test)]
 mod tests;
 
+pub use join::StreamJoin;
 pub use pipeline::Pipeline;
 
 use crate::error::Result;

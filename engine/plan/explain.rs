@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{OnError, QueryKind, QueryPlan, SourceScan, Step};
+use super::{JoinPlan, OnError, QueryKind, QueryPlan, SourceScan, Step};
 use crate::types::{FormatSpec, quote_identifier};
 
 /// The whole plan, with its id.
@@ -24,7 +24,7 @@ pub fn body(plan: &QueryPlan) -> String {
             line(&mut out, &mut depth, &format!("Sink {} into topic {topic}", quote_identifier(&sink.relation)));
             detail(&mut out, depth, "formats", &formats(&sink.key_format, &sink.value_format));
             detail(&mut out, depth, "columns", &sink.schema.to_string());
-            if plan.rekeyed.is_some() {
+            if plan.rekeyed.is_some() && plan.join.is_none() {
                 detail(&mut out, depth, "keys", "by PARTITION BY");
             }
             if let Some(timestamp) = &sink.timestamp {
@@ -58,13 +58,43 @@ pub fn body(plan: &QueryPlan) -> String {
             }
         }
     }
-    scan(&mut out, &mut depth, &plan.source);
+    match &plan.join {
+        Some(join) => both_sides(&mut out, &mut depth, plan, join),
+        None => scan(&mut out, &mut depth, &plan.source),
+    }
     match &plan.on_error {
         OnError::Skip => {}
         OnError::Fail => detail(&mut out, depth, "bad records", "end the query"),
         OnError::DeadLetter(topic) => detail(&mut out, depth, "bad records", &format!("into topic {topic}")),
     }
     out
+}
+
+/// A join, and below it one side after the other.
+fn both_sides(out: &mut String, depth: &mut usize, plan: &QueryPlan, join: &JoinPlan) {
+    line(out, depth, &format!("{} JOIN", join.kind));
+    let [left, right] = &join.sides;
+    detail(out, *depth, "on", &format!("{} = {} {}", left.key.sql, right.key.sql, join.key_type));
+    let window = &join.window;
+    let grace = match window.grace {
+        Some(grace) => format!("{grace} ms"),
+        None => format!("{} ms by default", window.grace_or_default()),
+    };
+    let within = format!("{} ms before, {} ms after, grace {grace}", window.before, window.after);
+    detail(out, *depth, "within", &within);
+    let base = "   ".repeat(*depth - 1);
+    for (number, (source, side)) in plan.scans().zip(&join.sides).enumerate() {
+        let (mut text, mut below) = (String::new(), 0);
+        if side.repartition.is_some() {
+            line(&mut text, &mut below, "Repartition");
+            detail(&mut text, below, "by", &format!("{} as {}", side.key.sql, join.key_format));
+        }
+        scan(&mut text, &mut below, source);
+        let [first, others] = if number == 0 { ["├─ ", "│  "] } else { ["└─ ", "   "] };
+        for (number, text) in text.lines().enumerate() {
+            let _ = writeln!(out, "{base}{}{text}", if number == 0 { first } else { others });
+        }
+    }
 }
 
 fn scan(out: &mut String, depth: &mut usize, scan: &SourceScan) {

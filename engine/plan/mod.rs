@@ -4,14 +4,17 @@
 //! what is shown is what runs. A plan holds compiled expressions but no state, no thread and no connection.
 //!
 //! - [`scan`]: what is read, and which of its columns
+//! - [`join`]: what is joined with it
 //! - [`expr`]: expressions, compiled, with their canonical text
 //! - [`explain`]: the plan as a tree
 
 pub mod explain;
 pub mod expr;
+pub mod join;
 pub mod scan;
 
 pub use expr::CompiledExpr;
+pub use join::{JOIN_KEY, JoinKind, JoinPlan, JoinSide, JoinWindow, Repartition, joined_field};
 pub use scan::{PSEUDO_COLUMNS, SourceScan, WINDOW_COLUMNS};
 
 use crate::functions::table::TableFunction;
@@ -24,8 +27,10 @@ pub struct QueryPlan {
     pub query_id: String,
     /// Where its rows go.
     pub kind: QueryKind,
-    /// What it reads.
+    /// What it reads; the left side of a join.
     pub source: SourceScan,
+    /// The join whose rows the steps start from; `None` when they start from those of the source.
+    pub join: Option<JoinPlan>,
     /// What it does, in order. The rows after the last step have the columns of `output`.
     pub steps: Vec<Step>,
     /// The new keys of its rows (`PARTITION BY`): for each key column whether it comes of the value, so that a tombstone has
@@ -114,6 +119,11 @@ pub struct TableCall {
 }
 
 impl QueryPlan {
+    /// All that it reads, the left side of a join first.
+    pub fn scans(&self) -> impl Iterator<Item = &SourceScan> {
+        std::iter::once(&self.source).chain(self.join.as_ref().map(|join| &join.right))
+    }
+
     /// For each column of the result whether it comes of the key of a record alone, its window among it.
     pub fn output_of_key(&self) -> Vec<bool> {
         let is_window = |at: usize| match self.steps.last() {

@@ -3,10 +3,12 @@
 //! A [`RawBatch`] is what a reader hands over and what a writer takes: records of one partition, their
 //! keys, values, timestamps, offsets and headers each in a column. All columns have the same number
 //! of rows. Clearing a batch keeps its buffers, so a reader that reuses one allocates nothing per record.
+//! [`pack`] makes bytes of whole records and back.
 
 mod batch;
 mod bytes_column;
 mod headers;
+pub mod pack;
 
 pub use batch::Batch;
 pub use bytes_column::BytesColumn;
@@ -31,6 +33,8 @@ pub struct RawBatch {
     pub offsets: Vec<i64>,
     /// Headers of each record.
     pub headers: HeadersColumn,
+    /// The partition of each record, where records of several partitions came together; empty where all are of `partition`.
+    pub partitions: Vec<i32>,
 }
 
 impl RawBatch {
@@ -47,6 +51,11 @@ impl RawBatch {
     /// Whether there are no records.
     pub fn is_empty(&self) -> bool {
         self.offsets.is_empty()
+    }
+
+    /// The partition that a record was read from. Panics when `row` is out of range.
+    pub fn partition_of(&self, row: usize) -> i32 {
+        if self.partitions.is_empty() { self.partition } else { self.partitions[row] }
     }
 
     /// Bytes of all keys and values.
@@ -82,6 +91,7 @@ impl RawBatch {
         self.timestamps.clear();
         self.offsets.clear();
         self.headers.clear();
+        self.partitions.clear();
     }
 }
 

@@ -59,12 +59,13 @@ impl ProcessingLog {
             written.insert(topic.name.clone());
         }
         if !written.is_empty() {
-            self.flows.lock().add(&plan.query_id, &plan.source.topic, written);
+            self.flows.lock().add(&plan.query_id, sources_of(plan), written);
         }
         QueryLog {
             log: Arc::clone(self),
             query: plan.query_id.clone(),
-            source: plan.source.topic.clone(),
+            sources: sources_of(plan),
+            topic: plan.source.topic.clone(),
             notices: notices.clone(),
             allowance: AT_ONCE,
             since: Instant::now(),
@@ -75,7 +76,7 @@ impl ProcessingLog {
 
     /// Writes that a query failed as a whole, and why.
     pub fn write_failure(&self, plan: &QueryPlan, why: &str) {
-        if !self.flows.lock().is_of_log(&plan.source.topic) {
+        if !self.flows.lock().is_of_log(&sources_of(plan)) {
             // It is told as a notice too, so a failure to write it is nobody's loss.
             let _ = self.send(&failure(&plan.query_id, &plan.source.topic, why));
         }
@@ -92,8 +93,8 @@ impl ProcessingLog {
 /// Which topics hold what queries made of the log.
 #[derive(Debug)]
 struct Flows {
-    /// By query: the topic it reads and those it writes.
-    queries: BTreeMap<String, (String, BTreeSet<String>)>,
+    /// By query: the topics it reads and those it writes.
+    queries: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>,
     /// The log's own topic, and all behind it.
     of_log: BTreeSet<String>,
 }
@@ -104,12 +105,12 @@ impl Flows {
     }
 
     /// Notes a query. What its topics hold once came from where it came from, also when the query is gone.
-    fn add(&mut self, query: &str, source: &str, written: BTreeSet<String>) {
-        self.queries.insert(query.to_string(), (source.to_string(), written));
+    fn add(&mut self, query: &str, sources: BTreeSet<String>, written: BTreeSet<String>) {
+        self.queries.insert(query.to_string(), (sources, written));
         loop {
             let before = self.of_log.len();
-            for (source, written) in self.queries.values() {
-                if self.of_log.contains(source) {
+            for (sources, written) in self.queries.values() {
+                if !self.of_log.is_disjoint(sources) {
                     self.of_log.extend(written.iter().cloned());
                 }
             }
@@ -119,9 +120,15 @@ impl Flows {
         }
     }
 
-    fn is_of_log(&self, topic: &str) -> bool {
-        self.of_log.contains(topic)
+    /// Whether one of these topics is.
+    fn is_of_log(&self, topics: &BTreeSet<String>) -> bool {
+        !self.of_log.is_disjoint(topics)
     }
+}
+
+/// The topics that a query reads.
+fn sources_of(plan: &QueryPlan) -> BTreeSet<String> {
+    plan.scans().map(|scan| scan.topic.clone()).collect()
 }
 
 impl std::fmt::Debug for ProcessingLog {
@@ -135,7 +142,9 @@ impl std::fmt::Debug for ProcessingLog {
 pub struct QueryLog {
     log: Arc<ProcessingLog>,
     query: String,
-    source: String,
+    sources: BTreeSet<String>,
+    /// The first of them, for what is said of none.
+    topic: String,
     notices: Notices,
     allowance: f64,
     since: Instant,
@@ -147,7 +156,7 @@ pub struct QueryLog {
 impl QueryLog {
     /// Writes reports; `unkept` is how many more there were.
     pub fn write(&mut self, reports: &[Report], unkept: u64) {
-        if self.log.flows.lock().is_of_log(&self.source) {
+        if self.log.flows.lock().is_of_log(&self.sources) {
             return;
         }
         for report in reports {
@@ -155,7 +164,7 @@ impl QueryLog {
                 self.left_out += 1;
                 continue;
             }
-            if !self.send(&entry(&self.query, &self.source, report, self.left_out)) {
+            if !self.send(&entry(&self.query, report, self.left_out)) {
                 self.left_out += 1;
             }
         }
@@ -165,7 +174,7 @@ impl QueryLog {
     /// Writes how many reports were left out, when no entry has said so for a while; for now and then.
     pub fn settle(&mut self) {
         if self.left_out > 0 && self.told.elapsed() >= QUIET && self.may_write() {
-            self.send(&left_out(&self.query, &self.source, self.left_out));
+            self.send(&left_out(&self.query, &self.topic, self.left_out));
         }
     }
 
@@ -204,15 +213,15 @@ impl Drop for QueryLog {
     /// The query ends, or begins again: nobody else will say what was left out.
     fn drop(&mut self) {
         if self.left_out > 0 {
-            self.send(&left_out(&self.query, &self.source, self.left_out));
+            self.send(&left_out(&self.query, &self.topic, self.left_out));
         }
     }
 }
 
 /// One entry, as ksqlDB names its fields; `queryId`, `sourceTopic`, `sourcePartition`, `sourceOffset` and `leftOut` are
 /// ours.
-fn entry(query: &str, topic: &str, report: &Report, left_out: u64) -> Value {
-    let message = &report.message;
+fn entry(query: &str, report: &Report, left_out: u64) -> Value {
+    let (message, topic) = (&report.message, &*report.topic);
     let text = report.bytes.as_deref().map(String::from_utf8_lossy);
     let detail = match report.stage {
         Stage::ReadKey | Stage::ReadValue => json!({
@@ -298,28 +307,32 @@ mod tests {
 
     fn report(stage: Stage) -> Report {
         let message = "value cannot be read: field temp is no number".to_string();
-        Report { partition: 2, offset: 41, stage, message, bytes: None }
+        Report { topic: "t".into(), partition: 2, offset: 41, stage, message, bytes: None }
     }
 
     #[test]
     fn what_queries_make_of_the_log_is_of_the_log_whatever_their_order() {
         let mut flows = Flows::new("log");
         let written = |topics: &[&str]| topics.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
-        flows.add("THIRD", "second", written(&["third", "dead"]));
-        flows.add("OTHER", "readings", written(&["hot"]));
-        assert!(flows.is_of_log("log") && !flows.is_of_log("second") && !flows.is_of_log("third"));
-        flows.add("SECOND", "log", written(&["second"]));
-        assert!(["log", "second", "third", "dead"].iter().all(|topic| flows.is_of_log(topic)));
-        assert!(!flows.is_of_log("readings") && !flows.is_of_log("hot"));
+        let is_of_log = |flows: &Flows, topic: &str| flows.is_of_log(&written(&[topic]));
+        flows.add("THIRD", written(&["second"]), written(&["third", "dead"]));
+        flows.add("OTHER", written(&["readings"]), written(&["hot"]));
+        assert!(is_of_log(&flows, "log") && !is_of_log(&flows, "second") && !is_of_log(&flows, "third"));
+        flows.add("SECOND", written(&["log"]), written(&["second"]));
+        assert!(["log", "second", "third", "dead"].iter().all(|topic| is_of_log(&flows, topic)));
+        assert!(!is_of_log(&flows, "readings") && !is_of_log(&flows, "hot"));
+        // Rows of the log that are joined with others are of the log too.
+        flows.add("JOINED", written(&["readings", "third"]), written(&["joined"]));
+        assert!(is_of_log(&flows, "joined") && flows.is_of_log(&written(&["readings", "third"])));
     }
 
     #[test]
     fn what_cannot_be_read_says_whether_it_is_the_key() {
         let report = Report { bytes: Some(b"k".to_vec()), ..report(Stage::ReadKey) };
-        let of_key = entry("Q", "t", &report, 0);
+        let of_key = entry("Q", &report, 0);
         assert_eq!(of_key["message"]["deserializationError"]["target"], "key");
         assert_eq!(of_key["message"]["deserializationError"]["recordB64"], "aw==");
-        let time = entry("Q", "t", &Report { bytes: None, stage: Stage::Time, ..report }, 0);
+        let time = entry("Q", &Report { bytes: None, stage: Stage::Time, ..report }, 0);
         assert_eq!(time["message"]["type"], 1, "as in ksqlDB, where a time is an expression");
         assert_eq!(failure("Q", "t", "gone")["message"]["kafkaStreamsThreadError"]["errorMessage"], "gone");
         assert_eq!(left_out("Q", "t", 7)["leftOut"], 7);
@@ -327,7 +340,7 @@ mod tests {
 
     #[test]
     fn an_entry_has_ksqldbs_fields_and_the_place() {
-        let read = entry("CSAS_HOT", "t", &report(Stage::ReadValue), 3);
+        let read = entry("CSAS_HOT", &report(Stage::ReadValue), 3);
         assert_eq!(read["message"]["type"], 0);
         assert_eq!(read["message"]["deserializationError"]["target"], "value");
         assert_eq!(read["message"]["deserializationError"]["recordB64"], Value::Null);
@@ -335,7 +348,7 @@ mod tests {
             (&read["sourcePartition"], &read["sourceOffset"], &read["leftOut"]),
             (&json!(2), &json!(41), &json!(3))
         );
-        assert_eq!(entry("Q", "t", &report(Stage::Compute), 0)["message"]["type"], 1);
-        assert_eq!(entry("Q", "t", &report(Stage::Write), 0)["message"]["type"], 3);
+        assert_eq!(entry("Q", &report(Stage::Compute), 0)["message"]["type"], 1);
+        assert_eq!(entry("Q", &report(Stage::Write), 0)["message"]["type"], 3);
     }
 }

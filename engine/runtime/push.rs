@@ -77,7 +77,7 @@ pub fn start_query(
         let task = match tasks.entry(batch.partition) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
-                let task = entry.insert(Task::new(&plan, batch.partition)?);
+                let task = entry.insert(Task::new(&plan)?);
                 task.keep_bytes(shows_bytes);
                 task
             }
@@ -151,7 +151,8 @@ fn read<T>(
             return Ok(Pushed::Stopped);
         }
         let ends = shared.finish_offsets();
-        if let Some(ends) = &ends {
+        let ends = ends.as_ref().and_then(|ends| ends.get(&spec.topic));
+        if let Some(ends) = ends {
             let reached = |(partition, next): (&i32, &i64)| ends.get(*partition as usize).is_none_or(|end| next >= end);
             if positions.iter().all(reached) {
                 return Ok(Pushed::UntilEnd);
@@ -167,7 +168,7 @@ fn read<T>(
         for batch in reader.batches() {
             silent_since = None;
             // What stands behind the end is for nobody, also when it came in the same fetch.
-            let end = ends.as_ref().and_then(|ends| ends.get(batch.partition as usize).copied());
+            let end = ends.and_then(|ends| ends.get(batch.partition as usize).copied());
             let mut heard = true;
             let mut emit = |rows| {
                 heard = heard && send(shared, sender, Pushed::Rows(rows));

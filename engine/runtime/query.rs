@@ -10,14 +10,18 @@ use std::time::{Duration, Instant};
 
 use super::ownership::Ownership;
 use super::processing_log::ProcessingLog;
-use super::status::{BackOff, QueryState, Shared, one_line};
+use super::status::{BackOff, Ends, QueryState, Shared, one_line};
 use crate::error::{Error, Kind, Result};
 use crate::kafka::{ClientConfig, Event, Reader, ReaderOptions, Reset, TopicPartition};
 use crate::notice::Notices;
 use crate::plan::QueryPlan;
+use crate::topology::OwnTopics;
 
 /// Stack of a query's thread, in bytes: expressions are evaluated by recursion, as deep as the parser lets them nest.
 pub(super) const STACK: usize = 16 << 20;
+
+/// Rows of a topic that wait for those of another are held up to about so many, by partition.
+const MOST_WAITING: usize = 50_000;
 
 /// How sure outputs are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,11 +36,11 @@ pub enum Guarantee {
 #[derive(Debug)]
 pub struct QuerySpec {
     /// What it does.
-    pub plan: QueryPlan,
-    /// The topic it reads.
-    pub topic: Arc<str>,
-    /// How many partitions that topic has.
-    pub partitions: i32,
+    pub plan: Arc<QueryPlan>,
+    /// The topics of its sources, each once.
+    pub sources: Vec<Arc<str>>,
+    /// Topics of its own.
+    pub own: OwnTopics,
     /// Its consumer group; carries the service id and the query id.
     pub group: String,
     /// The transactional id of this process for this query; carries service id, query id and a part of its own.
@@ -212,7 +216,9 @@ fn turn(spec: &Arc<QuerySpec>, shared: &Arc<Shared>) -> Result<()> {
         .properties
         .entry("session.timeout.ms".into())
         .or_insert_with(|| spec.session_timeout.as_millis().to_string());
-    let mut reader = Reader::group(&client, options, &spec.group, &[&spec.topic])?;
+    let topics = ownership.topics();
+    let topics: Vec<&str> = topics.iter().map(AsRef::as_ref).collect();
+    let mut reader = Reader::group(&client, options, &spec.group, &topics)?;
     shared.set_waker(reader.waker());
     let worked = work(spec, shared, &mut reader, &mut ownership);
     // Leaving gives the partitions back through `revoked`, which commits; after a failure it throws away instead.
@@ -236,7 +242,7 @@ fn work(spec: &QuerySpec, shared: &Shared, reader: &mut Reader, ownership: &mut 
             return Ok(());
         }
         if let Some(ends) = shared.finish_offsets()
-            && (is_finished(&ends, &*ownership, shared)? || leaves_paused(spec, shared))
+            && (is_finished(&ends, spec, &*ownership, shared)? || leaves_paused(spec, shared))
         {
             return Ok(());
         }
@@ -256,20 +262,22 @@ fn work(spec: &QuerySpec, shared: &Shared, reader: &mut Reader, ownership: &mut 
         for event in reader.events() {
             match event {
                 Event::End { at, next } => {
-                    ends.insert(at.partition, next);
+                    ends.insert(at, next);
                 }
                 Event::OutOfRange { at, wanted, resumed } => out_of_range(spec, &at, wanted, resumed),
                 Event::Failed { error, .. } => spec.notices.warning(&spec.plan.query_id, one_line(&error)),
             }
         }
-        for (partition, next) in ends {
-            ownership.advance(partition, next);
+        for (at, next) in ends {
+            ownership.at_end(&at, next)?;
         }
+        ownership.catch_up()?;
+        hold_back(reader, ownership, paused)?;
         if ownership.commit_due_in().is_some_and(|due| due.is_zero()) {
             let group = reader.group_handle().clone();
             ownership.commit(&group, false)?;
         }
-        if !ownership.positions().is_empty() && shared.state() == QueryState::Starting {
+        if ownership.owns_some() && shared.state() == QueryState::Starting {
             shared.set_state(QueryState::Running);
         }
         silence.check(seen);
@@ -296,25 +304,61 @@ fn work(spec: &QuerySpec, shared: &Shared, reader: &mut Reader, ownership: &mut 
     }
 }
 
-/// Whether every partition was read to its end, ours by our positions, others' by what the group committed.
-fn is_finished(ends: &[i64], ownership: &Ownership, shared: &Shared) -> Result<bool> {
-    let owned = ownership.positions();
-    let reached = |partition: usize, next: i64| next >= ends[partition];
-    if owned.iter().any(|(partition, next)| !reached(*partition as usize, *next)) {
-        return Ok(false);
+/// Stops reading topics whose records wait for those of others, until fewer wait: what is held of them is bounded.
+fn hold_back(reader: &mut Reader, ownership: &Ownership, suspended: bool) -> Result<()> {
+    let mut changes = [Vec::new(), Vec::new()];
+    for (at, _) in ownership.positions() {
+        let (waiting, paused) = (ownership.waiting(at), reader.is_paused(at));
+        if waiting > MOST_WAITING && !paused {
+            changes[0].push(at.clone());
+        } else if waiting <= MOST_WAITING / 2 && paused && !suspended {
+            changes[1].push(at.clone());
+        }
     }
-    let others: Vec<i32> = (0..ends.len() as i32)
-        .filter(|partition| !owned.contains_key(partition) && ends[*partition as usize] > 0)
-        .collect();
-    if others.is_empty() {
+    let [pause, resume] = changes;
+    reader.pause(&pause)?;
+    reader.resume(&resume)
+}
+
+/// Whether every partition was processed to its end, ours by our positions, others' by what the group committed; and then what
+/// goes through topics of the query's own.
+fn is_finished(ends: &Ends, spec: &QuerySpec, ownership: &Ownership, shared: &Shared) -> Result<bool> {
+    let owned: BTreeMap<&TopicPartition, i64> = ownership.positions().collect();
+    let others = |ends: &Ends| -> Option<Vec<(TopicPartition, i64)>> {
+        let mut others = Vec::new();
+        for (topic, ends) in ends {
+            for (partition, end) in ends.iter().enumerate().filter(|(_, end)| **end > 0) {
+                let at = TopicPartition::new(Arc::clone(topic), partition as i32);
+                match owned.get(&at) {
+                    Some(next) if next >= end => {}
+                    Some(_) => return None,
+                    None => others.push((at, *end)),
+                }
+            }
+        }
+        Some(others)
+    };
+    let committed = |others: Vec<(TopicPartition, i64)>| -> Result<bool> {
+        let (partitions, ends): (Vec<_>, Vec<_>) = others.into_iter().unzip();
+        let committed = if partitions.is_empty() { Vec::new() } else { ownership.committed_by_group(&partitions)? };
+        Ok(committed.into_iter().zip(ends).all(|(next, end)| next.unwrap_or(0) >= end))
+    };
+    let Some(of_sources) = others(ends) else { return Ok(false) };
+    let goes_on = spec.own.repartition.iter().any(Option::is_some);
+    if of_sources.is_empty() && !goes_on {
         return Ok(true);
     }
-    // The cluster is asked twice a second, not in each round.
-    if !shared.ask_group_again() {
+    // What is forwarded can be seen when it is committed. The cluster is asked twice a second, not in each round.
+    if goes_on && !ownership.is_committed() || !shared.ask_group_again() || !committed(of_sources)? {
         return Ok(false);
     }
-    let committed = ownership.committed_by_group(&others)?;
-    Ok(others.iter().zip(committed).all(|(partition, next)| reached(*partition as usize, next.unwrap_or(0))))
+    if !goes_on {
+        return Ok(true);
+    }
+    match others(&ownership.own_ends()?) {
+        Some(others) => committed(others),
+        None => Ok(false),
+    }
 }
 
 fn out_of_range(spec: &QuerySpec, at: &TopicPartition, wanted: i64, resumed: Option<i64>) {
@@ -343,7 +387,8 @@ impl<'a> Silence<'a> {
         }
         if self.since.is_some_and(|since| since.elapsed() >= Duration::from_secs(2)) {
             self.since = None;
-            self.spec.notices.info(&self.spec.plan.query_id, nothing_comes(&self.spec.topic));
+            let topics = self.spec.sources.join(" and ");
+            self.spec.notices.info(&self.spec.plan.query_id, nothing_comes(&topics));
         }
     }
 }

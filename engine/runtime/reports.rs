@@ -23,7 +23,7 @@ impl Reporter {
     const AT_ONCE: u64 = 5;
     const INTERVAL: Duration = Duration::from_secs(10);
 
-    /// A reporter for a query over one topic.
+    /// A reporter for a query over a topic, or over several, which are named together.
     pub fn new(subject: &str, topic: &str, notices: Notices, log: Option<QueryLog>) -> Self {
         Reporter {
             subject: subject.to_string(),
@@ -52,8 +52,8 @@ impl Reporter {
                 0 => String::new(),
                 n => format!(" (and {n} more since the last report)"),
             };
-            let Report { partition, offset, message, .. } = report;
-            let text = format!("topic {}, partition {partition}, offset {offset}: {message}{held_back}", self.topic);
+            let Report { topic, partition, offset, message, .. } = report;
+            let text = format!("topic {topic}, partition {partition}, offset {offset}: {message}{held_back}");
             self.notices.warning(&self.subject, text);
             self.told += 1;
             self.last_told = Instant::now();
@@ -91,6 +91,7 @@ mod tests {
         let notices = Notices::new(move |notice| sink.lock().unwrap().push(notice.text));
         let mut reporter = Reporter::new("Q", "temperature", notices, None);
         let report = |offset| Report {
+            topic: "temperature".into(),
             partition: 1,
             offset,
             stage: Stage::ReadValue,

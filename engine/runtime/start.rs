@@ -7,8 +7,10 @@
 //! group any more, or both would write the same outputs.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::status::Ends;
 use crate::catalog::nearest;
 use crate::error::{Code, Error, Result};
 use crate::kafka::{Admin, PartitionOffset, TopicPartition};
@@ -177,6 +179,12 @@ pub fn for_group(admin: &Admin, topic: &str, group: &str, policy: &StartPolicy) 
     Ok(start)
 }
 
+/// Whether a group has committed anything for a topic.
+pub fn has_begun(admin: &Admin, topic: &str, group: &str) -> Result<bool> {
+    let partitions = admin.topic_partitions(topic, ANSWER)?;
+    Ok(admin.committed(group, &partitions, ANSWER)?.iter().any(Option::is_some))
+}
+
 /// Whether a query of this group could start; what is asked of the cluster changes nothing. A topic that is not there may be
 /// made by an earlier statement, but nobody has stood in it.
 pub fn check_for_group(admin: &Admin, topic: &str, group: &str, policy: &StartPolicy) -> Result<()> {
@@ -328,9 +336,13 @@ fn one_each(topic: &str, offsets: &[i64], partitions: usize) -> Result<()> {
     .hint("Write one offset for each partition, in their order."))
 }
 
-/// Where the records that can be read now end, by partition: what `--until-end` processes.
-pub fn ends(admin: &Admin, topic: &str) -> Result<Vec<i64>> {
-    Ok(admin.topic_watermarks(topic, ANSWER)?.into_iter().map(|(_, marks)| marks.stable).collect())
+/// Where the records that can be read now end: what `--until-end` processes.
+pub fn ends(admin: &Admin, topics: &[Arc<str>]) -> Result<Ends> {
+    let end = |topic: &Arc<str>| -> Result<_> {
+        let marks = admin.topic_watermarks(topic, ANSWER)?;
+        Ok((Arc::clone(topic), marks.into_iter().map(|(_, marks)| marks.stable).collect()))
+    };
+    topics.iter().map(end).collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,10 @@ use parking_lot::{Condvar, Mutex};
 
 use super::rate::Rate;
 use crate::error::Error;
-use crate::kafka::{Interrupter, Waker};
+use crate::kafka::{Interrupter, TopicPartition, Waker};
+
+/// Where topics end, by topic and partition.
+pub type Ends = BTreeMap<Arc<str>, Vec<i64>>;
 
 /// Where a persistent query is in its life.
 ///
@@ -81,7 +84,7 @@ pub struct Shared {
     changed: Condvar,
     waker: Mutex<Option<Waker>>,
     interrupter: Mutex<Option<Interrupter>>,
-    positions: Mutex<BTreeMap<i32, i64>>,
+    positions: Mutex<BTreeMap<TopicPartition, i64>>,
     /// Records ahead of the position and one more; 0 when that is not known.
     behind: AtomicU64,
     asked_group: Mutex<Option<Instant>>,
@@ -95,9 +98,8 @@ impl fmt::Debug for Shared {
 
 struct Inner {
     state: QueryState,
-    /// End offsets by partition at which the query is done; the sink of a query above may still grow, so they are
-    /// given when that query has ended.
-    finish_at: Option<Arc<[i64]>>,
+    /// Where the query is done; the sink of a query above may still grow, so it is told when that query has ended.
+    finish_at: Option<Arc<Ends>>,
     last_error: Option<String>,
     gave_up: Option<Arc<Error>>,
 }
@@ -194,12 +196,12 @@ impl Shared {
     }
 
     /// Notes what is committed, by partition.
-    pub fn set_positions(&self, committed: &BTreeMap<i32, i64>) {
+    pub fn set_positions(&self, committed: &BTreeMap<TopicPartition, i64>) {
         self.positions.lock().clone_from(committed);
     }
 
     /// The next offset to read of each partition this process owns, as committed.
-    pub fn positions(&self) -> BTreeMap<i32, i64> {
+    pub fn positions(&self) -> BTreeMap<TopicPartition, i64> {
         self.positions.lock().clone()
     }
 
@@ -248,14 +250,14 @@ impl Shared {
         }
     }
 
-    /// Says at which offsets, by partition, the query is done.
-    pub fn finish_at(&self, ends: Vec<i64>) {
-        self.state.lock().finish_at = Some(ends.into());
+    /// Says at which offsets the query is done.
+    pub fn finish_at(&self, ends: Ends) {
+        self.state.lock().finish_at = Some(Arc::new(ends));
         self.wake();
     }
 
     /// The offsets at which the query is done, if it was told.
-    pub fn finish_offsets(&self) -> Option<Arc<[i64]>> {
+    pub fn finish_offsets(&self) -> Option<Arc<Ends>> {
         self.state.lock().finish_at.clone()
     }
 

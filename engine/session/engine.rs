@@ -386,8 +386,8 @@ impl Engine {
     /// The failure of a query that gave up, by id, or of a connector.
     pub fn finish(&self, keep_waiting: &dyn Fn() -> bool) -> Result<()> {
         self.0.connectors.wait_finished(keep_waiting)?;
-        for (id, shared, topic) in self.in_order() {
-            shared.finish_at(crate::runtime::start::ends(&self.0.admin, &topic)?);
+        for (id, shared, topics) in self.in_order() {
+            shared.finish_at(crate::runtime::start::ends(&self.0.admin, &topics)?);
             while !shared.wait_stopped(Instant::now() + Duration::from_millis(100)) {
                 if !keep_waiting() {
                     return Ok(());
@@ -401,7 +401,7 @@ impl Engine {
         self.0.producer.flush(Duration::from_secs(5));
         let pushes = std::mem::take(&mut *self.0.pushes.lock());
         for (shared, topic) in pushes {
-            shared.finish_at(crate::runtime::start::ends(&self.0.admin, &topic)?);
+            shared.finish_at(crate::runtime::start::ends(&self.0.admin, &[topic.into()])?);
         }
         Ok(())
     }
@@ -413,7 +413,7 @@ impl Engine {
     }
 
     /// The running persistent queries, each behind those that write what it reads.
-    fn in_order(&self) -> Vec<(String, Arc<QueryShared>, String)> {
+    fn in_order(&self) -> Vec<(String, Arc<QueryShared>, Vec<Arc<str>>)> {
         let catalog = self.0.catalog.snapshot();
         let queries = self.0.queries.lock();
         let mut left: Vec<&String> = queries.keys().collect();
@@ -428,7 +428,7 @@ impl Engine {
             let next = left.iter().position(|id| !waits(id)).unwrap_or(0);
             let id = left.remove(next);
             let handle = &queries[id];
-            ordered.push((id.clone(), Arc::clone(handle.shared()), handle.spec().topic.to_string()));
+            ordered.push((id.clone(), Arc::clone(handle.shared()), handle.spec().sources.clone()));
         }
         ordered
     }

@@ -5,7 +5,7 @@ use super::engine::Shared;
 use super::outcome::{Listing, Outcome};
 use super::statement::{Action, Planned};
 use super::topics::Cleanup;
-use super::{Session, connectors, describe, functions, insert, print, queries, show, topics};
+use super::{Session, connectors, describe, functions, insert, own_topics, print, queries, show, topics};
 use crate::catalog::Catalog;
 use crate::catalog::log::{Meaning, query_key, relation_key, type_key};
 use crate::config::{Applied, Origin};
@@ -49,8 +49,10 @@ impl Session {
                 let id = plan.query.id.clone();
                 if let Some(at) = start_at {
                     // Its topic may have been made by a statement that was planned with it.
-                    let (topic, group) = (&plan.plan.source.topic, queries::group_of(&shared.service, &id));
-                    check_for_group(&shared.admin, topic, &group, &policy).map_err(|error| error.or_at(at))?;
+                    let group = queries::group_of(&shared.service, &id);
+                    for scan in plan.plan.scans() {
+                        check_for_group(&shared.admin, &scan.topic, &group, &policy).map_err(|e| e.or_at(at))?;
+                    }
                 }
                 let before = shared.catalog.snapshot();
                 // All that can be refused comes before a query that is replaced is stopped.
@@ -200,6 +202,7 @@ impl Session {
     /// Stops a query for good: its offsets go, its sink stays as a stream of its own.
     fn terminate(&self, id: &str) -> Result<()> {
         let shared = &self.engine.0;
+        let own = shared.queries.lock().get(id).map(|handle| handle.spec().own.clone()).unwrap_or_default();
         queries::stop(shared, id)?;
         let query = shared.catalog.change(|catalog| catalog.drop_query(id, Default::default()))?;
         let mut log = shared.log.lock();
@@ -212,7 +215,8 @@ impl Session {
         }
         log.flush(&shared.admin, &shared.producer)?;
         let group = queries::group_of(&shared.service, id);
-        shared.admin.delete_group(&group, std::time::Duration::from_secs(10)).map(drop)
+        shared.admin.delete_group(&group, std::time::Duration::from_secs(10))?;
+        own_topics::delete(shared, &own)
     }
 }
 

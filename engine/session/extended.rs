@@ -73,13 +73,13 @@ fn one_query(shared: &Shared, query: &CatalogQuery) -> Result<String> {
     let running = {
         let queries = shared.queries.lock();
         queries.get(&query.id).map(|handle| {
-            (std::sync::Arc::clone(handle.shared()), handle.spec().topic.to_string(), handle.spec().group.clone())
+            (std::sync::Arc::clone(handle.shared()), handle.spec().sources.clone(), handle.spec().group.clone())
         })
     };
     line(&mut text, "statement", &statement_text(&query.statement));
     line(&mut text, "reads", &names(&query.sources));
     line(&mut text, "writes", &quote_identifier(&query.sink));
-    let Some((status, topic, group)) = running else {
+    let Some((status, topics, group)) = running else {
         line(&mut text, "state", "STOPPED");
         return Ok(text);
     };
@@ -104,19 +104,22 @@ fn one_query(shared: &Shared, query: &CatalogQuery) -> Result<String> {
     if let Some(error) = status.last_error() {
         line(&mut text, "last failure", &error);
     }
-    let marks = shared.admin.topic_watermarks(&topic, ANSWER)?;
-    let partitions: Vec<_> = marks.iter().map(|(at, _)| at.clone()).collect();
-    let committed = shared.admin.committed(&group, &partitions, ANSWER)?;
     let (mut lag, mut places) = (0, String::new());
-    for ((at, marks), committed) in marks.iter().zip(&committed) {
-        let next = committed.as_ref().map_or(marks.earliest, |PartitionOffset { next, .. }| *next);
-        let behind = (marks.stable - next).max(0);
-        lag += behind;
-        let _ = writeln!(
-            places,
-            "    partition {}: from {} to {}, committed {next}, {behind} behind",
-            at.partition, marks.earliest, marks.stable
-        );
+    for topic in &topics {
+        let marks = shared.admin.topic_watermarks(topic, ANSWER)?;
+        let partitions: Vec<_> = marks.iter().map(|(at, _)| at.clone()).collect();
+        let committed = shared.admin.committed(&group, &partitions, ANSWER)?;
+        let of = if topics.len() > 1 { format!("topic {topic}, ") } else { String::new() };
+        for ((at, marks), committed) in marks.iter().zip(&committed) {
+            let next = committed.as_ref().map_or(marks.earliest, |PartitionOffset { next, .. }| *next);
+            let behind = (marks.stable - next).max(0);
+            lag += behind;
+            let _ = writeln!(
+                places,
+                "    {of}partition {}: from {} to {}, committed {next}, {behind} behind",
+                at.partition, marks.earliest, marks.stable
+            );
+        }
     }
     line(&mut text, "lag", &format!("{lag} in group {group}"));
     Ok(text + &places)

@@ -8,7 +8,7 @@
 //! - `infer`: columns read off the records of a topic
 //! - [`check`](Session::check): a file checked without carrying anything out
 //! - `assert`: what a file says must be there
-//! - `topics`, `queries`, `insert`, [`print`], `connectors`: what the arms need
+//! - `topics`, `own_topics`, `queries`, `insert`, [`print`], `connectors`: what the arms need
 //! - `processing_log`: the stream of reports about bad records
 //! - `functions`: functions from outside: made, dropped, brought back
 //! - `show`, `describe`, `extended`: what there is, as text
@@ -28,6 +28,7 @@ mod include;
 mod infer;
 mod insert;
 mod outcome;
+mod own_topics;
 mod print;
 mod processing_log;
 mod queries;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::engine::Shared;
 use super::outcome::{Feed, RowColumn, RowStream};
 use super::topics::Cleanup;
-use super::{processing_log, topics};
+use super::{own_topics, processing_log, topics};
 use crate::catalog::Catalog;
 use crate::config::Settings;
 use crate::error::{Error, Result, Span};
@@ -52,9 +52,16 @@ pub(super) fn prepare(
     let QueryKind::Persistent(sink) = &plan.kind else {
         return Err(Error::internal("a push query is not persistent"));
     };
-    let partitions = match shared.admin.topic(&plan.source.topic, Duration::from_secs(10))? {
-        Some(topic) => topic.partitions,
-        None => return Err(Error::external(format!("topic {} does not exist any more", plan.source.topic))),
+    let mut counts = Vec::with_capacity(2);
+    for scan in plan.scans() {
+        match shared.admin.topic(&scan.topic, Duration::from_secs(10))? {
+            Some(topic) => counts.push(topic.partitions),
+            None => return Err(Error::external(format!("topic {} does not exist any more", scan.topic))),
+        }
+    }
+    let partitions = match counts[..] {
+        [left, right] => own_topics::partitions(plan, [left, right])?,
+        _ => counts.first().copied().unwrap_or_default(),
     };
     let cleanup = persistent.sink.as_ref().map_or(Cleanup::Delete, Cleanup::of);
     topics::ensure(shared, &sink.topic, Some(&plan.source.topic), cleanup, &plan.query_id)?;
@@ -63,16 +70,33 @@ pub(super) fn prepare(
     }
     let log = processing_log::open(shared);
     let group = group_of(&shared.service, &plan.query_id);
-    let start = policies::for_group(&shared.admin, &plan.source.topic, &group, policy)?;
-    shared.notices.info(&plan.query_id, start.describe(&plan.source.topic, policy));
+    let mut sources: Vec<Arc<str>> = Vec::new();
+    for scan in plan.scans() {
+        if !sources.iter().any(|topic| **topic == *scan.topic) {
+            sources.push(Arc::from(scan.topic.as_str()));
+        }
+    }
+    // Before anything is committed for it: a query that has committed something keeps what it has.
+    let own = own_topics::of(shared, plan);
+    let mut anew = true;
+    for topic in &sources {
+        anew &= !policies::has_begun(&shared.admin, topic, &group)?;
+    }
+    own_topics::ensure(shared, plan, &own, partitions, anew)?;
+    let mut skips_earlier = false;
+    for topic in &sources {
+        let start = policies::for_group(&shared.admin, topic, &group, policy)?;
+        shared.notices.info(&plan.query_id, start.describe(topic, policy));
+        skips_earlier |= start.skipped > 0;
+    }
     let guarantee = match settings.get("processing.guarantee") {
         "at_least_once" => Guarantee::AtLeastOnce,
         _ => Guarantee::ExactlyOnce,
     };
     let millis = |name: &str| Duration::from_millis(settings.integer(name).max(1) as u64);
     Ok(QuerySpec {
-        topic: Arc::from(plan.source.topic.as_str()),
-        partitions,
+        sources,
+        own,
         transactional_id: format!("{group}-{}", shared.instance),
         group,
         client: shared.client.clone(),
@@ -85,9 +109,9 @@ pub(super) fn prepare(
         notices: shared.notices.clone(),
         log,
         tries: shared.until_end.then_some(TRIES_TO_THE_END),
-        skips_earlier: start.skipped > 0,
+        skips_earlier,
         paused: false,
-        plan: plan.clone(),
+        plan: Arc::new(plan.clone()),
     })
 }
 
@@ -138,7 +162,7 @@ pub(super) fn start_push(
     let query = Arc::new(QueryShared::default());
     let ends_by_itself = ends.is_some();
     if let Some(ends) = ends {
-        query.finish_at(ends);
+        query.finish_at([(Arc::from(topic.as_str()), ends)].into());
     }
     let (sender, receiver) = sync_channel(BATCHES_AHEAD);
     let spec = push_spec(shared, id.clone(), &topic, start, rows);

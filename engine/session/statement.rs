@@ -535,10 +535,18 @@ impl<'a> Planner<'a> {
             Some(start) => self.place(start)?,
             None => self.start_policy()?,
         };
+        if let (Some(at), Some(_), StartPolicy::Offsets(_) | StartPolicy::Group { .. }) =
+            (&query.start, &plan.plan.join, &policy)
+        {
+            // Two topics have other offsets each.
+            return Err(Error::unsupported("START AT OFFSETS or GROUP for a join", at.span));
+        }
         let admin = &self.shared().admin;
         if let (Some(at), false) = (&query.start, admin.is_nowhere() || self.restores) {
             let group = queries::group_of(&self.shared().service, &plan.query.id);
-            start::check_for_group(admin, &plan.plan.source.topic, &group, &policy).map_err(|e| e.or_at(at.span))?;
+            for scan in plan.plan.scans() {
+                start::check_for_group(admin, &scan.topic, &group, &policy).map_err(|e| e.or_at(at.span))?;
+            }
         }
         let start_at = query.start.as_ref().map(|start| start.span);
         let settings = Box::new(self.settings.clone());

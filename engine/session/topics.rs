@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::engine::Shared;
+use super::own_topics;
 use crate::catalog::{Relation, RelationKind};
 use crate::error::{Code, Error, Result};
 use crate::ingest::connector::Target;
@@ -74,12 +75,20 @@ pub(super) fn check_query(
     properties: &[Property],
     made: &mut BTreeMap<String, i32>,
 ) -> Result<()> {
-    let Some(source) = partitions_of(shared, &plan.source.topic, made)? else {
-        return Err(Error::refused(
-            Code::UnknownTopic,
-            format!("topic {} of {} does not exist", plan.source.topic, plan.source.relation),
-        )
-        .hint("It was there when the stream was created; create it again, or drop the stream."));
+    let mut counts = Vec::with_capacity(2);
+    for scan in plan.scans() {
+        let Some(count) = partitions_of(shared, &scan.topic, made)? else {
+            return Err(Error::refused(
+                Code::UnknownTopic,
+                format!("topic {} of {} does not exist", scan.topic, scan.relation),
+            )
+            .hint("It was there when the stream was created; create it again, or drop the stream."));
+        };
+        counts.push(count);
+    }
+    let source = match counts[..] {
+        [left, right] => own_topics::partitions(plan, [left, right])?,
+        _ => counts.first().copied().unwrap_or(DEFAULT_PARTITIONS),
     };
     let QueryKind::Persistent(sink) = &plan.kind else { return Ok(()) };
     if let OnError::DeadLetter(topic) = &plan.on_error {

@@ -8,18 +8,18 @@ use std::sync::{Arc, LazyLock};
 
 use super::case::Exception;
 use super::records::Layout;
+use super::running::{Results, Running};
 use crate::catalog::log::{alteration_key, query_key, relation_key, type_key};
 use crate::catalog::{Catalog, CatalogQuery, Relation};
 use crate::error::{Code, Error, Result, Span};
 use crate::functions::FunctionRegistry;
 use crate::plan::{QueryKind, QueryPlan, SinkSpec};
-use crate::record::{OutBatch, RawBatch};
 use crate::sql::ast::StatementKind;
 use crate::sql::planner::{self, Context, Defaults, PersistentPlan};
 use crate::sql::prepare::{Prepared, prepare};
 use crate::sql::split::split;
 use crate::sql::variables::Variables;
-use crate::topology::{Task, TaskOutput, encode_row};
+use crate::topology::encode_row;
 use crate::types::{FormatName, SourceWindow};
 
 /// How records are cut into batches, and what happens between them. The outputs must not depend on it.
@@ -32,13 +32,6 @@ pub enum Mode {
     Whole,
     /// Each record alone, and a new start before each.
     Restart,
-}
-
-impl Mode {
-    /// Records in a batch of at most `all`.
-    fn size(self, all: usize) -> usize {
-        if self == Mode::Whole { all.max(1) } else { 1 }
-    }
 }
 
 /// A record on a topic.
@@ -68,8 +61,8 @@ pub struct Driver {
     queries: Vec<QueryPlan>,
     /// The statements that made what there is: each under what it made, with its place in the order of creation.
     kept: BTreeMap<String, Kept>,
-    /// The tasks of queries that run after each statement, and how many records of its topic each has read.
-    tasks: BTreeMap<String, (Option<Task>, usize)>,
+    /// The queries that run after each statement.
+    running: BTreeMap<String, Running>,
     /// What was written to each topic, by `INSERT INTO ... VALUES` and by queries.
     written: BTreeMap<String, Vec<Record>>,
     /// How the records of each topic are laid out, by the first stream or table over it.
@@ -104,7 +97,7 @@ impl Driver {
             variables: Variables::default(),
             queries: Vec::new(),
             kept: BTreeMap::new(),
-            tasks: BTreeMap::new(),
+            running: BTreeMap::new(),
             written: BTreeMap::new(),
             layouts: BTreeMap::new(),
             topic_prefix: String::new(),
@@ -294,7 +287,9 @@ impl Driver {
             }
         }
         self.catalog = again.catalog;
-        self.tasks.values_mut().for_each(|(task, _)| *task = None);
+        for plan in &self.queries {
+            self.running.get_mut(&plan.query_id).map_or(Ok(()), |running| running.restart(plan))?;
+        }
         Ok(())
     }
 
@@ -314,8 +309,16 @@ impl Driver {
         self.catalog.add_query(query, replace, span)?;
         self.queries.retain(|query| query.query_id != plan.query_id);
         // A query that replaces another goes on where that one was; a new one starts with what comes.
-        let written = self.written.get(&plan.source.topic).map_or(0, Vec::len);
-        self.tasks.entry(plan.query_id.clone()).or_insert((None, written)).0 = None;
+        match self.running.get_mut(&plan.query_id) {
+            Some(running) => running.restart(&plan)?,
+            None => {
+                let mut running = Running::new(&plan)?;
+                for topic in topics_of(&plan) {
+                    running.start_at(&topic, self.written(&topic).len());
+                }
+                self.running.insert(plan.query_id.clone(), running);
+            }
+        }
         self.keep_with(query_key(&plan.query_id), shown, columns);
         self.queries.push(plan);
         Ok(())
@@ -330,12 +333,12 @@ impl Driver {
         });
     }
 
-    /// Runs all queries, in the order of their statements: each over the records of `inputs` on its topic, then over what
-    /// was written there before it. Returns how many records could not be read or computed.
+    /// Runs all queries, in the order of their statements: each over the records of `inputs` on its topics, in their order,
+    /// then over what was written there before it. Returns how many records could not be read or computed.
     ///
     /// # Errors
     /// A bug of ours; or a record that a property wants to be an error.
-    pub fn run(&mut self, inputs: &BTreeMap<String, Vec<Record>>, mode: Mode) -> Result<u64> {
+    pub fn run(&mut self, inputs: &[(String, Record)], mode: Mode) -> Result<u64> {
         let mut bad = 0;
         for mut plan in self.queries.clone() {
             // A query that was terminated with its stream runs no more.
@@ -343,30 +346,31 @@ impl Driver {
                 continue;
             }
             let QueryKind::Persistent(sink) = &plan.kind else { continue };
-            let (topic, out) = (plan.source.topic.clone(), sink.topic.name.clone());
-            let records: Vec<Record> =
-                [inputs.get(&topic), self.written.get(&topic)].into_iter().flatten().flatten().cloned().collect();
-            let mut task = Task::new(&plan, 0)?;
-            let mut result = TaskOutput::default();
-            let size = mode.size(records.len());
-            let mut raw = RawBatch::new(topic.as_str().into(), 0);
-            for (number, chunk) in records.chunks(size).enumerate() {
+            let out = sink.topic.name.clone();
+            let topics = topics_of(&plan);
+            let mut records: Vec<(&str, Record)> = Vec::new();
+            for (topic, record) in inputs.iter().filter(|(topic, _)| topics.contains(topic)) {
+                records.push((topic, record.clone()));
+            }
+            for topic in &topics {
+                records.extend(self.written(topic).iter().map(|record| (topic.as_str(), record.clone())));
+            }
+            let mut running = Running::new(&plan)?;
+            for (topic, chunk) in chunks(&records, mode) {
                 if mode == Mode::Restart {
                     self.restart()?;
                     if let Some(again) = self.queries.iter().find(|again| again.query_id == plan.query_id) {
                         plan.clone_from(again);
                     }
-                    task = Task::new(&plan, 0)?;
+                    running.restart(&plan)?;
                 }
-                fill(&mut raw, chunk, number * size);
-                result.clear();
-                task.process(&raw, &mut result)?;
-                bad += result.bad;
-                if let Some(report) = result.reports.first().filter(|r| self.fail_on_time && r.message.contains("time"))
-                {
-                    return Err(Error::data(report.message.clone()));
+                let mut results = Results::default();
+                running.feed(topic, &chunk, &mut results)?;
+                bad += results.bad;
+                if let Some(message) = results.messages.iter().find(|text| self.fail_on_time && text.contains("time")) {
+                    return Err(Error::data(message.clone()));
                 }
-                self.written.entry(out.clone()).or_default().extend(records_of(&result.records));
+                self.written.entry(out.clone()).or_default().extend(results.records);
             }
         }
         Ok(bad)
@@ -394,34 +398,26 @@ impl Driver {
         if self.catalog.query(&id, Span::default()).is_err() {
             return Ok(false);
         }
-        let topic = self.queries[at].source.topic.clone();
-        let position = self.tasks.entry(id.clone()).or_default().1;
-        let records = self.written.get(&topic).map_or_else(Vec::new, |records| records[position..].to_vec());
-        if records.is_empty() {
-            return Ok(false);
+        let mut records: Vec<(String, Record)> = Vec::new();
+        for topic in topics_of(&self.queries[at]) {
+            let position = self.running.get(&id).map_or(0, |running| running.position(&topic));
+            let unread = self.written(&topic).iter().skip(position).cloned();
+            records.extend(unread.map(|record| (topic.clone(), record)));
         }
-        let size = mode.size(records.len());
-        let mut raw = RawBatch::new(topic.as_str().into(), 0);
-        let mut result = TaskOutput::default();
-        for chunk in records.chunks(size) {
+        let records: Vec<(&str, Record)> =
+            records.iter().map(|(topic, record)| (topic.as_str(), record.clone())).collect();
+        for (topic, chunk) in chunks(&records, mode) {
             if mode == Mode::Restart {
                 self.restart()?;
             }
             let plan = &self.queries[at];
             let QueryKind::Persistent(sink) = &plan.kind else { return Ok(false) };
-            let (task, position) = self.tasks.entry(id.clone()).or_default();
-            let task = match task {
-                Some(task) => task,
-                None => task.insert(Task::new(plan, 0)?),
-            };
-            let first = *position;
-            *position += chunk.len();
-            fill(&mut raw, chunk, first);
-            result.clear();
-            task.process(&raw, &mut result)?;
-            self.written.entry(sink.topic.name.clone()).or_default().extend(records_of(&result.records));
+            let Some(running) = self.running.get_mut(&id) else { return Ok(false) };
+            let mut results = Results::default();
+            running.feed(topic, &chunk, &mut results)?;
+            self.written.entry(sink.topic.name.clone()).or_default().extend(results.records);
         }
-        Ok(true)
+        Ok(!records.is_empty())
     }
 
     /// What planning needs to know, as of now.
@@ -440,20 +436,20 @@ impl Driver {
     }
 }
 
-/// Puts records into a batch whose first offset is given.
-fn fill(raw: &mut RawBatch, records: &[Record], first: usize) {
-    raw.clear();
-    for (i, record) in records.iter().enumerate() {
-        record.headers.iter().for_each(|(name, value)| raw.headers.push(name, value.as_deref()));
-        raw.push((first + i) as i64, record.timestamp, record.key.as_deref(), record.value.as_deref());
+/// The topics that a query reads, each once.
+fn topics_of(plan: &QueryPlan) -> Vec<String> {
+    let mut topics: Vec<String> = Vec::new();
+    for scan in plan.scans() {
+        if !topics.contains(&scan.topic) {
+            topics.push(scan.topic.clone());
+        }
     }
+    topics
 }
 
-fn records_of(out: &OutBatch) -> impl Iterator<Item = Record> {
-    (0..out.len()).map(|row| Record {
-        key: out.keys.get(row).map(<[u8]>::to_vec),
-        value: out.values.get(row).map(<[u8]>::to_vec),
-        timestamp: out.timestamps[row],
-        headers: out.headers.get(row).map(|(name, value)| (name.to_string(), value.map(<[u8]>::to_vec))).collect(),
-    })
+/// Cuts records into batches, each of records of one topic that follow one another.
+fn chunks<'a>(records: &[(&'a str, Record)], mode: Mode) -> Vec<(&'a str, Vec<Record>)> {
+    let together = |(a, _): &(&str, Record), (b, _): &(&str, Record)| mode == Mode::Whole && a == b;
+    let chunks = records.chunk_by(together).filter_map(|chunk| chunk.first().map(|(topic, _)| (*topic, chunk)));
+    chunks.map(|(topic, chunk)| (topic, chunk.iter().map(|(_, record)| record.clone()).collect())).collect()
 }

@@ -6,6 +6,7 @@
 //! - [`case`]: the cases of a file, in the format of ksqlDB's query tests
 //! - [`script`]: those of an SQL file, with `ASSERT` statements
 //! - [`driver`]: statements in, plans kept, records through the tasks
+//! - [`running`]: a query of it
 //! - [`records`]: the records of a case to bytes and back, as the formats of their topics say
 //! - [`compare`]: what was expected against what came
 //! - [`reason`]: whether a refusal is the one expected
@@ -18,6 +19,7 @@ pub mod driver;
 pub mod reason;
 pub mod records;
 pub mod report;
+pub mod running;
 pub mod script;
 pub mod suite;
 

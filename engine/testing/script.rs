@@ -232,6 +232,7 @@ fn compare(
         query_id: "ASSERT".to_string(),
         kind: QueryKind::Push { limit: None },
         source,
+        join: None,
         steps: Vec::new(),
         rekeyed: None,
         output: schema.clone(),
@@ -241,7 +242,7 @@ fn compare(
     record.headers.iter().for_each(|(name, value)| raw.headers.push(name, value.as_deref()));
     raw.push(0, record.timestamp, record.key.as_deref(), record.value.as_deref());
     let mut output = TaskOutput::default();
-    Task::new(&plan, 0)?.process(&raw, &mut output)?;
+    Task::new(&plan)?.process(&raw, &mut output)?;
     let Some(rows) = output.rows.pop().filter(|rows| rows.num_rows() == 1) else {
         return Err(Error::refused(Code::AssertionFailed, "the next record cannot be read").at(span));
     };

@@ -1,7 +1,5 @@
 //! One case from start to verdict.
 
-use std::collections::BTreeMap;
-
 use super::case::{Case, CaseRecord, Exception, ExpectedSource};
 use super::compare::difference;
 use super::driver::{Driver, Mode, Record, functions};
@@ -265,8 +263,8 @@ fn layout_of(case: &Case, driver: &Driver, topic: &str) -> Layout {
     )
 }
 
-fn inputs_of(case: &Case, driver: &Driver) -> BTreeMap<String, Vec<Record>> {
-    let mut inputs: BTreeMap<String, Vec<Record>> = BTreeMap::new();
+fn inputs_of(case: &Case, driver: &Driver) -> Vec<(String, Record)> {
+    let mut inputs = Vec::with_capacity(case.inputs.len());
     for input in &case.inputs {
         let layout = layout_of(case, driver, &input.topic);
         let key = layout.encode(Side::Key, &input.key);
@@ -276,12 +274,9 @@ fn inputs_of(case: &Case, driver: &Driver) -> BTreeMap<String, Vec<Record>> {
         };
         let headers =
             input.headers.iter().map(|(name, value)| (name.clone(), value.as_deref().map(from_base64))).collect();
-        inputs.entry(input.topic.clone()).or_default().push(Record {
-            key,
-            value: layout.encode(Side::Value, &input.value),
-            timestamp: input.timestamp.unwrap_or(0),
-            headers,
-        });
+        let value = layout.encode(Side::Value, &input.value);
+        let timestamp = input.timestamp.unwrap_or(0);
+        inputs.push((input.topic.clone(), Record { key, value, timestamp, headers }));
     }
     inputs
 }

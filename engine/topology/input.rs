@@ -193,7 +193,10 @@ impl Input {
                     From::Key(at) => Arc::clone(&keys[*at]),
                     From::Value(at) => Arc::clone(&values[*at]),
                     From::Rowtime => Arc::new(Int64Array::from(times.clone())) as ArrayRef,
-                    From::Rowpartition => Arc::new(Int32Array::from_value(raw.partition, rows)),
+                    From::Rowpartition if raw.partitions.is_empty() => {
+                        Arc::new(Int32Array::from_value(raw.partition, rows))
+                    }
+                    From::Rowpartition => Arc::new(Int32Array::from(raw.partitions.clone())),
                     From::Rowoffset => Arc::new(Int64Array::from(raw.offsets.clone())),
                     From::Headers(ty) => headers::all(&raw.headers, rows, ty)?,
                     From::Header(name) => headers::last(&raw.headers, rows, name),

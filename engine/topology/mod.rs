@@ -5,20 +5,28 @@
 //!
 //! - `input`: bytes to columns, event time, what could not be read
 //! - `output`: columns to bytes
-//! - `report`, `dead_letter`: what is said of a record that cannot be processed, and where it goes
+//! - `report`, `notes`, `dead_letter`: what is said of a record that cannot be processed, and where it goes
 //! - `headers`, `windows`: what records and keys hold besides
 //! - `task`: all of it, with the operators in between
+//! - `join`, `forward`: the same for two topics whose rows meet, and how records get to where they do
+//! - [`tasks`]: all tasks of a query that one process runs
 
 mod dead_letter;
+mod forward;
 mod headers;
 mod input;
+mod join;
+mod notes;
 mod output;
 mod report;
 mod task;
+pub mod tasks;
 #[cfg(test)]
 mod tests;
 mod windows;
 
+pub use join::Changelog;
 pub use output::{SingleRecord, encode_row};
 pub use report::{Report, Stage};
 pub use task::{Take, Task, TaskOutput};
+pub use tasks::{OwnTopics, Tasks};

@@ -1,5 +1,7 @@
 //! What a task has to say about records it could not process as asked.
 
+use std::sync::Arc;
+
 /// What could not be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -30,6 +32,8 @@ impl Stage {
 /// One bad record, or one expression that failed over a record. `message` never holds a value from the data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
+    /// The record's topic.
+    pub topic: Arc<str>,
     /// The record's partition.
     pub partition: i32,
     /// The record's offset.

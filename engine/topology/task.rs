@@ -1,25 +1,21 @@
 //! One stage of a query on one partition.
 
-use std::fmt::Display;
 use std::sync::Arc;
 
 use datafusion::arrow::record_batch::RecordBatch;
 
 use super::dead_letter::DeadLetters;
 use super::input::{Decoded, Input};
+use super::notes::Notes;
 use super::output::Output;
-use super::report::{Report, Stage};
+use super::report::Report;
 use crate::error::Result;
 use crate::operators::{Pipeline, RowReport};
 use crate::plan::{OnError, QueryKind, QueryPlan};
-use crate::record::{Batch, OutBatch, RawBatch};
-
-/// How many reports of one batch are kept; more are only counted, and their texts never made.
-const REPORTS_KEPT: usize = 64;
+use crate::record::{OutBatch, RawBatch};
 
 /// One stage of a query on one partition.
 pub struct Task {
-    partition: i32,
     input: Input,
     pipeline: Pipeline,
     output: Option<Output>,
@@ -50,6 +46,10 @@ enum OnBad {
 pub struct TaskOutput {
     /// Records for the sink's topic; empty for a push query.
     pub records: OutBatch,
+    /// Records for topics of the query's own, on their way to the partition of their key: those of each side of a join.
+    pub forwarded: [OutBatch; 2],
+    /// What is to be kept of the state of tasks, in a topic of the query's own: each for one partition.
+    pub changes: Vec<OutBatch>,
     /// Rows of a push query.
     pub rows: Vec<RecordBatch>,
     /// The records that could not be processed, as they came, for the dead-letter topic of the query if it has one.
@@ -66,6 +66,8 @@ impl TaskOutput {
     /// Forgets the batch and keeps the buffers.
     pub fn clear(&mut self) {
         self.records.clear();
+        self.forwarded.iter_mut().for_each(OutBatch::clear);
+        self.changes.clear();
         self.dead.clear();
         self.rows.clear();
         self.reports.clear();
@@ -78,8 +80,8 @@ impl TaskOutput {
 pub type Take<'a> = dyn FnMut(&mut OutBatch, &mut Vec<RecordBatch>) -> Result<bool> + 'a;
 
 impl Task {
-    /// A task for one partition of the plan's source.
-    pub fn new(plan: &QueryPlan, partition: i32) -> Result<Task> {
+    /// A task for one partition of the plan's source, which is joined with nothing.
+    pub fn new(plan: &QueryPlan) -> Result<Task> {
         let (output, sink) = match &plan.kind {
             QueryKind::Persistent(sink) => {
                 (Some(Output::new(sink, plan.rekeyed.clone())?), Arc::from(sink.topic.name.as_str()))
@@ -92,7 +94,6 @@ impl Task {
             OnError::Skip => OnBad::Skip,
         };
         Ok(Task {
-            partition,
             input: Input::new(&plan.source)?,
             pipeline: Pipeline::new(&plan.steps),
             output,
@@ -128,14 +129,14 @@ impl Task {
     /// # Errors
     /// Those of [`process`](Self::process) and of `take`.
     pub fn process_in_pieces(&mut self, raw: &RawBatch, result: &mut TaskOutput, take: &mut Take<'_>) -> Result<()> {
-        let TaskOutput { records, rows, dead, reports, first, bad } = result;
-        let (partition, keeps_bytes) = (self.partition, self.keeps_bytes);
+        let TaskOutput { records, rows, dead, reports, first, bad, .. } = result;
+        let keeps_bytes = self.keeps_bytes;
         let (dead_letters, fails) = match &mut self.on_bad {
             OnBad::Skip => (None, false),
             OnBad::Fail => (None, true),
             OnBad::DeadLetter(dead_letters) => (Some(dead_letters), false),
         };
-        let mut notes = Notes { raw, partition, keeps_bytes, reports, first, bad, dead_letters };
+        let mut notes = Notes { raw, keeps_bytes, reports, first, bad, dead_letters };
         let Decoded { mut batch, times } =
             self.input.decode(raw, &mut |stage, record, message| notes.add(stage, record, message))?;
         self.row_reports.clear();
@@ -196,55 +197,5 @@ impl Task {
         // Each stage reports in the order of the records; told together they are in that order too.
         reports.sort_by_key(|report| report.offset);
         Ok(())
-    }
-}
-
-/// Takes down what is wrong with records of a batch.
-struct Notes<'a> {
-    raw: &'a RawBatch,
-    partition: i32,
-    keeps_bytes: bool,
-    reports: &'a mut Vec<Report>,
-    first: &'a mut Option<Report>,
-    bad: &'a mut u64,
-    dead_letters: Option<&'a mut DeadLetters>,
-}
-
-impl Notes<'_> {
-    /// Most of a flood is only counted: a text is made for whoever reads it.
-    fn add(&mut self, stage: Stage, record: usize, message: &dyn Display) {
-        *self.bad += 1;
-        if let Some(dead_letters) = &mut self.dead_letters {
-            dead_letters.note(record, stage, message);
-        }
-        let offset = self.raw.offsets[record];
-        let is_first = self.first.as_ref().is_none_or(|first| offset < first.offset);
-        if !is_first && self.reports.len() >= REPORTS_KEPT {
-            return;
-        }
-        let bytes = if stage == Stage::ReadKey { &self.raw.keys } else { &self.raw.values };
-        let bytes = if self.keeps_bytes { bytes.get(record).map(<[u8]>::to_vec) } else { None };
-        let report = Report { partition: self.partition, offset, stage, message: message.to_string(), bytes };
-        if is_first {
-            *self.first = Some(report.clone());
-        }
-        if self.reports.len() < REPORTS_KEPT {
-            self.reports.push(report);
-        }
-    }
-
-    /// Takes down what the operators reported.
-    fn computed(&mut self, row_reports: &mut Vec<RowReport>) {
-        for RowReport { record, message } in row_reports.drain(..) {
-            self.add(Stage::Compute, record, &message);
-        }
-    }
-
-    /// The rows of a batch that do not come from a dead letter.
-    fn without_dead(&self, batch: Batch) -> Result<Batch> {
-        match &self.dead_letters {
-            Some(dead_letters) => dead_letters.without_dead(batch),
-            None => Ok(batch),
-        }
     }
 }

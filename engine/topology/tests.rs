@@ -9,6 +9,8 @@ use crate::record::{BytesColumn, RawBatch};
 use crate::sql::ast::StatementKind;
 use crate::sql::planner::{self, Context, Defaults};
 
+mod joins;
+
 /// The plan of the last statement; the others declare what it reads.
 fn plan(sql: &str) -> QueryPlan {
     let mut catalog = Catalog::new();
@@ -50,7 +52,7 @@ fn texts(column: &BytesColumn) -> Vec<Option<String>> {
 
 fn run(sql: &str, rows: &[(Option<&str>, Option<&str>)]) -> TaskOutput {
     let mut output = TaskOutput::default();
-    Task::new(&plan(sql), 3).expect("a task").process(&records(rows), &mut output).expect("it processes");
+    Task::new(&plan(sql)).expect("a task").process(&records(rows), &mut output).expect("it processes");
     output
 }
 
@@ -221,7 +223,7 @@ fn windows_of_keys_are_columns_and_stay_in_the_key() {
         raw.push(offset as i64, 0, Some(key), Some(br#"{"v":1}"#));
     }
     let mut output = TaskOutput::default();
-    Task::new(&plan(sql), 0).expect("a task").process(&raw, &mut output).expect("it processes");
+    Task::new(&plan(sql)).expect("a task").process(&raw, &mut output).expect("it processes");
     assert_eq!(output.records.keys.iter().collect::<Vec<_>>(), [Some(&key(7, 5)[..])]);
     assert_eq!(texts(&output.records.values)[0].as_deref(), Some(r#"{"WS":5,"WE":7}"#));
     assert_eq!(output.reports[0].message, "key cannot be read: it is too short to hold a window");

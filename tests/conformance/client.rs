@@ -192,7 +192,12 @@ pub type Out<'a> = BaseRecord<'a, [u8], [u8], usize>;
 
 /// The record number `id` for a partition.
 pub fn out(topic: &str, partition: i32, id: usize) -> Out<'_> {
-    BaseRecord::with_opaque_to(topic, id).partition(partition)
+    keyed(topic, id).partition(partition)
+}
+
+/// A record to write into the partition of its key, known by a number.
+pub fn keyed(topic: &str, id: usize) -> Out<'_> {
+    BaseRecord::with_opaque_to(topic, id)
 }
 
 impl Producer {

@@ -22,6 +22,8 @@ pub struct Bench {
     pub sent: usize,
     /// Every so many records are none that the query can read, and become dead letters.
     pub bad_every: Option<usize>,
+    /// Whether the query joins each number with itself, through topics of its own.
+    pub joins: bool,
     bootstrap: String,
     session: Session,
     engine: Engine,
@@ -50,8 +52,12 @@ impl Bench {
         let engine = Engine::builder().storage(Storage::Cluster(bootstrap.clone())).settings(settings);
         let engine = engine.start().step("the engine")?;
         let mut session = engine.session();
-        let sql = "CREATE STREAM numbers (id BIGINT) WITH (kafka_topic = 'in', value_format = 'JSON', partitions = 1);";
-        session.execute(sql).step(sql)?;
+        for name in ["numbers", "again"] {
+            let sql = format!(
+                "CREATE STREAM {name} (id BIGINT) WITH (kafka_topic = 'in', value_format = 'JSON', partitions = 1);"
+            );
+            session.execute(&sql).step(&sql)?;
+        }
         let producer = Producer::new(&bootstrap, &[])?;
         let follower = reader(&bootstrap, &[("isolation.level", "read_committed"), ("enable.partition.eof", "false")])?;
         let mut assignment = TopicPartitionList::new();
@@ -61,6 +67,7 @@ impl Bench {
             hooks,
             sent: 0,
             bad_every: None,
+            joins: false,
             bootstrap,
             session,
             engine,
@@ -77,10 +84,14 @@ impl Bench {
             Some(_) => ", on_error = 'dead_letter', dead_letter_topic = 'dead'",
             None => "",
         };
-        let sql = &format!(
-            "CREATE STREAM doubles WITH (kafka_topic = 'out', partitions = 1{on_error}) AS \
-             SELECT id, id * 2 AS twice FROM numbers;"
-        );
+        let select = match self.joins {
+            true => {
+                "n.id AS k, AS_VALUE(n.id) AS id, n.id * 2 AS twice FROM numbers n JOIN again a WITHIN 1 DAY ON n.id = a.id"
+            }
+            false => "id, id * 2 AS twice FROM numbers",
+        };
+        let sql =
+            &format!("CREATE STREAM doubles WITH (kafka_topic = 'out', partitions = 1{on_error}) AS SELECT {select};");
         let first = match self.session.execute(sql) {
             Ok(_) => return Ok(()),
             Err(error) => error,

@@ -22,22 +22,28 @@ const AT_ONCE: usize = 12;
 
 #[test]
 fn exactly_once_whatever_fails() {
-    sweep("exactly_once_v2", 1, None);
+    sweep("exactly_once_v2", 1, None, false);
 }
 
 #[test]
 fn at_least_once_whatever_fails() {
-    sweep("at_least_once", 1, None);
+    sweep("at_least_once", 1, None, false);
 }
 
 /// A dead letter is in the transaction of the outputs around it. The requests are those of any query, so some will do.
 #[test]
 fn dead_letters_come_exactly_once_whatever_fails() {
-    sweep("exactly_once_v2", 7, Some(3));
+    sweep("exactly_once_v2", 7, Some(3), false);
 }
 
-/// Every `step`-th request fails, in runs where every so many records are bad.
-fn sweep(guarantee: &str, step: u64, bad_every: Option<usize>) {
+/// What a join keeps, and what it sends through topics of its own, is in the transaction of its outputs.
+#[test]
+fn a_join_exactly_once_whatever_fails() {
+    sweep("exactly_once_v2", 3, None, true);
+}
+
+/// Every `step`-th request fails, in runs where every so many records are bad, or of a join.
+fn sweep(guarantee: &str, step: u64, bad_every: Option<usize>, joins: bool) {
     let only: Option<u64> = std::env::var("ALCEDO_TEST_FAULTS").ok().map(|n| n.parse().expect("a request's number"));
     let numbers: Vec<u64> =
         (1..=REQUESTS).filter(|n| n.is_multiple_of(step) && only.is_none_or(|only| only == *n)).collect();
@@ -51,7 +57,7 @@ fn sweep(guarantee: &str, step: u64, bad_every: Option<usize>) {
                 while let Some((nth, after)) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let began = Instant::now();
                     let mut what = format!("request {nth} {}", if *after { "after" } else { "before" });
-                    match run(guarantee, bad_every, *nth, *after, &mut what) {
+                    match run(guarantee, (bad_every, joins), *nth, *after, &mut what) {
                         Ok(twice) => drop(repeated.fetch_add(twice, Ordering::Relaxed)),
                         Err(error) => failures.lock().expect("no holder panics").push(format!("{what}: {error}")),
                     }
@@ -66,7 +72,8 @@ fn sweep(guarantee: &str, step: u64, bad_every: Option<usize>) {
     let (seconds, (slow, which)) = (began.elapsed().as_secs_f64(), slowest.into_inner().expect("no holder panics"));
     let _ = writeln!(
         std::io::stderr(),
-        "faults, {guarantee}: {} runs, {} repeated, {seconds:.1} s, slowest {:.1} s ({which})",
+        "faults, {guarantee}{}: {} runs, {} repeated, {seconds:.1} s, slowest {:.1} s ({which})",
+        if joins { ", a join" } else { "" },
         runs.len(),
         repeated.into_inner(),
         slow.as_secs_f64(),
@@ -76,9 +83,16 @@ fn sweep(guarantee: &str, step: u64, bad_every: Option<usize>) {
 }
 
 /// One run: the query's `nth` request fails.
-fn run(guarantee: &str, bad_every: Option<usize>, nth: u64, after: bool, what: &mut String) -> Outcome<usize> {
+fn run(
+    guarantee: &str,
+    (bad_every, joins): (Option<usize>, bool),
+    nth: u64,
+    after: bool,
+    what: &mut String,
+) -> Outcome<usize> {
     let mut bench = Bench::start(guarantee, 5)?;
     bench.bad_every = bad_every;
+    bench.joins = joins;
     bench.feed(10)?;
     let refused = nth.is_multiple_of(2) != after;
     let fault = if refused { Fault::fail() } else { Fault::cut() };

@@ -12,15 +12,15 @@ use rdkafka::producer::Producer as _;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::verify::Output;
-use crate::conformance::client::{Outcome, PATIENCE, Producer, Step, ensure, out, read_with, reader, until};
+use crate::conformance::client::{Outcome, PATIENCE, Producer, Step, ensure, keyed, read_with, reader, until};
 use crate::conformance::wire::Wire;
 
 /// Partitions of input and output.
 pub const PARTITIONS: i32 = 4;
 const DEVICES: usize = 100;
 
-/// Writes the events `0, 1, 2, …` in a thread of its own, never beyond what it is allowed, about five in a millisecond.
-/// It goes on through the death of its broker: the idempotent producer repeats what was not acknowledged.
+/// Writes the events `0, 1, 2, …` in a thread of its own, into each of its topics, never beyond what it is allowed, about five
+/// in a millisecond. It goes on through the death of its broker: the idempotent producer repeats what was not acknowledged.
 pub struct Feed {
     allowed: Arc<AtomicUsize>,
     sent: Arc<AtomicUsize>,
@@ -30,18 +30,19 @@ pub struct Feed {
 
 impl Feed {
     /// Starts with nothing allowed.
-    pub fn start(bootstrap: &str, topic: &str) -> Outcome<Feed> {
-        // Patient: with the broker inside the killed process, deliveries wait for the next start.
-        let producer = Producer::new(bootstrap, &[("message.timeout.ms", "300000")])?;
+    pub fn start(bootstrap: &str, topics: &'static [&'static str]) -> Outcome<Feed> {
+        // Patient: with the broker inside the killed process, deliveries wait for the next start. Partitions are those in
+        // which a join looks for a key.
+        let patient = [("message.timeout.ms", "300000"), ("partitioner", "murmur2")];
+        let producer = Producer::new(bootstrap, &patient)?;
         let feed = Feed {
             allowed: Arc::new(AtomicUsize::new(0)),
             sent: Arc::new(AtomicUsize::new(0)),
             stop: Arc::new(AtomicBool::new(false)),
             thread: None,
         };
-        let (allowed, sent, stop, topic) =
-            (feed.allowed.clone(), feed.sent.clone(), feed.stop.clone(), topic.to_owned());
-        let thread = std::thread::spawn(move || write_events(&producer, &topic, &allowed, &sent, &stop));
+        let (allowed, sent, stop) = (feed.allowed.clone(), feed.sent.clone(), feed.stop.clone());
+        let thread = std::thread::spawn(move || write_events(&producer, topics, &allowed, &sent, &stop));
         Ok(Feed { thread: Some(thread), ..feed })
     }
 
@@ -63,7 +64,13 @@ impl Feed {
     }
 }
 
-fn write_events(p: &Producer, topic: &str, allowed: &AtomicUsize, sent: &AtomicUsize, stop: &AtomicBool) -> Outcome {
+fn write_events(
+    p: &Producer,
+    topics: &[&str],
+    allowed: &AtomicUsize,
+    sent: &AtomicUsize,
+    stop: &AtomicBool,
+) -> Outcome {
     loop {
         let stopping = stop.load(Ordering::SeqCst);
         let from = sent.load(Ordering::SeqCst);
@@ -71,9 +78,11 @@ fn write_events(p: &Producer, topic: &str, allowed: &AtomicUsize, sent: &AtomicU
         for id in from..to {
             let device = id % DEVICES;
             let key = format!("device-{device}");
-            let value = format!("{{\"id\":{id},\"n\":{},\"reading\":{}}}", id / DEVICES, id as f64 / 4.0);
-            let record = out(topic, device as i32 % PARTITIONS, id).key(key.as_bytes()).payload(value.as_bytes());
-            p.send(record)?;
+            let (n, reading) = (id / DEVICES, id as f64 / 4.0);
+            let value = format!("{{\"id\":{id},\"device\":\"{key}\",\"n\":{n},\"reading\":{reading}}}");
+            for topic in topics {
+                p.send(keyed(topic, id).key(key.as_bytes()).payload(value.as_bytes()))?;
+            }
             sent.store(id + 1, Ordering::SeqCst);
         }
         p.inner.poll(Duration::from_millis(1));

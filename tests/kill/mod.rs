@@ -4,7 +4,8 @@
 //! them on; the process is killed and started again, many times, each time in the middle of its output. Afterwards a
 //! `read_committed` reader must see every event exactly once (or at least once, where that is the promise), in order per
 //! device, and after each restart output must have come within ten seconds. It runs with the broker outside (the embedded
-//! one in a process of its own, and Apache Kafka), and with the broker inside the process that is killed (`--data`).
+//! one in a process of its own, and Apache Kafka), and with the broker inside the process that is killed (`--data`). The same
+//! for a join, whose rows meet their partners of before the kill in what is kept of them, one side through a topic of its own.
 //!
 //! `feed` writes and follows, `verify` judges, this file kills. By default few kills and events, for `cargo test`;
 //! `ALCEDO_TEST_KILLS=20` and `ALCEDO_TEST_KILL_EVENTS=100000` give the full size, `ALCEDO_TEST_SEED` repeats the moments.
@@ -42,6 +43,20 @@ fn at_least_once_with_the_broker_outside() {
 }
 
 #[test]
+fn a_join_exactly_once_with_the_broker_outside() {
+    let mut broker = EmbeddedBroker::new().unwrap_or_else(|error| panic!("{error}"));
+    broker.start().unwrap_or_else(|error| panic!("{error}"));
+    let mut query = Query::outside(Guarantee::ExactlyOnce, &broker.bootstrap()).joining();
+    report("a join, embedded broker outside", Guarantee::ExactlyOnce, torture(&mut query));
+}
+
+#[test]
+fn a_join_at_least_once_with_the_broker_inside() {
+    let guarantee = Guarantee::AtLeastOnce;
+    report("a join, embedded broker inside", guarantee, torture(&mut Query::inside(guarantee).joining()));
+}
+
+#[test]
 fn exactly_once_with_the_broker_inside() {
     inside(Guarantee::ExactlyOnce);
 }
@@ -64,6 +79,11 @@ fn apache_kafka() {
         broker.start().unwrap_or_else(|error| panic!("{error}"));
         report("Apache Kafka outside", guarantee, torture(&mut Query::outside(guarantee, &broker.bootstrap())));
     }
+    let guarantee = Guarantee::ExactlyOnce;
+    let mut broker = ApacheKafka::new(Path::new(&jars)).unwrap_or_else(|error| panic!("{error}"));
+    broker.start().unwrap_or_else(|error| panic!("{error}"));
+    let mut query = Query::outside(guarantee, &broker.bootstrap()).joining();
+    report("a join, Apache Kafka outside", guarantee, torture(&mut query));
 }
 
 fn outside(guarantee: Guarantee) {
@@ -93,9 +113,11 @@ fn torture(query: &mut Query) -> Outcome<String> {
     let began = Instant::now();
     let outcome = (|| {
         query.start()?;
-        await_partitions(&query.bootstrap, "readings", PARTITIONS)?;
+        for topic in query.inputs() {
+            await_partitions(&query.bootstrap, topic, PARTITIONS)?;
+        }
         await_partitions(&query.bootstrap, "halves", PARTITIONS)?;
-        let feed = Feed::start(&query.bootstrap, "readings")?;
+        let feed = Feed::start(&query.bootstrap, query.inputs())?;
         let mut follower = Follower::start(&query.bootstrap, "halves")?;
         // Each run gets its share of the events: one half until there is output, the other until the kill.
         let share = events / (kills + 1);
@@ -119,8 +141,10 @@ fn torture(query: &mut Query) -> Outcome<String> {
         follower.await_all(events)?;
         query.stop()?;
         query.while_the_broker_serves(|bootstrap| {
-            let input = count_input(bootstrap, "readings")?;
-            ensure!(input == events, "the input holds {input} records, {events} were sent");
+            for topic in query.inputs() {
+                let input = count_input(bootstrap, topic)?;
+                ensure!(input == events, "topic {topic} holds {input} records, {events} were sent");
+            }
             let repeated = verify(&read_output(bootstrap, "halves")?, events, query.guarantee)?;
             let total = began.elapsed().as_secs_f64();
             let slowest = slowest.as_secs_f64();
@@ -140,12 +164,21 @@ struct Query {
     /// Where the broker inside keeps its data; none when it is outside.
     data: Option<PathBuf>,
     process: Option<Process>,
+    /// Whether each event is joined with another of the same number.
+    joins: bool,
 }
+
+/// The events go on as they come.
+const COPY: &str = "device, id, n, reading * 2 AS half FROM readings";
+
+/// They meet those of another topic, which are not by the name of the device.
+const JOIN: &str = "r.device AS device, r.id AS id, n, reading * 2 AS half \
+    FROM readings r JOIN marks m WITHIN 1 SECOND ON r.device = m.device WHERE r.id = m.id";
 
 impl Query {
     fn outside(guarantee: Guarantee, bootstrap: &str) -> Query {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("cannot create a folder: {error}"));
-        Query { guarantee, bootstrap: bootstrap.to_owned(), folder, data: None, process: None }
+        Query { guarantee, bootstrap: bootstrap.to_owned(), folder, data: None, process: None, joins: false }
     }
 
     fn inside(guarantee: Guarantee) -> Query {
@@ -154,14 +187,26 @@ impl Query {
         query
     }
 
+    fn joining(self) -> Query {
+        Query { joins: true, ..self }
+    }
+
+    /// The topics the events are written to.
+    fn inputs(&self) -> &'static [&'static str] {
+        if self.joins { &["readings", "marks"] } else { &["readings"] }
+    }
+
     fn start(&mut self) -> Outcome {
         let file = self.folder.path().join("halves.sql");
+        let select = if self.joins { JOIN } else { COPY };
         let sql = format!(
             "SET 'processing.guarantee' = '{}';\n\
              CREATE STREAM readings (device VARCHAR KEY, id BIGINT, n BIGINT, reading DOUBLE)\n  \
              WITH (kafka_topic = 'readings', value_format = 'JSON', partitions = {PARTITIONS});\n\
+             CREATE STREAM marks (k VARCHAR KEY, id BIGINT, device VARCHAR)\n  \
+             WITH (kafka_topic = 'marks', value_format = 'JSON', partitions = {PARTITIONS});\n\
              CREATE STREAM halves WITH (kafka_topic = 'halves', value_format = 'JSON', partitions = {PARTITIONS}) AS\n  \
-             SELECT device, id, n, reading * 2 AS half FROM readings;\n",
+             SELECT {select};\n",
             self.guarantee.setting()
         );
         std::fs::write(&file, sql).step("the SQL file")?;

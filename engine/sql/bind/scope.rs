@@ -7,7 +7,7 @@ use datafusion::common::{DFSchema, DFSchemaRef};
 
 use crate::catalog::{Relation, nearest};
 use crate::error::{Code, Error, Result};
-use crate::plan::{PSEUDO_COLUMNS, WINDOW_COLUMNS};
+use crate::plan::{PSEUDO_COLUMNS, WINDOW_COLUMNS, joined_field};
 use crate::sql::ast::Ident;
 use crate::types::{SqlType, quote_identifier};
 
@@ -66,13 +66,18 @@ impl Scope {
         Scope { sources: vec![ScopeSource { relation, alias, columns }] }
     }
 
-    /// Adds a source that is joined. Its fields have its name before theirs.
+    /// Adds a source that is joined. The fields of all sources have the number of theirs before their names then.
     pub fn join(&mut self, relation: Arc<Relation>, alias: Option<&Ident>) {
-        let joined = Scope::single(relation, alias);
-        self.sources.extend(joined.sources.into_iter().map(|mut source| {
-            source.columns.iter_mut().for_each(|column| column.field = format!("{}.{}", source.alias, column.name));
-            source
-        }));
+        self.sources.extend(Scope::single(relation, alias).sources);
+        for (number, source) in self.sources.iter_mut().enumerate() {
+            source.columns.iter_mut().for_each(|column| column.field = joined_field(number, &column.name));
+        }
+    }
+
+    /// Whether a column of this name is in more than one source.
+    pub fn is_shared(&self, name: &str) -> bool {
+        let has = |source: &&ScopeSource| source.columns.iter().any(|column| column.name == name);
+        self.sources.iter().filter(has).count() > 1
     }
 
     /// The column of a name, qualified or not. The error names the nearest column and what was searched.

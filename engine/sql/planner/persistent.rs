@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::Expr;
 
-use super::assemble::assemble;
+use super::assemble::{Assembled, assemble};
 use super::query::{BoundQuery, Item};
 use super::source::default_wrapping;
 use super::stateful::Sink;
@@ -117,7 +117,21 @@ pub fn create_as_select(context: &Context, create: &CreateAsSelect) -> Result<Pe
         check_replacement(context, &create.name, &relation)?;
     }
     properties.refuse_retention_of(&relation)?;
-    finish(context, &bound, &items, query_id, sink, properties.on_error()?, Some(relation))
+    let planned = finish(context, &bound, &items, query_id, sink, properties.on_error()?, Some(relation))?;
+    let existing = context.catalog.query(&planned.query.id, span).ok().filter(|_| create.or_replace);
+    if let Some(existing) = existing.filter(|existing| existing.joins != planned.query.joins) {
+        let none = || "no join".to_string();
+        let (old, new) = (existing.joins.clone(), planned.query.joins.clone());
+        return Err(Error::refused(Code::NotReplaceable, format!("query {} cannot be replaced by this", existing.id))
+            .detail(format!(
+                "what it joins is changed: it was ({}), now ({})",
+                old.unwrap_or_else(none),
+                new.unwrap_or_else(none)
+            ))
+            .hint("What it keeps is of no use to the new one; DROP the stream and create it again.")
+            .at(span));
+    }
+    Ok(planned)
 }
 
 /// What an `INSERT INTO ... SELECT` says of itself, for the stream it writes is there.
@@ -299,7 +313,8 @@ fn keyed(context: &Context, query: &BoundQuery, sink: &str, span: Span) -> Resul
     let Some(keys) = &query.partition else { return keys_first(context, query, sink, span) };
     let mut places = Vec::with_capacity(keys.len());
     for key in keys {
-        let mut found = query.items.iter().enumerate().filter(|(_, item)| item.sql == key.sql);
+        let is = |item: &Item| item.sql == key.sql || (key.field.is_some() && item.field == key.field);
+        let mut found = query.items.iter().enumerate().filter(|(_, item)| is(item));
         let Some((place, first)) = found.next() else {
             return Err(Error::refused(
                 Code::MissingKey,
@@ -332,6 +347,11 @@ fn keyed(context: &Context, query: &BoundQuery, sink: &str, span: Span) -> Resul
 
 /// The items with the key columns of the source first. Every one must be there, untouched, once.
 fn keys_first(context: &Context, query: &BoundQuery, sink: &str, span: Span) -> Result<Vec<Item>> {
+    if query.join.is_some() {
+        let mut items = query.items.clone();
+        items.sort_by_key(|item| item.key_of.is_none());
+        return Ok(items);
+    }
     for key in query.relation.schema.key_columns() {
         let mut found = query.items.iter().filter(|item| item.key_of.as_ref() == Some(&key.name));
         let name = quote_identifier(&key.name);
@@ -418,7 +438,11 @@ fn finish(
     on_error: OnError,
     relation: Option<Relation>,
 ) -> Result<PersistentPlan> {
-    let (source, steps) = assemble(bound, items)?;
+    if let (Some(joined), OnError::Fail | OnError::DeadLetter(_)) = (&bound.join, &on_error) {
+        // A row of a join comes of two records; which of them is to be mended nobody has said.
+        return Err(Error::unsupported("ON_ERROR other than 'skip' for a join", joined.span));
+    }
+    let Assembled { source, join, steps } = assemble(context, bound, items)?;
     let sink_name = sink.relation.clone();
     let output = sink.schema.clone();
     let kind = QueryKind::Persistent(sink);
@@ -426,23 +450,30 @@ fn finish(
         query_id: query_id.clone(),
         kind,
         source,
+        join,
         steps,
-        rekeyed: bound.partition.as_ref().map(|keys| keys.iter().map(|key| key.of_value).collect()),
+        // The rows of a join have a key whether or not the records they came of had one.
+        rekeyed: match &bound.partition {
+            Some(keys) => Some(keys.iter().map(|key| key.of_value).collect()),
+            None => bound.join.as_ref().map(|_| vec![true]),
+        },
         output,
         on_error,
     };
     let target = if relation.is_none() { context.catalog.find_relation(&sink_name) } else { None };
-    let settled = target.into_iter().chain(Some(&bound.relation).filter(|_| bound.has_wildcard));
+    let relations = || bound.scope.sources.iter().map(|source| &source.relation);
+    let settled = target.into_iter().chain(relations().filter(|_| bound.has_wildcard));
     let names = |relation: &Relation| relation.schema.columns.iter().map(|column| column.name.clone()).collect();
     let columns = settled.map(|relation| (relation.name.clone(), names(relation))).collect();
     let query = CatalogQuery {
         id: query_id,
         columns,
-        sources: vec![bound.relation.name.clone()],
+        sources: relations().map(|relation| relation.name.clone()).collect(),
         functions: functions_of(bound, items)?,
         sink: sink_name,
         statement: context.statement.to_string(),
         fingerprint: plan.fingerprint(),
+        joins: plan.join.as_ref().map(|join| join.identity(&plan.source)),
     };
     Ok(PersistentPlan { plan, sink: relation, query })
 }
@@ -450,8 +481,9 @@ fn finish(
 /// The functions that a query calls, before constants are folded: the statement needs them to be planned again.
 fn functions_of(bound: &BoundQuery, items: &[Item]) -> Result<Vec<String>> {
     let mut names = BTreeSet::new();
+    let compared = bound.join.iter().flat_map(|joined| &joined.steps).flat_map(|step| &step.sides);
     let exprs = items.iter().map(|item| &item.expr).chain(bound.filter.iter().map(|(filter, _)| filter));
-    for expr in exprs {
+    for expr in exprs.chain(compared.map(|compared| &compared.expr)) {
         expr.apply(|part| {
             if let Expr::ScalarFunction(call) = part {
                 names.insert(call.func.name().to_uppercase());

@@ -1,6 +1,6 @@
 //! `SELECT ... [EMIT CHANGES] [LIMIT n]`; without `EMIT CHANGES` a scan of what a stream's topic holds.
 
-use super::assemble::assemble;
+use super::assemble::{Assembled, assemble};
 use super::query::Item;
 use super::{Context, query};
 use crate::error::{Code, Error, Result};
@@ -25,12 +25,16 @@ pub fn push_query(context: &Context, query: &Query, query_id: String) -> Result<
         ),
         None => None,
     };
-    let (source, steps) = assemble(&bound, &bound.items)?;
+    if bound.join.is_some() {
+        return Err(Error::unsupported("JOIN in a query whose rows go to whoever asked", query.from.span())
+            .hint("CREATE STREAM ... AS SELECT makes a stream of the joined rows, which can be asked for."));
+    }
+    let Assembled { source, join, steps } = assemble(context, &bound, &bound.items)?;
     let column = |item: &Item| match item.key_of {
         Some(_) => Column::key(&item.name, item.ty.clone()),
         None => Column::value(&item.name, item.ty.clone()),
     };
     let output = bound.items.iter().map(column).collect();
     let (kind, output) = (QueryKind::Push { limit }, Schema::new(output));
-    Ok(QueryPlan { query_id, kind, source, steps, rekeyed: None, output, on_error: OnError::Skip })
+    Ok(QueryPlan { query_id, kind, source, join, steps, rekeyed: None, output, on_error: OnError::Skip })
 }

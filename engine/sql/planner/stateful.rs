@@ -1,6 +1,7 @@
-//! Queries whose rows meet other rows: joins, groups, windows. They do not run yet; what is wrong with one is said all the
-//! same, and that it is not built only of those with which nothing is wrong.
+//! Queries whose rows meet other rows: joins, groups, windows. Joins of two streams run, the others not yet; what is wrong with
+//! one is said all the same, and that it is not built only of those with which nothing is wrong.
 
+use super::join::Joined;
 use super::query::check_reserved;
 use super::{Context, group, join};
 use crate::catalog::RelationKind;
@@ -23,8 +24,8 @@ pub(super) struct Sink<'a> {
     pub properties: Option<&'a [Property]>,
 }
 
-/// Refuses a query that needs state, after looking for what is wrong with it; passes every other one.
-pub(super) fn refuse(context: &Context, query: &Query, sink: Option<Sink>) -> Result<()> {
+/// What a query joins, if it does. Refuses one that needs state which is not built, after looking for what is wrong with it.
+pub(super) fn check(context: &Context, query: &Query, sink: Option<Sink>) -> Result<Option<Joined>> {
     let joined = match &query.from {
         Relation::Join(join) => Some(join::analyze(context, join)?),
         Relation::Source { .. } => None,
@@ -49,7 +50,7 @@ pub(super) fn refuse(context: &Context, query: &Query, sink: Option<Sink>) -> Re
         (None, Relation::Source { name, alias, .. }) if grouped => {
             Scope::single(context.catalog.relation(&name.name, name.span)?.clone(), alias.as_ref())
         }
-        _ => return Ok(()),
+        _ => return Ok(None),
     };
     let binder = Binder::new(context.catalog, context.functions, &scope);
     if let Some(filter) = &query.filter {
@@ -80,7 +81,10 @@ pub(super) fn refuse(context: &Context, query: &Query, sink: Option<Sink>) -> Re
         let is_table = grouped || joined.as_ref().is_some_and(|joined| joined.kind == RelationKind::Table);
         check_kind(sink, is_table)?;
     }
-    Err(not_built(query))
+    match joined {
+        Some(joined) if !grouped && joined.missing().is_none() => Ok(Some(joined)),
+        joined => Err(not_built(query, joined.and_then(|joined| joined.missing()))),
+    }
 }
 
 /// Refuses a statement that makes a stream of what is a table, or a table of what is a stream.
@@ -103,7 +107,10 @@ fn check_names(scope: &Scope, query: &Query, persistent: bool) -> Result<()> {
         match item {
             SelectItem::Wildcard { source: Some(source), .. } => drop(scope.source(source)?),
             SelectItem::Wildcard { source: None, .. } | SelectItem::StructAll { .. } => {}
-            SelectItem::Expr { expr, alias } => check_reserved(expr, alias.as_ref(), persistent)?,
+            // A column that several sources have gets the name of its own before it.
+            SelectItem::Expr { expr, alias } => {
+                check_reserved(expr, alias.as_ref(), persistent && scope.sources.len() == 1)?;
+            }
         }
     }
     Ok(())
@@ -129,9 +136,9 @@ fn check_key_format(context: &Context, scope: &Scope, keys: &[group::GroupKey], 
 }
 
 /// The first part of a query that needs state.
-fn not_built(query: &Query) -> Error {
-    if let Relation::Join(join) = &query.from {
-        return Error::unsupported("JOIN", join.span);
+fn not_built(query: &Query, of_join: Option<&str>) -> Error {
+    if let (Relation::Join(join), Some(what)) = (&query.from, of_join) {
+        return Error::unsupported(what, join.span);
     }
     if let Some(window) = &query.window {
         return Error::unsupported("WINDOW", window.span);
@@ -163,6 +170,8 @@ mod tests {
             format!("TABLE v (id INT PRIMARY KEY, f INT) {WITH});"),
             format!("STREAM w (id INT KEY, a INT) {WITH}, window_type='TUMBLING', window_size='1 SECOND');"),
             format!("STREAM x (id INT KEY, a INT) {WITH}, window_type='SESSION');"),
+            format!("STREAM n (id INT KEY, a INT) {WITH});"),
+            format!("STREAM y (id INT KEY, a INT) {WITH}, window_type='TUMBLING', window_size='1 SECOND');"),
         ] {
             let text = format!("CREATE {declared}");
             let before = catalog.clone();
@@ -305,11 +314,10 @@ mod tests {
     #[test]
     fn what_nothing_is_wrong_with_is_refused_for_now() {
         let queries = [
-            "SELECT s.id, r.c FROM s JOIN r WITHIN 1 DAY ON s.id = r.id",
-            "SELECT * FROM s FULL JOIN r WITHIN 1 DAY ON s.id = r.id",
-            "SELECT ROWKEY, s.b FROM s FULL JOIN r WITHIN 1 DAY ON s.id = r.id",
             "SELECT t.id, b, d FROM s LEFT JOIN t ON s.a = t.id",
             "SELECT s.id, d, e FROM s JOIN t ON s.id = t.id JOIN u ON s.id = u.id",
+            "SELECT s.id, s.a, n.a FROM s JOIN r WITHIN 1 DAY ON s.id = r.id JOIN n WITHIN 1 DAY ON r.id = n.id",
+            "SELECT w.id, y.a FROM w JOIN y WITHIN 1 DAY ON w.id = y.id",
         ];
         assert!(refusals("STREAM", &queries).iter().all(|(code, _)| *code == Code::Unsupported));
         let queries = [

@@ -14,6 +14,7 @@ use crate::record::Batch;
 use crate::sql::ast::{Statement, StatementKind};
 use crate::sql::parse_statement;
 
+mod joins;
 mod topics;
 
 /// A catalog that grows by the statements it is given.
