@@ -8,16 +8,16 @@ use datafusion::arrow::datatypes::{Field, Schema as ArrowSchema, SchemaRef};
 use super::{CompiledExpr, SourceScan};
 use crate::types::{FormatSpec, SqlType};
 
-/// Which rows a join gives besides those that found a partner.
+/// Kind of a join: which rows it gives besides those that found a partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JoinKind {
-    /// None.
+    /// `[INNER] JOIN`: none.
     Inner,
-    /// Rows of the left side alone, the right columns null.
+    /// `LEFT [OUTER] JOIN`: rows of the left side alone, the right columns null.
     Left,
-    /// Rows of the right side alone, the left columns null.
+    /// `RIGHT [OUTER] JOIN`: rows of the right side alone, the left columns null.
     Right,
-    /// Both.
+    /// `FULL [OUTER] JOIN`: both.
     Full,
 }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::input::{Decoded, Input, format_of, options_of};
+use super::join::NOW;
 use super::notes::Notes;
 use super::report::Stage;
 use super::task::TaskOutput;
@@ -61,7 +62,8 @@ impl Forward {
     pub fn process(&mut self, raw: &RawBatch, result: &mut TaskOutput) -> Result<()> {
         let TaskOutput { forwarded, reports, first, bad, .. } = result;
         let mut notes = Notes { raw, keeps_bytes: self.keeps_bytes, reports, first, bad, dead_letters: None };
-        let Decoded { batch, times } =
+        // A record without a time it can be joined by is reported here and goes nowhere.
+        let Decoded { batch, times: _ } =
             self.input.decode(raw, &mut |stage, record, message| notes.add(stage, record, message))?;
         let batch = batch.without_tombstones()?;
         self.failed.clear();
@@ -81,7 +83,7 @@ impl Forward {
             forwarded.keys.push(Some(key));
             pack::pack(raw, record, forwarded.values.buffer());
             forwarded.values.end_row();
-            forwarded.timestamps.push(times[record]);
+            forwarded.timestamps.push(NOW);
             forwarded.headers.end_row();
         }
         Ok(())

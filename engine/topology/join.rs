@@ -28,6 +28,10 @@ use crate::record::{Batch, OutBatch, RawBatch, pack};
 /// A record of the changelog holds at most so many bytes, but for one that is longer by itself.
 const CHANGE_BYTES: usize = 256 * 1024;
 
+/// The time of records in topics of a query's own: that of their writing. Brokers refuse times that are far from it, and
+/// event times may be any.
+pub(super) const NOW: i64 = -1;
+
 /// Records that are restored are decoded so many together.
 const RESTORED_TOGETHER: usize = 8192;
 
@@ -252,7 +256,7 @@ impl JoinTask {
             if length >= CHANGE_BYTES || i + 1 == kept.len() {
                 out.values.end_row();
                 out.keys.push(Some(&change_key(side, of.next_change)));
-                out.timestamps.push(latest.max(0));
+                out.timestamps.push(NOW);
                 out.headers.end_row();
                 of.changes.push_back((of.next_change, latest));
                 of.next_change += 1;
@@ -260,8 +264,8 @@ impl JoinTask {
             }
         }
         let kept_from = self.join.kept_from(side);
-        while let Some((number, latest)) = of.changes.front().copied().filter(|(_, latest)| *latest < kept_from) {
-            out.push(latest.max(0), Some(&change_key(side, number)), None);
+        while let Some((number, _)) = of.changes.front().copied().filter(|(_, latest)| *latest < kept_from) {
+            out.push(NOW, Some(&change_key(side, number)), None);
             of.changes.pop_front();
         }
         if !out.is_empty() {

@@ -5,6 +5,7 @@
 //! - [`errors`]: mistakes in files and flags, found before anything starts
 //! - [`settings`]: where a value comes from
 //! - [`until_end`]: process what there is, in order, and end
+//! - [`joins`]: streams that meet, and what is kept for that
 //! - [`resume`]: a file run again on the same topics; [`kept`]: what the shell finds again with `--data`
 //! - [`live`]: signals, closed outputs, several processes, brokers that come and go
 //! - [`sharing`]: several processes of one service
@@ -32,6 +33,7 @@ mod errors;
 mod fmt;
 mod full_disk;
 mod functions;
+mod joins;
 mod kept;
 mod limits;
 mod live;

@@ -2,6 +2,7 @@
 
 use super::{Expr, Ident};
 use crate::error::Span;
+pub use crate::plan::JoinKind;
 
 /// A query.
 #[derive(Debug, Clone, PartialEq)]
@@ -168,19 +169,6 @@ pub struct Join {
     pub on: Expr,
     /// Its place.
     pub span: Span,
-}
-
-/// Kind of a join.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JoinKind {
-    /// `[INNER] JOIN`.
-    Inner,
-    /// `LEFT [OUTER] JOIN`.
-    Left,
-    /// `RIGHT [OUTER] JOIN`.
-    Right,
-    /// `FULL [OUTER] JOIN`.
-    Full,
 }
 
 /// `WITHIN n unit | (before, after) [GRACE PERIOD n unit]`.

@@ -14,7 +14,7 @@ use super::assemble::{named, read_of, scan};
 use super::query::Item;
 use crate::catalog::{Relation, RelationKind};
 use crate::error::{Code, Error, Result, Span};
-use crate::plan::{self, CompiledExpr, JOIN_KEY, JoinPlan, JoinSide, JoinWindow, Repartition, SourceScan};
+use crate::plan::{CompiledExpr, JOIN_KEY, JoinPlan, JoinSide, JoinWindow, Repartition, SourceScan};
 use crate::sql::ast::{self, BinaryOp, Expr, ExprKind, Ident, Join, JoinKind, Within};
 use crate::sql::bind::coerce::{common_type, widen};
 use crate::sql::bind::scope::ScopeColumn;
@@ -186,8 +186,8 @@ impl Joined {
         let Some(step) = self.steps.last() else { return true };
         match self.scope.sources.iter().position(|source| source.columns.iter().any(|column| column.field == field)) {
             _ if field == JOIN_KEY => true,
-            Some(0) => matches!(step.kind, JoinKind::Inner | JoinKind::Left),
-            Some(_) => matches!(step.kind, JoinKind::Inner | JoinKind::Right),
+            // A row of the other side alone has none of this one.
+            Some(source) => !step.kind.keeps(1 - source.min(1)),
             None => true,
         }
     }
@@ -255,12 +255,7 @@ impl Joined {
         let sides = sides.try_into().map_err(|_| Error::internal("a join of other than two sides"))?;
         let plan = JoinPlan {
             right: right_scan,
-            kind: match step.kind {
-                JoinKind::Inner => plan::JoinKind::Inner,
-                JoinKind::Left => plan::JoinKind::Left,
-                JoinKind::Right => plan::JoinKind::Right,
-                JoinKind::Full => plan::JoinKind::Full,
-            },
+            kind: step.kind,
             window: JoinWindow {
                 before: within.before.millis(),
                 after: within.after.millis(),
@@ -441,11 +436,8 @@ fn kinds(
         (Stream, Table) => {
             within("a stream and a table")?;
             if matches!(step.kind, JoinKind::Right | JoinKind::Full) {
-                return Err(invalid(
-                    format!("a stream and a table have no {} join", word(step.kind)),
-                    step.right.span(),
-                )
-                .detail("a row of the table alone makes no row of the stream"));
+                return Err(invalid(format!("a stream and a table have no {} join", step.kind), step.right.span())
+                    .detail("a row of the table alone makes no row of the stream"));
             }
             if !is_primary_key(r, right) {
                 return Err(not_the_key(r, right, step));
@@ -472,7 +464,7 @@ fn kinds(
                 .hint("Make a table of the joins before it, and join that."));
             }
             if matches!(step.kind, JoinKind::Right | JoinKind::Full) {
-                return Err(invalid(format!("a foreign key has no {} join", word(step.kind)), step.right.span())
+                return Err(invalid(format!("a foreign key has no {} join", step.kind), step.right.span())
                     .detail(format!("{} is not the primary key of {}", left.expr, quote_identifier(&l.name))));
             }
             if l.window.is_some() || r.window.is_some() {
@@ -480,15 +472,6 @@ fn kinds(
             }
             Ok(true)
         }
-    }
-}
-
-fn word(kind: JoinKind) -> &'static str {
-    match kind {
-        JoinKind::Inner => "INNER",
-        JoinKind::Left => "LEFT",
-        JoinKind::Right => "RIGHT",
-        JoinKind::Full => "FULL",
     }
 }
 

@@ -188,7 +188,8 @@ fn a_side_that_is_by_another_key_is_forwarded_as_it_came() {
     let forwarded = &query.forwarded[0];
     assert_eq!((&*forwarded.topic, forwarded.partition), ("own-right-repartition", None));
     assert_eq!(texts(&forwarded.keys), vec![Some("1".to_string()); 3]);
-    assert_eq!(forwarded.timestamps, [101, 105, 106]);
+    // Their own times are in what is packed.
+    assert_eq!(forwarded.timestamps, [-1; 3]);
     let at = |report: &Report| (report.topic.to_string(), report.offset, report.stage);
     assert_eq!(query.reports.iter().map(at).collect::<Vec<_>>(), [("r".to_string(), 43, Stage::ReadValue)]);
     let through = query.come_through(900);
