@@ -32,13 +32,15 @@ pub fn replay(
         return Ok(false);
     }
     let partitions: Vec<_> = admin.topic_partitions(topic, wait)?;
-    replay_partitions(client, admin, &partitions, wait, &mut |batch| {
+    let ends = admin.watermarks(&partitions, wait)?.into_iter().map(|marks| (marks.earliest, marks.stable)).collect();
+    read(client, &partitions, ends, wait, &mut |batch| {
         (0..batch.len()).for_each(|row| each(batch.keys.get(row), batch.values.get(row)));
     })?;
     Ok(true)
 }
 
-/// Gives every committed record of some partitions, those of each in order.
+/// Gives every committed record of some partitions, those of each in order, also those of transactions whose end is not
+/// written there yet: waits until it is. For partitions that nobody writes any more.
 ///
 /// # Errors
 /// When nothing comes for as long as `wait` and the ends are not reached.
@@ -49,13 +51,24 @@ pub fn replay_partitions(
     wait: Duration,
     each: &mut EachBatch<'_>,
 ) -> Result<()> {
-    let marks = admin.watermarks(partitions, wait)?;
-    let held = || partitions.iter().zip(&marks).filter(|(_, marks)| marks.earliest < marks.stable);
-    let mut left: BTreeMap<&TopicPartition, i64> = held().map(|(at, marks)| (at, marks.stable)).collect();
+    let ends = admin.watermarks(partitions, wait)?.into_iter().map(|marks| (marks.earliest, marks.latest)).collect();
+    read(client, partitions, ends, wait, each)
+}
+
+/// Reads partitions from their first record to an end.
+fn read(
+    client: &ClientConfig,
+    partitions: &[TopicPartition],
+    ends: Vec<(i64, i64)>,
+    wait: Duration,
+    each: &mut EachBatch<'_>,
+) -> Result<()> {
+    let held = || partitions.iter().zip(&ends).filter(|(_, (first, end))| first < end);
+    let mut left: BTreeMap<&TopicPartition, i64> = held().map(|(at, (_, end))| (at, *end)).collect();
     if left.is_empty() {
         return Ok(());
     }
-    let from: Vec<_> = held().map(|(at, marks)| (at.clone(), marks.earliest)).collect();
+    let from: Vec<_> = held().map(|(at, (first, _))| (at.clone(), *first)).collect();
     let options = ReaderOptions { ends: true, ..ReaderOptions::default() };
     let mut reader = Reader::assigned(client, options, &from)?;
     let mut deadline = Instant::now() + wait;

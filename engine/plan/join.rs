@@ -81,6 +81,8 @@ impl JoinWindow {
 pub struct JoinSide {
     /// What is compared, over the columns that the scan reads.
     pub key: CompiledExpr,
+    /// The name of the column that this is, or its text, whatever the source is called.
+    pub compares: String,
     /// Positions of the columns of the scan that later steps read, ascending: only these are kept.
     pub keep: Vec<usize>,
     /// How its records get to where their partners are, when in its topic they are in other partitions: through a topic where
@@ -141,7 +143,7 @@ impl JoinPlan {
         for (scan, side) in [left, &self.right].into_iter().zip(&self.sides) {
             let through = if side.repartition.is_some() { "through a topic" } else { "as it is" };
             let SourceScan { topic, key_format, value_format, .. } = scan;
-            text += &format!("; {topic} {through}, key {key_format}, value {value_format}, by {}", side.key.sql);
+            text += &format!("; {topic} {through}, key {key_format}, value {value_format}, by {}", side.compares);
         }
         text
     }

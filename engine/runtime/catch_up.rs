@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::start::ends;
+use super::start::{ends, ends_of_all};
 use crate::error::Result;
 use crate::kafka::{Admin, TopicPartition};
 
@@ -79,7 +79,7 @@ impl CatchUp {
                     }
                 }
                 if targets.is_empty() {
-                    gate.state = State::Own(partitions_of(ends(admin, std::slice::from_ref(&gate.own))?));
+                    gate.state = State::Own(partitions_of(ends_of_all(admin, std::slice::from_ref(&gate.own))?));
                 }
             }
             if let State::Own(targets) = &mut gate.state {

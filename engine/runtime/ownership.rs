@@ -46,6 +46,8 @@ pub struct Ownership {
     first_uncommitted: Option<Instant>,
     uncommitted_out: u64,
     output: TaskOutput,
+    /// At least once: what is to be kept of the state, until the outputs are delivered.
+    unwritten: Vec<OutBatch>,
     failure: Option<Error>,
     /// Where the partitions that tasks with state read were said to end.
     ended: BTreeMap<TopicPartition, i64>,
@@ -83,6 +85,7 @@ impl Ownership {
             first_uncommitted: None,
             uncommitted_out: 0,
             output: TaskOutput::default(),
+            unwritten: Vec::new(),
             failure: None,
             spec,
             shared,
@@ -163,8 +166,11 @@ impl Ownership {
             self.reporter.take(&mut self.output.reports, self.output.bad);
         }
         write(&mut self.writer, &mut self.uncommitted_out, &mut self.output.records)?;
-        let TaskOutput { forwarded, changes, dead, .. } = &self.output;
-        for out in forwarded.iter().chain(changes).chain([dead]).filter(|out| !out.is_empty()) {
+        let TaskOutput { forwarded, changes, dead, .. } = &mut self.output;
+        if !self.writer.is_transactional() {
+            self.unwritten.append(changes);
+        }
+        for out in forwarded.iter_mut().chain(changes).chain([dead]).filter(|out| !out.is_empty()) {
             self.writer.begin()?;
             self.writer.write(out)?;
         }
@@ -237,6 +243,13 @@ impl Ownership {
             }
         } else {
             self.writer.flush(self.spec.transaction_timeout)?;
+            // State that has gone on beyond outputs that are not there would take their rows for done.
+            if !self.unwritten.is_empty() {
+                for out in self.unwritten.drain(..) {
+                    self.writer.write(&out)?;
+                }
+                self.writer.flush(self.spec.transaction_timeout)?;
+            }
             group.commit(&offsets)?;
         }
         self.committed.extend(offsets.into_iter().map(|offset| (offset.at, offset.next)));
@@ -278,7 +291,7 @@ impl Ownership {
     /// Where the topics of the query's own through which records go end now.
     pub fn own_ends(&self) -> Result<Ends> {
         let topics: Vec<Arc<str>> = self.spec.own.repartition.iter().flatten().cloned().collect();
-        super::start::ends(&self.admin, &topics)
+        super::start::ends_of_all(&self.admin, &topics)
     }
 
     /// Takes what is processed off the topics through which records go, now and then. They belong to nobody else; what cannot
@@ -341,6 +354,7 @@ impl Ownership {
 
     fn forget(&mut self) {
         self.tasks.clear();
+        self.unwritten.clear();
         self.ended.clear();
         self.catch_up = CatchUp::default();
         self.read.clear();

@@ -20,7 +20,7 @@ use crate::topology::OwnTopics;
 /// Stack of a query's thread, in bytes: expressions are evaluated by recursion, as deep as the parser lets them nest.
 pub(super) const STACK: usize = 16 << 20;
 
-/// Rows of a topic that wait for those of another are held up to about so many, by partition.
+/// Rows of a topic that wait for those of another are held up to about so many, or so many KiB, by partition.
 const MOST_WAITING: usize = 50_000;
 
 /// How sure outputs are.

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::status::Ends;
 use crate::catalog::nearest;
 use crate::error::{Code, Error, Result};
-use crate::kafka::{Admin, PartitionOffset, TopicPartition};
+use crate::kafka::{Admin, PartitionOffset, TopicPartition, Watermarks};
 use crate::types::text::time::{parse_timestamp, write_timestamp};
 
 /// How long the cluster gets to answer.
@@ -338,11 +338,20 @@ fn one_each(topic: &str, offsets: &[i64], partitions: usize) -> Result<()> {
 
 /// Where the records that can be read now end: what `--until-end` processes.
 pub fn ends(admin: &Admin, topics: &[Arc<str>]) -> Result<Ends> {
-    let end = |topic: &Arc<str>| -> Result<_> {
+    ends_by(admin, topics, |marks| marks.stable)
+}
+
+/// Where topics end, with what stands in transactions whose end is not written there yet: a commit is answered before it is.
+pub fn ends_of_all(admin: &Admin, topics: &[Arc<str>]) -> Result<Ends> {
+    ends_by(admin, topics, |marks| marks.latest)
+}
+
+fn ends_by(admin: &Admin, topics: &[Arc<str>], end: impl Fn(Watermarks) -> i64) -> Result<Ends> {
+    let ends = |topic: &Arc<str>| -> Result<_> {
         let marks = admin.topic_watermarks(topic, ANSWER)?;
-        Ok((Arc::clone(topic), marks.into_iter().map(|(_, marks)| marks.stable).collect()))
+        Ok((Arc::clone(topic), marks.into_iter().map(|(_, marks)| end(marks)).collect()))
     };
-    topics.iter().map(end).collect()
+    topics.iter().map(ends).collect()
 }
 
 #[cfg(test)]

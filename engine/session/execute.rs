@@ -202,7 +202,7 @@ impl Session {
     /// Stops a query for good: its offsets go, its sink stays as a stream of its own.
     fn terminate(&self, id: &str) -> Result<()> {
         let shared = &self.engine.0;
-        let own = shared.queries.lock().get(id).map(|handle| handle.spec().own.clone()).unwrap_or_default();
+        let own = shared.queries.lock().get(id).map(|handle| handle.spec().own.clone());
         queries::stop(shared, id)?;
         let query = shared.catalog.change(|catalog| catalog.drop_query(id, Default::default()))?;
         let mut log = shared.log.lock();
@@ -216,7 +216,7 @@ impl Session {
         log.flush(&shared.admin, &shared.producer)?;
         let group = queries::group_of(&shared.service, id);
         shared.admin.delete_group(&group, std::time::Duration::from_secs(10))?;
-        own_topics::delete(shared, &own)
+        own_topics::delete(shared, id, own)
     }
 }
 

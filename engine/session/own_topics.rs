@@ -23,7 +23,11 @@ const SEGMENT_BYTES: i64 = 50 * 1024 * 1024;
 
 /// The names of the topics that a query needs.
 pub(super) fn of(shared: &Shared, plan: &QueryPlan) -> OwnTopics {
-    OwnTopics::of(plan, &format!("_alcedo_{}_query_{}", name_of(&shared.service), name_of(&plan.query_id)))
+    OwnTopics::of(plan, &prefix(shared, &plan.query_id))
+}
+
+fn prefix(shared: &Shared, id: &str) -> String {
+    format!("_alcedo_{}_query_{}", name_of(&shared.service), name_of(id))
 }
 
 /// A name in which every character may stand in the name of a topic; other names become others.
@@ -61,8 +65,15 @@ pub(super) fn partitions(plan: &QueryPlan, [left, right]: [i32; 2]) -> Result<i3
     }
 }
 
-/// Makes the topics that are missing. `anew`: the query has never run, so what is there is not its.
-pub(super) fn ensure(shared: &Shared, plan: &QueryPlan, own: &OwnTopics, partitions: i32, anew: bool) -> Result<()> {
+/// Makes the topics that are missing. `begun` says whether the query has ever run; if it has not, what they hold is not its.
+/// It is asked again before anything is deleted, since another process may have begun it meanwhile.
+pub(super) fn ensure(
+    shared: &Shared,
+    plan: &QueryPlan,
+    own: &OwnTopics,
+    partitions: i32,
+    begun: &dyn Fn() -> Result<bool>,
+) -> Result<()> {
     if own.all().next().is_none() {
         return Ok(());
     }
@@ -70,7 +81,8 @@ pub(super) fn ensure(shared: &Shared, plan: &QueryPlan, own: &OwnTopics, partiti
     let replicas = if shared.is_embedded() { 1 } else { like.map_or(-1, |topic| topic.replicas) };
     for name in own.all() {
         match shared.admin.topic(name, ANSWER)? {
-            Some(_) if anew => drop(shared.admin.delete_topic(name, ANSWER)?),
+            Some(topic) if topic.partitions == partitions && is_empty(shared, name)? => continue,
+            Some(_) if !begun()? => drop(shared.admin.delete_topic(name, ANSWER)?),
             Some(topic) if topic.partitions == partitions => continue,
             Some(topic) => {
                 return Err(Error::external(format!(
@@ -99,8 +111,13 @@ pub(super) fn ensure(shared: &Shared, plan: &QueryPlan, own: &OwnTopics, partiti
     Ok(())
 }
 
-/// Deletes them: the query is gone.
-pub(super) fn delete(shared: &Shared, own: &OwnTopics) -> Result<()> {
+fn is_empty(shared: &Shared, name: &str) -> Result<bool> {
+    Ok(shared.admin.topic_watermarks(name, ANSWER)?.iter().all(|(_, marks)| marks.latest == 0))
+}
+
+/// Deletes those of a query that is gone; `own` are those it ran with, if it ran.
+pub(super) fn delete(shared: &Shared, id: &str, own: Option<OwnTopics>) -> Result<()> {
+    let own = own.unwrap_or_else(|| OwnTopics::any(&prefix(shared, id)));
     own.all().try_for_each(|name| shared.admin.delete_topic(name, ANSWER).map(drop))
 }
 

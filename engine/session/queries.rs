@@ -78,11 +78,15 @@ pub(super) fn prepare(
     }
     // Before anything is committed for it: a query that has committed something keeps what it has.
     let own = own_topics::of(shared, plan);
-    let mut anew = true;
-    for topic in &sources {
-        anew &= !policies::has_begun(&shared.admin, topic, &group)?;
-    }
-    own_topics::ensure(shared, plan, &own, partitions, anew)?;
+    let begun = || -> Result<bool> {
+        for topic in &sources {
+            if policies::has_begun(&shared.admin, topic, &group)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    own_topics::ensure(shared, plan, &own, partitions, &begun)?;
     let mut skips_earlier = false;
     for topic in &sources {
         let start = policies::for_group(&shared.admin, topic, &group, policy)?;

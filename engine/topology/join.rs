@@ -11,8 +11,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch};
-
 use super::input::{Decoded, Input};
 use super::notes::Notes;
 use super::output::Output;
@@ -20,7 +18,7 @@ use super::report::Stage;
 use super::task::TaskOutput;
 use crate::error::{Error, Result};
 use crate::operators::eval::evaluate;
-use crate::operators::join::Joined;
+use crate::operators::join::{Joined, SideRows};
 use crate::operators::{Pipeline, RowReport, StreamJoin};
 use crate::plan::{CompiledExpr, QueryKind, QueryPlan};
 use crate::record::{Batch, OutBatch, RawBatch, pack};
@@ -32,8 +30,9 @@ const CHANGE_BYTES: usize = 256 * 1024;
 /// event times may be any.
 pub(super) const NOW: i64 = -1;
 
-/// Records that are restored are decoded so many together.
+/// Records that are restored are decoded so many together, or so many bytes.
 const RESTORED_TOGETHER: usize = 8192;
+const RESTORED_BYTES: usize = 16 << 20;
 
 /// A join on one partition.
 pub struct JoinTask {
@@ -45,7 +44,11 @@ pub struct JoinTask {
     sink: Arc<str>,
     changelog: Arc<str>,
     keeps_bytes: bool,
+    /// Whether both sides read one topic, whose records each come to the left side and then to the right one.
+    of_one_topic: bool,
     row_reports: Vec<RowReport>,
+    /// A record on its way into the changelog.
+    packed: Vec<u8>,
     /// Records with nothing but headers, one for each row of a piece of the result: a joined row has no record of its own.
     blank: RawBatch,
 }
@@ -75,11 +78,16 @@ struct Waiting {
     records: Vec<usize>,
     /// The offset of each row in the topic that is read.
     offsets: Vec<i64>,
-    columns: RecordBatch,
-    keys: ArrayRef,
-    times: Vec<i64>,
+    rows: SideRows,
     /// The first row that waits.
     at: usize,
+}
+
+impl Waiting {
+    /// The times of those that wait.
+    fn times(&self) -> &[i64] {
+        &self.rows.times[self.at..]
+    }
 }
 
 impl JoinTask {
@@ -111,7 +119,10 @@ impl JoinTask {
             sink: Arc::from(sink.topic.name.as_str()),
             changelog: Arc::clone(changelog),
             keeps_bytes,
+            of_one_topic: join.sides.iter().all(|side| side.repartition.is_none())
+                && plan.source.topic == join.right.topic,
             row_reports: Vec::new(),
+            packed: Vec::new(),
             blank: RawBatch::default(),
         })
     }
@@ -133,9 +144,9 @@ impl JoinTask {
         let keeps_bytes = self.keeps_bytes;
         let mut notes = Notes { raw: &source, keeps_bytes, reports, first, bad, dead_letters: None };
         let decoded = side.decode(&source, &mut self.row_reports, &mut notes)?;
-        if let Some(Rows { columns, keys, times, records }) = decoded {
+        if let Some((rows, records)) = decoded {
             offsets = records.iter().map(|record| offsets[*record]).collect();
-            side.waiting.push_back(Waiting { raw: source, records, offsets, columns, keys, times, at: 0 });
+            side.waiting.push_back(Waiting { raw: source, records, offsets, rows, at: 0 });
         }
         Ok(())
     }
@@ -147,7 +158,12 @@ impl JoinTask {
 
     /// How many rows of a side wait.
     pub fn waiting(&self, side: usize) -> usize {
-        self.sides[side].waiting.iter().map(|waiting| waiting.times.len() - waiting.at).sum()
+        self.sides[side].waiting.iter().map(|waiting| waiting.times().len()).sum()
+    }
+
+    /// How many bytes are held of records that wait.
+    pub fn waiting_bytes(&self, side: usize) -> usize {
+        self.sides[side].waiting.iter().map(|waiting| waiting.raw.byte_size()).sum()
     }
 
     /// The next offset of a side to read again after a restart: that of the first row that waits. `None` when none came.
@@ -161,107 +177,149 @@ impl JoinTask {
     /// # Errors
     /// Only for a broken invariant of ours, or those of `take`, which is given the results after each piece of them.
     pub fn run(&mut self, result: &mut TaskOutput, take: &mut dyn FnMut(&mut OutBatch) -> Result<()>) -> Result<()> {
-        while let Some((side, rows)) = self.next_run() {
-            self.process(side, rows, result, take)?;
+        while let Some(order) = self.next_rows() {
+            self.process(&order, result, take)?;
         }
         Ok(())
     }
 
-    /// The side whose rows come next, and how many of its first batch; `None` when that is not known or there are none.
-    fn next_run(&self) -> Option<(usize, usize)> {
-        let head = |side: usize| self.sides[side].waiting.front().map(|waiting| waiting.times[waiting.at]);
-        let all = |side: usize| self.sides[side].waiting.front().map_or(0, |waiting| waiting.times.len() - waiting.at);
-        match (head(0), head(1)) {
+    /// Whether nothing is to be waited for of a side that has nothing.
+    fn knows_end(&self, side: usize) -> bool {
+        // What one topic holds comes to both sides together.
+        self.of_one_topic || self.sides[side].is_complete
+    }
+
+    /// The rows that come next, of the batches that wait longest on each side: side and row of each, counted from the first
+    /// that waits. `None` when it is not known which is the next, or there is none.
+    fn next_rows(&self) -> Option<Vec<(usize, usize)>> {
+        let times = |side: usize| {
+            let waiting = self.sides[side].waiting.front()?;
+            Some(if self.of_one_topic { &waiting.offsets[waiting.at..] } else { waiting.times() })
+        };
+        let all = |side: usize, rows: usize| (0..rows).map(|row| (side, row)).collect();
+        match (times(0), times(1)) {
             (None, None) => None,
-            (Some(_), None) => self.sides[1].is_complete.then(|| (0, all(0))),
-            (None, Some(_)) => self.sides[0].is_complete.then(|| (1, all(1))),
+            (Some(left), None) => self.knows_end(1).then(|| all(0, left.len())),
+            (None, Some(right)) => self.knows_end(0).then(|| all(1, right.len())),
             (Some(left), Some(right)) => {
-                // Of two at the same time the left one comes first.
-                let (side, until) = if left <= right { (0, right) } else { (1, left - 1) };
-                let waiting = self.sides[side].waiting.front()?;
-                let rows = waiting.times[waiting.at..].iter().take_while(|time| **time <= until).count();
-                Some((side, rows))
+                let (mut l, mut r) = (0, 0);
+                let mut order = Vec::with_capacity(left.len() + right.len());
+                while let (Some(of_left), Some(of_right)) = (left.get(l), right.get(r)) {
+                    // Of two at the same time the left one comes first.
+                    if of_left <= of_right {
+                        order.push((0, l));
+                        l += 1;
+                    } else {
+                        order.push((1, r));
+                        r += 1;
+                    }
+                }
+                Some(order)
             }
         }
     }
 
+    /// Takes rows that wait, in an order.
     fn process(
         &mut self,
-        side: usize,
-        rows: usize,
+        order: &[(usize, usize)],
         result: &mut TaskOutput,
         take: &mut dyn FnMut(&mut OutBatch) -> Result<()>,
     ) -> Result<()> {
-        let Some(mut waiting) = self.sides[side].waiting.pop_front() else { return Ok(()) };
-        let at = waiting.at;
         let TaskOutput { records, changes, reports, first, bad, .. } = result;
         if records.topic.is_empty() {
             records.topic = Arc::clone(&self.sink);
         }
+        let mut taken = [0, 0];
+        order.iter().for_each(|(side, row)| taken[*side] = row + 1);
+        let of = |side: usize| match self.sides[side].waiting.front() {
+            Some(waiting) => waiting.rows.slice(waiting.at, taken[side]),
+            None => self.join.no_rows(side),
+        };
+        let input = [of(0), of(1)];
+        let mut kept = [Vec::new(), Vec::new()];
         let keeps_bytes = self.keeps_bytes;
-        let mut notes = Notes { raw: &waiting.raw, keeps_bytes, reports, first, bad, dead_letters: None };
-        let (pipeline, output, blank) = (&mut self.pipeline, &mut self.output, &mut self.blank);
+        let (sides, pipeline, output, blank) = (&self.sides, &mut self.pipeline, &mut self.output, &mut self.blank);
         let row_reports = &mut self.row_reports;
-        let of_rows = &waiting.records[at..at + rows];
-        let mut kept = Vec::new();
-        let columns = waiting.columns.slice(at, rows);
-        let keys = waiting.keys.slice(at, rows);
-        let times = &waiting.times[at..at + rows];
-        self.join.process(side, columns, &keys, times, &mut kept, &mut |joined| {
+        self.join.process(&input, order, &mut kept, &mut |joined| {
             let Joined { columns, times, causes } = joined;
-            // What is wrong with a joined row is said of the record that made it.
-            let cause = |row: usize| of_rows[causes[row] as usize];
-            // As in Kafka Streams, the headers are those of the record that made it.
+            // The record that made a row: what is wrong with the row is said of it, and as in Kafka Streams its headers are
+            // those of the row.
+            let cause = |row: usize| {
+                let (side, at) = order[causes[row] as usize];
+                let waiting = sides[side].waiting.front()?;
+                Some((&waiting.raw, waiting.records[waiting.at + at]))
+            };
+            let mut note = |stage, row: usize, message: &dyn std::fmt::Display| {
+                if let Some((raw, record)) = cause(row) {
+                    let mut notes = Notes { raw, keeps_bytes, reports, first, bad, dead_letters: None };
+                    notes.add(stage, record, message);
+                }
+            };
             blank.clear();
             for row in 0..times.len() {
-                if !notes.raw.headers.none() {
-                    notes.raw.headers.get(cause(row)).for_each(|(name, value)| blank.headers.push(name, value));
+                if let Some((raw, record)) = cause(row).filter(|(raw, _)| !raw.headers.none()) {
+                    raw.headers.get(record).for_each(|(name, value)| blank.headers.push(name, value));
                 }
                 blank.push(0, 0, None, None);
             }
             pipeline.run(Batch::new(columns), row_reports, &mut |piece, row_reports| {
                 for RowReport { record, message } in row_reports.drain(..) {
-                    notes.add(Stage::Compute, cause(record), &message);
+                    note(Stage::Compute, record, &message);
                 }
-                output.encode(&piece, blank, &times, records, &mut |stage, row, message| {
-                    notes.add(stage, cause(row), message)
-                })?;
+                output.encode(&piece, blank, &times, records, &mut note)?;
                 take(records)?;
                 Ok(true)
             })?;
             for RowReport { record, message } in row_reports.drain(..) {
-                notes.add(Stage::Compute, cause(record), &message);
+                note(Stage::Compute, record, &message);
             }
             Ok(())
         })?;
-        self.write_changes(side, &waiting, &kept, changes);
-        waiting.at += rows;
-        if waiting.at < waiting.times.len() {
-            self.sides[side].waiting.push_front(waiting);
+        for side in [0, 1] {
+            self.write_changes(side, &kept[side], changes);
+            let waiting = &mut self.sides[side].waiting;
+            if let Some(front) = waiting.front_mut() {
+                front.at += taken[side];
+                if front.times().is_empty() {
+                    waiting.pop_front();
+                }
+            }
         }
         Ok(())
     }
 
     /// Writes down the rows that are kept now, and that others need not be any more.
-    fn write_changes(&mut self, side: usize, waiting: &Waiting, kept: &[usize], changes: &mut Vec<OutBatch>) {
+    fn write_changes(&mut self, side: usize, kept: &[usize], changes: &mut Vec<OutBatch>) {
         let mut out = OutBatch::new(Arc::clone(&self.changelog));
         out.partition = Some(self.partition);
         let of = &mut self.sides[side];
-        let mut latest = i64::MIN;
-        for (i, row) in kept.iter().enumerate() {
-            let row = waiting.at + row;
-            pack::pack(&waiting.raw, waiting.records[row], out.values.buffer());
-            latest = latest.max(waiting.times[row]);
-            let length = out.values.buffer().len() - out.values.start(out.len());
-            if length >= CHANGE_BYTES || i + 1 == kept.len() {
+        // Rows of the record that is being made, and the latest time of them.
+        let (mut rows, mut latest) = (0, i64::MIN);
+        let mut end = |out: &mut OutBatch, rows: &mut usize, latest: &mut i64| {
+            if *rows > 0 {
                 out.values.end_row();
                 out.keys.push(Some(&change_key(side, of.next_change)));
                 out.timestamps.push(NOW);
                 out.headers.end_row();
-                of.changes.push_back((of.next_change, latest));
+                of.changes.push_back((of.next_change, *latest));
                 of.next_change += 1;
-                latest = i64::MIN;
+                (*rows, *latest) = (0, i64::MIN);
             }
+        };
+        if let Some(waiting) = of.waiting.front() {
+            for row in kept.iter().map(|row| waiting.at + row) {
+                self.packed.clear();
+                pack::pack(&waiting.raw, waiting.records[row], &mut self.packed);
+                let length = out.values.buffer().len() - out.values.start(out.len());
+                if length + self.packed.len() > CHANGE_BYTES {
+                    end(&mut out, &mut rows, &mut latest);
+                }
+                out.values.buffer().extend_from_slice(&self.packed);
+                rows += 1;
+                latest = latest.max(waiting.rows.times[row]);
+            }
+            end(&mut out, &mut rows, &mut latest);
         }
         let kept_from = self.join.kept_from(side);
         while let Some((number, _)) = of.changes.front().copied().filter(|(_, latest)| *latest < kept_from) {
@@ -295,7 +353,8 @@ impl JoinTask {
                         .hint("TERMINATE the query and create it again: it starts with nothing kept.")
                 })?;
                 numbers.push((*number, raw.len()));
-                if raw.len() >= RESTORED_TOGETHER || i + 1 == records.len() {
+                let full = raw.len() >= RESTORED_TOGETHER || raw.byte_size() >= RESTORED_BYTES;
+                if full || i + 1 == records.len() {
                     self.restore_rows(side, &raw, &numbers)?;
                     raw.clear();
                     numbers.clear();
@@ -314,36 +373,26 @@ impl JoinTask {
         let mut ignored = TaskOutput::default();
         let TaskOutput { reports, first, bad, .. } = &mut ignored;
         let mut notes = Notes { raw, keeps_bytes: false, reports, first, bad, dead_letters: None };
-        let Some(Rows { columns, keys, times, records }) = of.decode(raw, &mut self.row_reports, &mut notes)? else {
-            return Ok(());
-        };
+        let Some((rows, records)) = of.decode(raw, &mut self.row_reports, &mut notes)? else { return Ok(()) };
         let mut start = 0;
         for (number, end) in numbers {
             let end = records.partition_point(|record| record < end);
-            let latest = times[start..end].iter().copied().max().unwrap_or(i64::MIN);
+            let latest = rows.times[start..end].iter().copied().max().unwrap_or(i64::MIN);
             of.changes.push_back((*number, latest));
             start = end;
         }
-        self.join.restore(side, columns, &keys, &times)
+        self.join.restore(side, &rows)
     }
 }
 
-/// Rows of a side, and the record of each.
-struct Rows {
-    columns: RecordBatch,
-    keys: ArrayRef,
-    times: Vec<i64>,
-    records: Vec<usize>,
-}
-
 impl Side {
-    /// Decodes records; those without a value are no rows. `None` when there are none.
+    /// Decodes records; those without a value are no rows. The rows, and the record of each; `None` when there are none.
     fn decode(
         &mut self,
         raw: &RawBatch,
         row_reports: &mut Vec<RowReport>,
         notes: &mut Notes<'_>,
-    ) -> Result<Option<Rows>> {
+    ) -> Result<Option<(SideRows, Vec<usize>)>> {
         let Decoded { batch, times } =
             self.input.decode(raw, &mut |stage, record, message| notes.add(stage, record, message))?;
         let batch = batch.without_tombstones()?;
@@ -354,7 +403,7 @@ impl Side {
         notes.computed(row_reports);
         let records: Vec<usize> = (0..batch.len()).map(|row| batch.record_of(row)).collect();
         let times = records.iter().map(|record| times[*record]).collect();
-        Ok(Some(Rows { columns: batch.columns.project(&self.keep)?, keys, times, records }))
+        Ok(Some((SideRows { columns: batch.columns.project(&self.keep)?, keys, times }, records)))
     }
 }
 

@@ -26,15 +26,18 @@ impl OwnTopics {
     /// The topics that a plan needs; their names begin with `prefix`.
     pub fn of(plan: &QueryPlan, prefix: &str) -> OwnTopics {
         let Some(join) = &plan.join else { return OwnTopics::default() };
-        let topic = |what: &str| Arc::from(format!("{prefix}{what}"));
-        let [left, right] = &join.sides;
-        OwnTopics {
-            repartition: [
-                left.repartition.as_ref().map(|_| topic("-left-repartition")),
-                right.repartition.as_ref().map(|_| topic("-right-repartition")),
-            ],
-            changelog: Some(topic("-join-changelog")),
-        }
+        let OwnTopics { repartition: [left, right], changelog } = OwnTopics::any(prefix);
+        let [of_left, of_right] = &join.sides;
+        let repartition =
+            [left.filter(|_| of_left.repartition.is_some()), right.filter(|_| of_right.repartition.is_some())];
+        OwnTopics { repartition, changelog }
+    }
+
+    /// All that a query may have.
+    pub fn any(prefix: &str) -> OwnTopics {
+        let topic = |what: &str| Some(Arc::from(format!("{prefix}{what}")));
+        let repartition = [topic("-left-repartition"), topic("-right-repartition")];
+        OwnTopics { repartition, changelog: topic("-join-changelog") }
     }
 
     /// All of them.
@@ -64,8 +67,6 @@ pub struct Tasks {
     only: BTreeMap<i32, Task>,
     forwards: [Option<Forward>; 2],
     joins: BTreeMap<i32, JoinTask>,
-    /// Whether both sides of a join read one topic: then neither has to wait for the other.
-    of_one_topic: bool,
 }
 
 impl Tasks {
@@ -87,19 +88,7 @@ impl Tasks {
                 }
             }
         }
-        let sides: Vec<&Arc<str>> =
-            inputs.iter().filter(|(_, what)| matches!(what, Use::Side(_))).map(|(topic, _)| topic).collect();
-        let of_one_topic = matches!(sides[..], [left, right] if left == right);
-        Tasks {
-            plan,
-            own,
-            keeps_bytes,
-            inputs,
-            only: BTreeMap::new(),
-            forwards: [None, None],
-            joins: BTreeMap::new(),
-            of_one_topic,
-        }
+        Tasks { plan, own, keeps_bytes, inputs, only: BTreeMap::new(), forwards: [None, None], joins: BTreeMap::new() }
     }
 
     /// The topics to read, each once.
@@ -211,13 +200,7 @@ impl Tasks {
         if !self.has_state(topic) {
             return Ok(());
         }
-        let of_one_topic = self.of_one_topic;
-        let join = self.join(partition)?;
-        if of_one_topic {
-            // Both have the same records; nothing else can come before them.
-            [0, 1].into_iter().for_each(|side| join.complete(side));
-        }
-        join.run(result, take)
+        self.join(partition)?.run(result, take)
     }
 
     /// The next offset of a partition to read after a restart, when not all that was read is processed. `next` is what was
@@ -231,11 +214,11 @@ impl Tasks {
         sides.min().map_or(next, |first| first.min(next))
     }
 
-    /// How many rows of a partition of a topic wait to be processed.
+    /// How much of a partition of a topic waits to be processed: rows, or KiB where those are more.
     pub fn waiting(&self, topic: &str, partition: i32) -> usize {
         let Some(join) = self.joins.get(&partition) else { return 0 };
         let of = |(input, what): &(Arc<str>, Use)| match what {
-            Use::Side(side) if **input == *topic => join.waiting(*side),
+            Use::Side(side) if **input == *topic => join.waiting(*side).max(join.waiting_bytes(*side) / 1024),
             _ => 0,
         };
         self.inputs.iter().map(of).max().unwrap_or(0)

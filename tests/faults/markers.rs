@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use alcedo::broker::hooks::Hooks;
 use alcedo::broker::{Broker, Config};
+use alcedo::kafka::{Admin, ClientConfig, TopicPartition, replay_partitions};
 
 use super::query::Bench;
 use crate::conformance::client::{
@@ -70,6 +71,48 @@ fn a_decided_commit_shows_with_its_markers() {
         let found = committed(&boot, group, &topic, 0)?;
         ensure!(found == Some(1), "the committed offset: {found:?}");
         Ok(())
+    })();
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// What is restored holds also what stands in a transaction that is decided and whose markers are late: whoever goes on from
+/// the committed offsets goes on behind it.
+#[test]
+fn what_is_restored_waits_for_late_markers() {
+    let outcome = (|| -> Outcome {
+        let hooks = Hooks::new();
+        let config = Config { hooks: Some(hooks.clone()), ..Config::default() };
+        let broker = Broker::start_blocking(config).step("the broker")?;
+        let boot = broker.addr().to_string();
+        let topic = new_topic(&boot, "changelog", 1)?;
+        let producer = Producer::transactional(&boot, "owner", &[])?;
+        producer.begin()?;
+        producer.put_all(&topic, 0, &["early"])?;
+        producer.inner.commit_transaction(PATIENCE).step("commit")?;
+        until("the marker", || Ok((texts(&read(&boot, &topic, 1, Isolation::Committed)?) == ["early"]).then_some(())))?;
+        let held = hooks.hold_markers();
+        producer.begin()?;
+        producer.put_all(&topic, 0, &["late"])?;
+        producer.inner.commit_transaction(PATIENCE).step("commit")?;
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let client = ClientConfig::new(&boot);
+            let at = TopicPartition::new(topic.as_str(), 0);
+            let mut values = Vec::new();
+            let restored = Admin::new(&client).and_then(|admin| {
+                replay_partitions(&client, &admin, &[at], PATIENCE, &mut |batch| {
+                    values
+                        .extend(batch.values.iter().flatten().map(|value| String::from_utf8_lossy(value).into_owned()));
+                })
+            });
+            let _ = sender.send(restored.map(|()| values));
+        });
+        let early = receiver.recv_timeout(Duration::from_millis(300));
+        ensure!(early.is_err(), "it did not wait: {early:?}");
+        drop(held);
+        let restored = receiver.recv_timeout(PATIENCE).step("the restored records")?.step("the changelog")?;
+        ensure!(restored == ["early", "late"], "restored: {restored:?}");
+        thread.join().map_err(|_| "the reader panicked".to_string())
     })();
     outcome.unwrap_or_else(|error| panic!("{error}"));
 }

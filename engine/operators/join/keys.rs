@@ -40,13 +40,10 @@ impl Keys {
         self.table.find(hash, |key| self.keys[*key as usize].bytes == bytes).copied()
     }
 
-    /// The number of a key, a new one if no row of it is kept.
-    pub(super) fn find_or_add(&mut self, bytes: &[u8]) -> u32 {
+    /// A number for a key that has none.
+    pub(super) fn add_key(&mut self, bytes: &[u8]) -> u32 {
         let hash = self.hasher.hash_one(bytes);
         let keys = &mut self.keys;
-        if let Some(found) = self.table.find(hash, |key| keys[*key as usize].bytes == bytes) {
-            return *found;
-        }
         let key = match self.free.pop() {
             Some(key) => key,
             None => {
@@ -70,12 +67,19 @@ impl Keys {
         self.table.len()
     }
 
-    /// The rows of a side with a key whose times are from `low` to `high`, in their order.
-    pub(super) fn between(&mut self, key: u32, side: usize, low: i64, high: i64) -> impl Iterator<Item = &mut Entry> {
-        let rows = &mut self.keys[key as usize].rows[side];
+    /// The bytes of a key, and the rows of a side with it whose times are from `low` to `high`, in their order.
+    pub(super) fn between(
+        &mut self,
+        key: u32,
+        side: usize,
+        low: i64,
+        high: i64,
+    ) -> (&[u8], impl Iterator<Item = &mut Entry>) {
+        let Key { bytes, rows } = &mut self.keys[key as usize];
+        let rows = &mut rows[side];
         let start = rows.partition_point(|entry| entry.time < low);
         let end = rows.partition_point(|entry| entry.time <= high).max(start);
-        rows.range_mut(start..end)
+        (bytes, rows.range_mut(start..end))
     }
 
     /// Adds a row.
@@ -93,9 +97,9 @@ impl Keys {
     /// Whether a row has met one of the other side; also when it is not there any more.
     pub(super) fn is_matched(&self, key: u32, side: usize, time: i64, row: u64) -> bool {
         let rows = &self.keys[key as usize].rows[side];
-        let start = rows.partition_point(|entry| entry.time < time);
-        let mut same = rows.range(start..).take_while(|entry| entry.time == time);
-        same.find(|entry| entry.row == row).is_none_or(|entry| entry.matched)
+        // Of equal times, the numbers ascend.
+        let at = rows.partition_point(|entry| (entry.time, entry.row) < (time, row));
+        rows.get(at).filter(|entry| entry.row == row).is_none_or(|entry| entry.matched)
     }
 
     /// Takes away the rows of a key that are before a time, and the key when it has none left.
@@ -139,14 +143,14 @@ mod tests {
     #[test]
     fn rows_are_found_by_key_and_time_and_a_key_goes_with_its_last_row() {
         let mut keys = Keys::default();
-        let a = keys.find_or_add(b"a");
+        let a = keys.add_key(b"a");
         for (time, row) in [(5, 0), (9, 1), (7, 2), (7, 3)] {
             keys.add(a, 0, entry(time, row));
         }
-        let found: Vec<u64> = keys.between(a, 0, 6, 9).map(|entry| entry.row).collect();
+        let found: Vec<u64> = keys.between(a, 0, 6, 9).1.map(|entry| entry.row).collect();
         assert_eq!(found, [2, 3, 1]);
-        assert!(keys.between(a, 0, 6, 6).next().is_none() && keys.between(a, 0, 9, 3).next().is_none());
-        keys.between(a, 0, 9, 9).for_each(|entry| entry.matched = true);
+        assert!(keys.between(a, 0, 6, 6).1.next().is_none() && keys.between(a, 0, 9, 3).1.next().is_none());
+        keys.between(a, 0, 9, 9).1.for_each(|entry| entry.matched = true);
         assert!(keys.is_matched(a, 0, 9, 1) && !keys.is_matched(a, 0, 7, 3));
         keys.expire(a, 0, 9);
         assert_eq!((keys.find(b"a"), keys.len()), (Some(a), 1));
@@ -154,6 +158,6 @@ mod tests {
         keys.expire(a, 0, 10);
         assert_eq!((keys.find(b"a"), keys.len()), (None, 0));
         // The number is used again, once.
-        assert_eq!((keys.find_or_add(b"b"), keys.find_or_add(b"c")), (a, a + 1));
+        assert_eq!((keys.add_key(b"b"), keys.add_key(b"c")), (a, a + 1));
     }
 }

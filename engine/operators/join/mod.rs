@@ -5,7 +5,8 @@
 //! what its side keeps. The result has the later time of the two. A row without a key meets nobody.
 //!
 //! A row that finds nobody is a result of an outer join: at once, when the window says nothing of grace; else when stream
-//! time, the latest time of either side, has passed the last moment at which a partner may come.
+//! time, the latest time of either side, has passed the last moment at which a partner may come. Here we differ from Kafka
+//! Streams, which gives a row out that comes late, within the grace, at once, and with a partner that comes later again.
 //!
 //! Invariant: what is known of a row, whether it has met one and whether it was given out alone, follows from the rows that
 //! are kept and from stream time, which is the latest of them. So the rows are all that has to be kept elsewhere: a join that
@@ -24,8 +25,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, RecordBatch};
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, new_empty_array};
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::arrow::row::{RowConverter, SortField};
 
 use self::keys::{Entry, Keys};
@@ -39,6 +40,28 @@ const PIECE: usize = 8192;
 /// No key: what rows that are not kept are compared by.
 const NO_KEY: u32 = u32::MAX;
 
+/// Rows of one side of a join.
+#[derive(Debug, Clone)]
+pub struct SideRows {
+    /// The columns that the plan keeps.
+    pub columns: RecordBatch,
+    /// What they are compared by.
+    pub keys: ArrayRef,
+    /// Their times, milliseconds since the epoch.
+    pub times: Vec<i64>,
+}
+
+impl SideRows {
+    /// Some of them that follow one another. Panics when they are not there.
+    pub fn slice(&self, start: usize, rows: usize) -> SideRows {
+        SideRows {
+            columns: self.columns.slice(start, rows),
+            keys: self.keys.slice(start, rows),
+            times: self.times[start..start + rows].to_vec(),
+        }
+    }
+}
+
 /// Results of a join.
 #[derive(Debug)]
 pub struct Joined {
@@ -46,7 +69,7 @@ pub struct Joined {
     pub columns: RecordBatch,
     /// The time of each, milliseconds since the epoch.
     pub times: Vec<i64>,
-    /// The row of the input, counted from 0, at which each came out.
+    /// The place in the order of the input at which each came out.
     pub causes: Vec<u32>,
 }
 
@@ -59,6 +82,7 @@ pub struct StreamJoin {
     window: JoinWindow,
     schema: SchemaRef,
     shows_key: bool,
+    key_type: DataType,
     converter: RowConverter,
     keys: Keys,
     sides: [Rows; 2],
@@ -122,6 +146,7 @@ impl StreamJoin {
             window: plan.window,
             schema: plan.schema(left),
             shows_key: plan.shows_key,
+            key_type: plan.key_type.to_arrow(),
             converter: RowConverter::new(vec![SortField::new(plan.key_type.to_arrow())])?,
             keys: Keys::default(),
             sides: [side(left, &l.keep)?, side(&plan.right, &r.keep)?],
@@ -151,49 +176,52 @@ impl StreamJoin {
         self.len() == 0
     }
 
-    /// Takes rows of a side (0 is left): the columns that the plan keeps, the keys and the times. Gives out what comes of
-    /// them, in their order; `kept` gets the rows that the join has to be given again after a restart.
+    /// Takes rows of both sides (0 is left) in an order: side and row of each. Gives out what comes of them; `kept` gets the
+    /// rows of each side that the join has to be given again after a restart.
     ///
     /// # Errors
     /// Those of `emit`; of its own only for a broken invariant.
     pub fn process(
         &mut self,
-        side: usize,
-        columns: RecordBatch,
-        keys: &ArrayRef,
-        times: &[i64],
-        kept: &mut Vec<usize>,
+        rows: &[SideRows; 2],
+        order: &[(usize, usize)],
+        kept: &mut [Vec<usize>; 2],
         emit: &mut EmitJoined<'_>,
     ) -> Result<()> {
-        let bytes = self.converter.convert_columns(std::slice::from_ref(keys))?;
-        let first = self.begin(side, columns, times);
-        let mut of_rows = vec![NO_KEY; times.len()];
-        for (at, time) in times.iter().enumerate() {
-            if keys.is_null(at) {
+        let [left, right] = rows;
+        let bytes = [self.key_bytes(left)?, self.key_bytes(right)?];
+        let first = [self.begin(0, left), self.begin(1, right)];
+        let mut of_rows = [left, right].map(|rows| vec![NO_KEY; rows.times.len()]);
+        for (place, (side, at)) in order.iter().copied().enumerate() {
+            let (time, cause) = (rows[side].times[at], place as u32);
+            if rows[side].keys.is_null(at) {
                 continue;
             }
-            let row = first + at as u64;
-            let key = bytes.row(at);
+            let row = first[side] + at as u64;
+            let key = bytes[side].row(at);
             let key = key.as_ref();
-            let stream_time = self.stream_time().max(*time);
-            if *time == stream_time {
-                self.close(stream_time, at as u32);
+            let stream_time = self.stream_time().max(time);
+            if time == stream_time {
+                self.close(stream_time, cause);
             }
-            let met = self.meet(side, row, key, *time, at as u32);
-            self.latest[side] = self.latest[side].max(*time);
-            let is_kept = *time >= self.kept_from(side);
+            let known = self.keys.find(key);
+            let met = known.is_some_and(|known| self.meet(side, row, known, time, cause));
+            self.latest[side] = self.latest[side].max(time);
+            let is_kept = time >= self.kept_from(side);
             if is_kept {
-                of_rows[at] = self.keep(side, key, Entry { time: *time, row, matched: met });
-                kept.push(at);
+                let known = known.unwrap_or_else(|| self.keys.add_key(key));
+                self.keys.add(known, side, Entry { time, row, matched: met });
+                of_rows[side][at] = known;
+                kept[side].push(at);
             }
             if !met && self.kind.keeps(side) {
-                let last = self.last_moment(side, *time);
+                let last = self.last_moment(side, time);
                 match self.window.grace {
                     Some(_) if is_kept && last >= stream_time => {
-                        let key = of_rows[at];
-                        self.waiting.push(Reverse(Alone { last, time: *time, side, row, key }));
+                        let key = of_rows[side][at];
+                        self.waiting.push(Reverse(Alone { last, time, side, row, key }));
                     }
-                    _ => self.found.push(side, row, NO_ROW, *time, at as u32, key),
+                    _ => self.found.push(side, row, NO_ROW, time, cause, if self.shows_key { key } else { &[] }),
                 }
             }
             if self.found.times.len() >= PIECE {
@@ -201,23 +229,29 @@ impl StreamJoin {
             }
         }
         self.give(emit)?;
-        self.end(side, of_rows)
+        for (side, of_rows) in of_rows.into_iter().enumerate() {
+            self.end(side, &rows[side].times, of_rows)?;
+        }
+        Ok(())
     }
 
     /// Takes rows of a side that were kept before, in the order in which they were.
     ///
     /// # Errors
     /// Only for a broken invariant.
-    pub fn restore(&mut self, side: usize, columns: RecordBatch, keys: &ArrayRef, times: &[i64]) -> Result<()> {
-        let bytes = self.converter.convert_columns(std::slice::from_ref(keys))?;
-        let first = self.begin(side, columns, times);
-        let mut of_rows = vec![NO_KEY; times.len()];
-        for (at, time) in times.iter().enumerate().filter(|(at, _)| !keys.is_null(*at)) {
+    pub fn restore(&mut self, side: usize, rows: &SideRows) -> Result<()> {
+        let bytes = self.key_bytes(rows)?;
+        let first = self.begin(side, rows);
+        let mut of_rows = vec![NO_KEY; rows.times.len()];
+        for (at, time) in rows.times.iter().enumerate().filter(|(at, _)| !rows.keys.is_null(*at)) {
             self.latest[side] = self.latest[side].max(*time);
             let entry = Entry { time: *time, row: first + at as u64, matched: false };
-            of_rows[at] = self.keep(side, bytes.row(at).as_ref(), entry);
+            let key = bytes.row(at);
+            let key = key.as_ref();
+            of_rows[at] = self.keys.find(key).unwrap_or_else(|| self.keys.add_key(key));
+            self.keys.add(of_rows[at], side, entry);
         }
-        self.end(side, of_rows)
+        self.end(side, &rows.times, of_rows)
     }
 
     /// Finds out what was known of the rows that were restored: which have met one, and which still wait.
@@ -232,7 +266,7 @@ impl StreamJoin {
             let keys: Vec<u32> = self.keys.all(side).filter(|(_, rows)| !rows.is_empty()).map(|(key, _)| key).collect();
             for key in keys {
                 let others: Vec<i64> = self.keys.rows(key, 1 - side).iter().map(|entry| entry.time).collect();
-                for entry in self.keys.between(key, side, i64::MIN, i64::MAX) {
+                for entry in self.keys.between(key, side, i64::MIN, i64::MAX).1 {
                     let low = others.partition_point(|time| *time < entry.time.saturating_sub(before));
                     entry.matched = others.get(low).is_some_and(|time| *time <= entry.time.saturating_add(after));
                     if !entry.matched {
@@ -251,16 +285,27 @@ impl StreamJoin {
         }
     }
 
+    fn key_bytes(&self, rows: &SideRows) -> Result<datafusion::arrow::row::Rows> {
+        Ok(self.converter.convert_columns(std::slice::from_ref(&rows.keys))?)
+    }
+
     /// Adds the columns of rows; gives the number of the first.
-    fn begin(&mut self, side: usize, columns: RecordBatch, times: &[i64]) -> u64 {
+    fn begin(&mut self, side: usize, rows: &SideRows) -> u64 {
         let first = self.sides[side].next();
-        self.sides[side].push(columns, times.iter().copied().max().unwrap_or(i64::MIN));
+        if !rows.times.is_empty() {
+            self.sides[side].push(rows.columns.clone());
+        }
         first
     }
 
-    /// Lets go of rows that nobody can meet any more.
-    fn end(&mut self, side: usize, of_rows: Vec<u32>) -> Result<()> {
-        self.sides[side].set_keys(of_rows)?;
+    /// Says what the rows that were added are compared by, and lets go of those that nobody can meet any more.
+    fn end(&mut self, side: usize, times: &[i64], of_rows: Vec<u32>) -> Result<()> {
+        if !of_rows.is_empty() {
+            // A row that nobody can meet, whatever its time, holds up nobody.
+            let kept = times.iter().zip(&of_rows).filter(|(_, key)| **key != NO_KEY);
+            let latest = kept.map(|(time, _)| *time).max().unwrap_or(i64::MIN);
+            self.sides[side].settle(of_rows, latest)?;
+        }
         let before = self.kept_from(side);
         let keys = &mut self.keys;
         self.sides[side].expire(before, |key| {
@@ -271,27 +316,22 @@ impl StreamJoin {
         Ok(())
     }
 
-    fn keep(&mut self, side: usize, key: &[u8], entry: Entry) -> u32 {
-        let key = self.keys.find_or_add(key);
-        self.keys.add(key, side, entry);
-        key
-    }
-
     /// The last moment of stream time at which a partner of a row may come.
     fn last_moment(&self, side: usize, time: i64) -> i64 {
         time.saturating_add(self.window.bounds(side).1).saturating_add(self.window.grace_or_default())
     }
 
     /// The partners of a row; whether there are any.
-    fn meet(&mut self, side: usize, row: u64, key: &[u8], time: i64, cause: u32) -> bool {
-        let Some(number) = self.keys.find(key) else { return false };
+    fn meet(&mut self, side: usize, row: u64, key: u32, time: i64, cause: u32) -> bool {
         let (before, after) = self.window.bounds(side);
         let low = time.saturating_sub(before).max(self.kept_from(1 - side));
         let mut met = false;
-        for partner in self.keys.between(number, 1 - side, low, time.saturating_add(after)) {
+        let (bytes, partners) = self.keys.between(key, 1 - side, low, time.saturating_add(after));
+        let bytes = if self.shows_key { bytes } else { &[] };
+        for partner in partners {
             partner.matched = true;
             met = true;
-            self.found.push(side, row, partner.row, time.max(partner.time), cause, key);
+            self.found.push(side, row, partner.row, time.max(partner.time), cause, bytes);
         }
         met
     }
@@ -304,7 +344,8 @@ impl StreamJoin {
             }
             self.waiting.pop();
             if !self.keys.is_matched(key, side, time, row) {
-                self.found.push(side, row, NO_ROW, time, cause, self.keys.bytes(key));
+                let bytes = if self.shows_key { self.keys.bytes(key) } else { &[] };
+                self.found.push(side, row, NO_ROW, time, cause, bytes);
             }
         }
     }
@@ -319,18 +360,33 @@ impl StreamJoin {
         let mut start = 0;
         while start < count {
             let end = count.min(start + PIECE);
-            let mut columns = self.sides[0].gather(&self.found.rows[0][start..end])?;
-            columns.extend(self.sides[1].gather(&self.found.rows[1][start..end])?);
-            if self.shows_key {
-                columns.push(self.key_column(start, end)?);
-            }
-            let columns = batch(&self.schema, columns, end - start)?;
-            let times = self.found.times[start..end].to_vec();
-            emit(Joined { columns, times, causes: self.found.causes[start..end].to_vec() })?;
+            self.give_piece(start, end, emit)?;
             start = end;
         }
         self.found.clear();
         Ok(())
+    }
+
+    /// Gives out the results from `start` to `end`, in halves where their columns would hold more than fits.
+    fn give_piece(&self, start: usize, end: usize, emit: &mut EmitJoined<'_>) -> Result<()> {
+        let mut columns = Vec::new();
+        for side in [0, 1] {
+            match self.sides[side].gather(&self.found.rows[side][start..end]) {
+                Ok(of_side) => columns.extend(of_side),
+                Err(_) if end - start > 1 => {
+                    let middle = start + (end - start) / 2;
+                    self.give_piece(start, middle, emit)?;
+                    return self.give_piece(middle, end, emit);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if self.shows_key {
+            columns.push(self.key_column(start, end)?);
+        }
+        let columns = batch(&self.schema, columns, end - start)?;
+        let times = self.found.times[start..end].to_vec();
+        emit(Joined { columns, times, causes: self.found.causes[start..end].to_vec() })
     }
 
     /// The keys of the results from `start` to `end`.
@@ -340,6 +396,12 @@ impl StreamJoin {
         let keys = (start..end).map(|at| parser.parse(&self.found.keys[begin(at)..self.found.key_ends[at]]));
         let mut columns = self.converter.convert_rows(keys)?;
         columns.pop().ok_or_else(|| Error::internal("a key without a column"))
+    }
+
+    /// No rows of a side.
+    pub fn no_rows(&self, side: usize) -> SideRows {
+        let columns = RecordBatch::new_empty(Arc::clone(self.kept_schema(side)));
+        SideRows { columns, keys: new_empty_array(&self.key_type), times: Vec::new() }
     }
 
     /// The columns that are kept of a side.

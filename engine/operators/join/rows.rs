@@ -23,7 +23,7 @@ struct Chunk {
     /// Number of its first row.
     first: u64,
     columns: RecordBatch,
-    /// The latest time of its rows, milliseconds since the epoch.
+    /// The latest time of its rows that are kept, milliseconds since the epoch.
     latest: i64,
     /// What each row has been compared by, as the table of keys numbers it.
     keys: Vec<u32>,
@@ -52,17 +52,19 @@ impl Rows {
         self.chunks.iter().map(|chunk| chunk.columns.num_rows()).sum()
     }
 
-    /// Adds rows; `keys` is told later, with [`set_keys`](Self::set_keys).
-    pub(super) fn push(&mut self, columns: RecordBatch, latest: i64) {
+    /// Adds rows; what is to be known of them is told later, with [`settle`](Self::settle).
+    pub(super) fn push(&mut self, columns: RecordBatch) {
         let first = self.next;
         self.next += columns.num_rows() as u64;
-        self.chunks.push_back(Chunk { first, columns, latest, keys: Vec::new() });
+        self.chunks.push_back(Chunk { first, columns, latest: i64::MAX, keys: Vec::new() });
     }
 
-    /// Says what the rows that came last were compared by, and puts small chunks together.
-    pub(super) fn set_keys(&mut self, keys: Vec<u32>) -> Result<()> {
+    /// Says what the rows that came last were compared by and the latest time of those that are kept, and puts small chunks
+    /// together.
+    pub(super) fn settle(&mut self, keys: Vec<u32>, latest: i64) -> Result<()> {
         if let Some(last) = self.chunks.back_mut() {
             last.keys = keys;
+            last.latest = latest;
         }
         // As in a binary counter: each row is copied once for each doubling of its chunk.
         while let [.., before, last] = self.chunks.make_contiguous() {
@@ -161,8 +163,9 @@ mod tests {
         let mut rows = Rows::new(Arc::clone(&schema));
         for values in values {
             let array = Arc::new(Int64Array::from(values.to_vec())) as ArrayRef;
-            rows.push(batch(&schema, vec![array], values.len()).unwrap(), *values.iter().max().unwrap());
-            rows.set_keys(values.iter().map(|value| *value as u32).collect()).unwrap();
+            rows.push(batch(&schema, vec![array], values.len()).unwrap());
+            let keys = values.iter().map(|value| *value as u32).collect();
+            rows.settle(keys, *values.iter().max().unwrap()).unwrap();
         }
         rows
     }

@@ -244,6 +244,7 @@ impl Joined {
             };
             sides.push(JoinSide {
                 key: compiled(&side)?,
+                compares: compared.column.as_deref().map_or(compared.sql.clone(), quote_identifier),
                 keep: (0..fields.len()).filter(|at| read.contains(&fields[*at])).collect(),
                 repartition,
             });
