@@ -278,9 +278,9 @@ impl Ownership {
         self.moved().next().is_none()
     }
 
-    /// Whether a process owns partitions at all.
-    pub fn owns_some(&self) -> bool {
-        !self.read.is_empty()
+    /// The partitions that this process owns.
+    pub fn owned(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.read.keys()
     }
 
     /// Offsets the group has committed, as they are now; for partitions that other processes own.

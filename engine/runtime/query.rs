@@ -272,12 +272,12 @@ fn work(spec: &QuerySpec, shared: &Shared, reader: &mut Reader, ownership: &mut 
             ownership.at_end(&at, next)?;
         }
         ownership.catch_up()?;
-        hold_back(reader, ownership, paused)?;
+        hold_back(reader, ownership.owned(), paused, &|at| ownership.waiting(at))?;
         if ownership.commit_due_in().is_some_and(|due| due.is_zero()) {
             let group = reader.group_handle().clone();
             ownership.commit(&group, false)?;
         }
-        if ownership.owns_some() && shared.state() == QueryState::Starting {
+        if ownership.owned().next().is_some() && shared.state() == QueryState::Starting {
             shared.set_state(QueryState::Running);
         }
         silence.check(seen);
@@ -304,11 +304,16 @@ fn work(spec: &QuerySpec, shared: &Shared, reader: &mut Reader, ownership: &mut 
     }
 }
 
-/// Stops reading topics whose records wait for those of others, until fewer wait: what is held of them is bounded.
-fn hold_back(reader: &mut Reader, ownership: &Ownership, suspended: bool) -> Result<()> {
+/// Stops reading partitions whose records wait for those of others, until fewer wait: what is held of them is bounded.
+pub(super) fn hold_back<'a>(
+    reader: &mut Reader,
+    partitions: impl Iterator<Item = &'a TopicPartition>,
+    suspended: bool,
+    waiting: &dyn Fn(&TopicPartition) -> usize,
+) -> Result<()> {
     let mut changes = [Vec::new(), Vec::new()];
-    for (at, _) in ownership.positions() {
-        let (waiting, paused) = (ownership.waiting(at), reader.is_paused(at));
+    for at in partitions {
+        let (waiting, paused) = (waiting(at), reader.is_paused(at));
         if waiting > MOST_WAITING && !paused {
             changes[0].push(at.clone());
         } else if waiting <= MOST_WAITING / 2 && paused && !suspended {

@@ -230,7 +230,7 @@ pub(super) struct Shared {
     pub(super) processing_log: Mutex<Option<Option<Arc<ProcessingLog>>>>,
     pub(super) queries: Mutex<BTreeMap<String, QueryHandle>>,
     /// Push queries and PRINTs that may still run, with their topics.
-    pub(super) pushes: Mutex<Vec<(Arc<QueryShared>, String)>>,
+    pub(super) pushes: Mutex<Vec<(Arc<QueryShared>, Vec<Arc<str>>)>>,
     pub(super) connectors: Arc<Connectors>,
     pub(super) ordinal: AtomicU64,
     pub(super) instance: String,
@@ -400,8 +400,8 @@ impl Engine {
         // Entries of the processing log are sent and not waited for; a push query over it is to see them all.
         self.0.producer.flush(Duration::from_secs(5));
         let pushes = std::mem::take(&mut *self.0.pushes.lock());
-        for (shared, topic) in pushes {
-            shared.finish_at(crate::runtime::start::ends(&self.0.admin, &[topic.into()])?);
+        for (shared, topics) in pushes {
+            shared.finish_at(crate::runtime::start::ends(&self.0.admin, &topics)?);
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::plan::{OnError, QueryKind, QueryPlan};
 use crate::runtime::push::{PushSpec, start_query};
 use crate::runtime::query::{Guarantee, QueryHandle, QuerySpec};
 use crate::runtime::start::{self as policies, StartPolicy};
-use crate::runtime::status::Shared as QueryShared;
+use crate::runtime::status::{Ends, Shared as QueryShared};
 use crate::sql::planner::PersistentPlan;
 use crate::types::ColumnKind;
 
@@ -70,12 +70,7 @@ pub(super) fn prepare(
     }
     let log = processing_log::open(shared);
     let group = group_of(&shared.service, &plan.query_id);
-    let mut sources: Vec<Arc<str>> = Vec::new();
-    for scan in plan.scans() {
-        if !sources.iter().any(|topic| **topic == *scan.topic) {
-            sources.push(Arc::from(scan.topic.as_str()));
-        }
-    }
+    let sources = topics_of(plan);
     // Before anything is committed for it: a query that has committed something keeps what it has.
     let own = own_topics::of(shared, plan);
     let begun = || -> Result<bool> {
@@ -119,6 +114,17 @@ pub(super) fn prepare(
     })
 }
 
+/// The topics of the sources of a query, each once.
+fn topics_of(plan: &QueryPlan) -> Vec<Arc<str>> {
+    let mut topics: Vec<Arc<str>> = Vec::new();
+    for scan in plan.scans() {
+        if !topics.iter().any(|topic| **topic == *scan.topic) {
+            topics.push(Arc::from(scan.topic.as_str()));
+        }
+    }
+    topics
+}
+
 /// Starts a query that is ready.
 pub(super) fn start(shared: &Shared, spec: QuerySpec) -> Result<()> {
     let id = spec.plan.query_id.clone();
@@ -147,11 +153,20 @@ pub(super) fn start_push(
     shown: &str,
     rows: usize,
 ) -> Result<RowStream> {
-    let topic = plan.source.topic.clone();
-    let ends =
-        until.map(|until| policies::until(&shared.admin, &topic, until)).transpose().map_err(|e| e.or_at(ends_at))?;
-    let start = policies::by_policy(&shared.admin, &topic, policy).map_err(|e| e.or_at(start_at))?;
-    shared.notices.info(&plan.query_id, start.describe(&topic, policy));
+    let topics = topics_of(&plan);
+    let mut ends = until.map(|_| Ends::new());
+    if let (Some(ends), Some(until)) = (&mut ends, until) {
+        for topic in &topics {
+            let of = policies::until(&shared.admin, topic, until).map_err(|error| error.or_at(ends_at))?;
+            ends.insert(Arc::clone(topic), of);
+        }
+    }
+    let mut starts = Vec::with_capacity(topics.len());
+    for topic in &topics {
+        let start = policies::by_policy(&shared.admin, topic, policy).map_err(|error| error.or_at(start_at))?;
+        shared.notices.info(&plan.query_id, start.describe(topic, policy));
+        starts.push((Arc::clone(topic), start));
+    }
     let columns: Vec<RowColumn> = plan
         .output
         .columns
@@ -166,32 +181,30 @@ pub(super) fn start_push(
     let query = Arc::new(QueryShared::default());
     let ends_by_itself = ends.is_some();
     if let Some(ends) = ends {
-        query.finish_at([(Arc::from(topic.as_str()), ends)].into());
+        query.finish_at(ends);
     }
     let (sender, receiver) = sync_channel(BATCHES_AHEAD);
-    let spec = push_spec(shared, id.clone(), &topic, start, rows);
+    let spec = push_spec(shared, id.clone(), starts, rows);
     start_query(spec, plan, processing_log::opened(shared).as_ref(), Arc::clone(&query), sender)?;
     if !ends_by_itself {
-        remember(shared, &query, topic);
+        remember(shared, &query, topics);
     }
     Ok(RowStream::new(id, shown.to_string(), columns, Feed::Rows(receiver), query))
 }
 
 /// What a reader without a group needs.
-pub(super) fn push_spec(shared: &Shared, id: String, topic: &str, start: policies::Start, rows: usize) -> PushSpec {
-    PushSpec {
-        id,
-        topic: Arc::from(topic),
-        start,
-        client: shared.client.clone(),
-        batch_rows: rows,
-        notices: shared.notices.clone(),
-    }
+pub(super) fn push_spec(
+    shared: &Shared,
+    id: String,
+    topics: Vec<(Arc<str>, policies::Start)>,
+    rows: usize,
+) -> PushSpec {
+    PushSpec { id, topics, client: shared.client.clone(), batch_rows: rows, notices: shared.notices.clone() }
 }
 
 /// Keeps a push query among those that `--until-end` and a shutdown have to end.
-pub(super) fn remember(shared: &Shared, query: &Arc<QueryShared>, topic: String) {
+pub(super) fn remember(shared: &Shared, query: &Arc<QueryShared>, topics: Vec<Arc<str>>) {
     let mut pushes = shared.pushes.lock();
     pushes.retain(|(query, _)| Arc::strong_count(query) > 1);
-    pushes.push((Arc::clone(query), topic));
+    pushes.push((Arc::clone(query), topics));
 }

@@ -325,6 +325,11 @@ impl<'a> Planner<'a> {
                 let (policy, until) = self.bounds(query)?;
                 let place = |bound: &Option<TopicBound>| bound.as_ref().map_or(span, |bound| bound.span);
                 let places = (place(&query.start), place(&query.until));
+                let by_offset =
+                    |policy: &StartPolicy| matches!(policy, StartPolicy::Offsets(_) | StartPolicy::Group { .. });
+                if plan.join.is_some() && (by_offset(&policy) || until.as_ref().is_some_and(by_offset)) {
+                    return Err(Error::unsupported("START AT or UNTIL OFFSETS or GROUP for a join", places.0));
+                }
                 Action::Push { plan: Box::new(plan), policy, until, places }
             }
             StatementKind::Print { topic, from_beginning, interval, limit } => {

@@ -2,7 +2,8 @@
 //!
 //! Records wait here until it is known which of the two topics has the earlier one: as long as one side has none and has not
 //! said that there is none now, the other waits. So results do not depend on which topic was fetched first, nor on how the
-//! records were cut into batches.
+//! records were cut into batches. A query whose rows go to whoever asked joins all partitions of both topics in one task; then
+//! each partition of each is a lane of its own.
 //!
 //! What is kept goes to a topic of the query's own, its changelog: the records of a batch that the join keeps, packed together
 //! under their side and a number, and a tombstone under the same when nobody can meet them any more. It is written in the
@@ -15,7 +16,7 @@ use super::input::{Decoded, Input};
 use super::notes::Notes;
 use super::output::Output;
 use super::report::Stage;
-use super::task::TaskOutput;
+use super::task::{Take, TaskOutput};
 use crate::error::{Error, Result};
 use crate::operators::eval::evaluate;
 use crate::operators::join::{Joined, SideRows};
@@ -34,23 +35,48 @@ pub(super) const NOW: i64 = -1;
 const RESTORED_TOGETHER: usize = 8192;
 const RESTORED_BYTES: usize = 16 << 20;
 
-/// A join on one partition.
+/// A join on one partition, or on all.
 pub struct JoinTask {
-    partition: i32,
     sides: [Side; 2],
+    /// Those of the left side first.
+    lanes: Vec<Lane>,
     join: StreamJoin,
     pipeline: Pipeline,
-    output: Output,
-    sink: Arc<str>,
-    changelog: Arc<str>,
+    /// Where results and what is kept are written; `None` when rows go to whoever asked, and nothing is kept.
+    writes: Option<Writes>,
     keeps_bytes: bool,
-    /// Whether both sides read one topic, whose records each come to the left side and then to the right one.
+    /// Whether both sides read one partition, whose records each come to the left side and then to the right one.
     of_one_topic: bool,
     row_reports: Vec<RowReport>,
     /// A record on its way into the changelog.
     packed: Vec<u8>,
     /// Records with nothing but headers, one for each row of a piece of the result: a joined row has no record of its own.
     blank: RawBatch,
+}
+
+/// Where a join of one partition writes.
+struct Writes {
+    output: Output,
+    sink: Arc<str>,
+    changelog: Arc<str>,
+    partition: i32,
+}
+
+/// One partition of one side.
+struct Lane {
+    side: usize,
+    partition: i32,
+    waiting: VecDeque<Waiting>,
+    /// Whether there is nothing more to be read now.
+    is_complete: bool,
+    /// The next offset behind all records that came.
+    next: Option<i64>,
+}
+
+impl Lane {
+    fn new(side: usize, partition: i32) -> Lane {
+        Lane { side, partition, waiting: VecDeque::new(), is_complete: false, next: None }
+    }
 }
 
 /// One side.
@@ -60,11 +86,6 @@ struct Side {
     keep: Vec<usize>,
     /// The topic of the stream, when its records come packed from another.
     unpacks: Option<Arc<str>>,
-    waiting: VecDeque<Waiting>,
-    /// Whether there is nothing more to be read now.
-    is_complete: bool,
-    /// The next offset behind all records that came.
-    next: Option<i64>,
     /// Records of the changelog that still hold what can be met: number and latest time.
     changes: VecDeque<(u64, i64)>,
     next_change: u64,
@@ -93,9 +114,25 @@ impl Waiting {
 impl JoinTask {
     /// The join of a plan on a partition, with nothing kept yet. What it keeps goes to `changelog`.
     pub fn new(plan: &QueryPlan, partition: i32, changelog: &Arc<str>, keeps_bytes: bool) -> Result<JoinTask> {
-        let (Some(join), QueryKind::Persistent(sink)) = (&plan.join, &plan.kind) else {
-            return Err(Error::internal("a query that is no join into a topic"));
+        let QueryKind::Persistent(sink) = &plan.kind else {
+            return Err(Error::internal("a query that does not write a topic"));
         };
+        let output = Output::new(sink, plan.rekeyed.clone())?;
+        let (sink, changelog) = (Arc::from(sink.topic.name.as_str()), Arc::clone(changelog));
+        let writes = Some(Writes { output, sink, changelog, partition });
+        JoinTask::make(plan, vec![Lane::new(0, partition), Lane::new(1, partition)], writes, keeps_bytes)
+    }
+
+    /// The join of a plan on so many partitions of its two topics, whose rows go to whoever asked.
+    pub fn of_all(plan: &QueryPlan, partitions: [i32; 2], keeps_bytes: bool) -> Result<JoinTask> {
+        let [left, right] = partitions;
+        let lanes = (0..left).map(|partition| Lane::new(0, partition));
+        let lanes = lanes.chain((0..right).map(|partition| Lane::new(1, partition))).collect();
+        JoinTask::make(plan, lanes, None, keeps_bytes)
+    }
+
+    fn make(plan: &QueryPlan, lanes: Vec<Lane>, writes: Option<Writes>, keeps_bytes: bool) -> Result<JoinTask> {
+        let Some(join) = &plan.join else { return Err(Error::internal("a query without a join")) };
         let mut sides = Vec::with_capacity(2);
         for (scan, side) in plan.scans().zip(&join.sides) {
             sides.push(Side {
@@ -103,24 +140,19 @@ impl JoinTask {
                 key: side.key.clone(),
                 keep: side.keep.clone(),
                 unpacks: side.repartition.as_ref().map(|_| Arc::from(scan.topic.as_str())),
-                waiting: VecDeque::new(),
-                is_complete: false,
-                next: None,
                 changes: VecDeque::new(),
                 next_change: 0,
             });
         }
+        let stays = |side: &Side| side.unpacks.is_none();
         Ok(JoinTask {
-            partition,
+            of_one_topic: writes.is_some() && sides.iter().all(stays) && plan.source.topic == join.right.topic,
             sides: sides.try_into().map_err(|_| Error::internal("a join of other than two sides"))?,
+            lanes,
             join: StreamJoin::new(join, &plan.source)?,
             pipeline: Pipeline::new(&plan.steps),
-            output: Output::new(sink, plan.rekeyed.clone())?,
-            sink: Arc::from(sink.topic.name.as_str()),
-            changelog: Arc::clone(changelog),
+            writes,
             keeps_bytes,
-            of_one_topic: join.sides.iter().all(|side| side.repartition.is_none())
-                && plan.source.topic == join.right.topic,
             row_reports: Vec::new(),
             packed: Vec::new(),
             blank: RawBatch::default(),
@@ -133,9 +165,11 @@ impl JoinTask {
     /// Only for a broken invariant of ours.
     pub fn push(&mut self, side: usize, raw: &RawBatch, result: &mut TaskOutput) -> Result<()> {
         let Some(last) = raw.offsets.last() else { return Ok(()) };
+        let lane = self.lanes.iter_mut().find(|lane| (lane.side, lane.partition) == (side, raw.partition));
+        let lane = lane.ok_or_else(|| Error::internal("records of a partition that is not joined"))?;
         let side = &mut self.sides[side];
-        side.next = Some(last + 1);
-        side.is_complete = false;
+        lane.next = Some(last + 1);
+        lane.is_complete = false;
         let (source, mut offsets) = match &side.unpacks {
             None => (raw.clone(), raw.offsets.clone()),
             Some(topic) => unpacked(raw, topic),
@@ -146,108 +180,129 @@ impl JoinTask {
         let decoded = side.decode(&source, &mut self.row_reports, &mut notes)?;
         if let Some((rows, records)) = decoded {
             offsets = records.iter().map(|record| offsets[*record]).collect();
-            side.waiting.push_back(Waiting { raw: source, records, offsets, rows, at: 0 });
+            lane.waiting.push_back(Waiting { raw: source, records, offsets, rows, at: 0 });
         }
         Ok(())
     }
 
-    /// Says that everything there is of a side has been pushed.
-    pub fn complete(&mut self, side: usize) {
-        self.sides[side].is_complete = true;
+    /// Says that everything there is of a partition of a side has been pushed.
+    pub fn complete(&mut self, side: usize, partition: i32) {
+        let mut lanes = self.lanes.iter_mut();
+        if let Some(lane) = lanes.find(|lane| (lane.side, lane.partition) == (side, partition)) {
+            lane.is_complete = true;
+        }
     }
 
-    /// How many rows of a side wait.
-    pub fn waiting(&self, side: usize) -> usize {
-        self.sides[side].waiting.iter().map(|waiting| waiting.times().len()).sum()
+    /// Says the same of all.
+    pub fn complete_all(&mut self) {
+        self.lanes.iter_mut().for_each(|lane| lane.is_complete = true);
+    }
+
+    fn lane(&self, side: usize, partition: i32) -> Option<&Lane> {
+        self.lanes.iter().find(|lane| (lane.side, lane.partition) == (side, partition))
+    }
+
+    /// How many rows of a partition of a side wait.
+    pub fn waiting(&self, side: usize, partition: i32) -> usize {
+        let waiting = self.lane(side, partition).into_iter().flat_map(|lane| &lane.waiting);
+        waiting.map(|waiting| waiting.times().len()).sum()
     }
 
     /// How many bytes are held of records that wait.
-    pub fn waiting_bytes(&self, side: usize) -> usize {
-        self.sides[side].waiting.iter().map(|waiting| waiting.raw.byte_size()).sum()
+    pub fn waiting_bytes(&self, side: usize, partition: i32) -> usize {
+        let waiting = self.lane(side, partition).into_iter().flat_map(|lane| &lane.waiting);
+        waiting.map(|waiting| waiting.raw.byte_size()).sum()
     }
 
-    /// The next offset of a side to read again after a restart: that of the first row that waits. `None` when none came.
-    pub fn next(&self, side: usize) -> Option<i64> {
-        let side = &self.sides[side];
-        side.waiting.front().map(|waiting| waiting.offsets[waiting.at]).or(side.next)
+    /// The next offset to read again after a restart: that of the first row that waits. `None` when none came.
+    pub fn next(&self, side: usize, partition: i32) -> Option<i64> {
+        let lane = self.lane(side, partition)?;
+        lane.waiting.front().map(|waiting| waiting.offsets[waiting.at]).or(lane.next)
     }
 
     /// Processes rows in the order of their times, as far as that order is known.
     ///
     /// # Errors
-    /// Only for a broken invariant of ours, or those of `take`, which is given the results after each piece of them.
-    pub fn run(&mut self, result: &mut TaskOutput, take: &mut dyn FnMut(&mut OutBatch) -> Result<()>) -> Result<()> {
+    /// Only for a broken invariant of ours, or those of `take`, which is given the results after each piece of them and says
+    /// whether it wants more.
+    pub fn run(&mut self, result: &mut TaskOutput, take: &mut Take<'_>) -> Result<()> {
         while let Some(order) = self.next_rows() {
             self.process(&order, result, take)?;
         }
         Ok(())
     }
 
-    /// Whether nothing is to be waited for of a side that has nothing.
-    fn knows_end(&self, side: usize) -> bool {
-        // What one topic holds comes to both sides together.
-        self.of_one_topic || self.sides[side].is_complete
-    }
-
-    /// The rows that come next, of the batches that wait longest on each side: side and row of each, counted from the first
+    /// The rows that come next, of the batches that wait longest in each lane: lane and row of each, counted from the first
     /// that waits. `None` when it is not known which is the next, or there is none.
     fn next_rows(&self) -> Option<Vec<(usize, usize)>> {
-        let times = |side: usize| {
-            let waiting = self.sides[side].waiting.front()?;
-            Some(if self.of_one_topic { &waiting.offsets[waiting.at..] } else { waiting.times() })
-        };
-        let all = |side: usize, rows: usize| (0..rows).map(|row| (side, row)).collect();
-        match (times(0), times(1)) {
-            (None, None) => None,
-            (Some(left), None) => self.knows_end(1).then(|| all(0, left.len())),
-            (None, Some(right)) => self.knows_end(0).then(|| all(1, right.len())),
-            (Some(left), Some(right)) => {
-                let (mut l, mut r) = (0, 0);
-                let mut order = Vec::with_capacity(left.len() + right.len());
-                while let (Some(of_left), Some(of_right)) = (left.get(l), right.get(r)) {
-                    // Of two at the same time the left one comes first.
-                    if of_left <= of_right {
-                        order.push((0, l));
-                        l += 1;
-                    } else {
-                        order.push((1, r));
-                        r += 1;
-                    }
-                }
-                Some(order)
+        // Of the lanes that have rows: their times, or their offsets where both sides get each record one after the other.
+        let mut heads: Vec<(usize, &[i64])> = Vec::with_capacity(self.lanes.len());
+        for (number, lane) in self.lanes.iter().enumerate() {
+            match lane.waiting.front() {
+                Some(waiting) if self.of_one_topic => heads.push((number, &waiting.offsets[waiting.at..])),
+                Some(waiting) => heads.push((number, waiting.times())),
+                // What one partition holds comes to both sides together.
+                None if lane.is_complete || self.of_one_topic => {}
+                None => return None,
             }
+        }
+        if let [(lane, rows)] = heads[..] {
+            return Some((0..rows.len()).map(|row| (lane, row)).collect());
+        }
+        let mut order = Vec::with_capacity(heads.iter().map(|(_, rows)| rows.len()).sum());
+        let mut places = vec![0; heads.len()];
+        loop {
+            // Of two at the same time that of the lane that stands first comes first.
+            let heads = heads.iter().zip(&places).enumerate();
+            let next = heads.map(|(head, ((lane, rows), at))| (rows.get(*at).copied(), head, *lane)).min()?;
+            let (Some(_), head, lane) = next else { return Some(order) };
+            order.push((lane, places[head]));
+            places[head] += 1;
+        }
+    }
+
+    /// The rows of a side that are taken, `taken` of each lane: those of its lanes one after the other, and where those of each
+    /// lane begin.
+    fn rows_of(&self, side: usize, taken: &[usize], begins: &mut [usize]) -> Result<SideRows> {
+        let mut parts = Vec::new();
+        let mut rows = 0;
+        for (number, lane) in self.lanes.iter().enumerate().filter(|(_, lane)| lane.side == side) {
+            begins[number] = rows;
+            if let Some(waiting) = lane.waiting.front().filter(|_| taken[number] > 0) {
+                parts.push(waiting.rows.slice(waiting.at, taken[number]));
+                rows += taken[number];
+            }
+        }
+        if parts.len() > 1 {
+            self.join.together(side, &parts)
+        } else {
+            Ok(parts.pop().unwrap_or(self.join.no_rows(side)))
         }
     }
 
     /// Takes rows that wait, in an order.
-    fn process(
-        &mut self,
-        order: &[(usize, usize)],
-        result: &mut TaskOutput,
-        take: &mut dyn FnMut(&mut OutBatch) -> Result<()>,
-    ) -> Result<()> {
-        let TaskOutput { records, changes, reports, first, bad, .. } = result;
-        if records.topic.is_empty() {
-            records.topic = Arc::clone(&self.sink);
-        }
-        let mut taken = [0, 0];
-        order.iter().for_each(|(side, row)| taken[*side] = row + 1);
-        let of = |side: usize| match self.sides[side].waiting.front() {
-            Some(waiting) => waiting.rows.slice(waiting.at, taken[side]),
-            None => self.join.no_rows(side),
-        };
-        let input = [of(0), of(1)];
+    fn process(&mut self, order: &[(usize, usize)], result: &mut TaskOutput, take: &mut Take<'_>) -> Result<()> {
+        let TaskOutput { records, rows: pushed, changes, reports, first, bad, .. } = result;
+        let mut taken = vec![0; self.lanes.len()];
+        order.iter().for_each(|(lane, row)| taken[*lane] = row + 1);
+        let mut begins = vec![0; self.lanes.len()];
+        let input = [self.rows_of(0, &taken, &mut begins)?, self.rows_of(1, &taken, &mut begins)?];
+        let by_side = |(lane, row): &(usize, usize)| (self.lanes[*lane].side, begins[*lane] + row);
+        let by_side: Vec<(usize, usize)> = order.iter().map(by_side).collect();
         let mut kept = [Vec::new(), Vec::new()];
         let keeps_bytes = self.keeps_bytes;
-        let (sides, pipeline, output, blank) = (&self.sides, &mut self.pipeline, &mut self.output, &mut self.blank);
+        let (lanes, pipeline, writes, blank) = (&self.lanes, &mut self.pipeline, &mut self.writes, &mut self.blank);
         let row_reports = &mut self.row_reports;
-        self.join.process(&input, order, &mut kept, &mut |joined| {
+        if let Some(writes) = writes.as_ref().filter(|_| records.topic.is_empty()) {
+            records.topic = Arc::clone(&writes.sink);
+        }
+        self.join.process(&input, &by_side, &mut kept, &mut |joined| {
             let Joined { columns, times, causes } = joined;
             // The record that made a row: what is wrong with the row is said of it, and as in Kafka Streams its headers are
             // those of the row.
             let cause = |row: usize| {
-                let (side, at) = order[causes[row] as usize];
-                let waiting = sides[side].waiting.front()?;
+                let (lane, at) = order[causes[row] as usize];
+                let waiting = lanes[lane].waiting.front()?;
                 Some((&waiting.raw, waiting.records[waiting.at + at]))
             };
             let mut note = |stage, row: usize, message: &dyn std::fmt::Display| {
@@ -256,20 +311,24 @@ impl JoinTask {
                     notes.add(stage, record, message);
                 }
             };
-            blank.clear();
-            for row in 0..times.len() {
-                if let Some((raw, record)) = cause(row).filter(|(raw, _)| !raw.headers.none()) {
-                    raw.headers.get(record).for_each(|(name, value)| blank.headers.push(name, value));
+            if writes.is_some() {
+                blank.clear();
+                for row in 0..times.len() {
+                    if let Some((raw, record)) = cause(row).filter(|(raw, _)| !raw.headers.none()) {
+                        raw.headers.get(record).for_each(|(name, value)| blank.headers.push(name, value));
+                    }
+                    blank.push(0, 0, None, None);
                 }
-                blank.push(0, 0, None, None);
             }
             pipeline.run(Batch::new(columns), row_reports, &mut |piece, row_reports| {
                 for RowReport { record, message } in row_reports.drain(..) {
                     note(Stage::Compute, record, &message);
                 }
-                output.encode(&piece, blank, &times, records, &mut note)?;
-                take(records)?;
-                Ok(true)
+                match writes {
+                    Some(writes) => writes.output.encode(&piece, blank, &times, records, &mut note)?,
+                    None => pushed.push(piece.columns),
+                }
+                take(records, pushed)
             })?;
             for RowReport { record, message } in row_reports.drain(..) {
                 note(Stage::Compute, record, &message);
@@ -278,11 +337,12 @@ impl JoinTask {
         })?;
         for side in [0, 1] {
             self.write_changes(side, &kept[side], changes);
-            let waiting = &mut self.sides[side].waiting;
-            if let Some(front) = waiting.front_mut() {
-                front.at += taken[side];
+        }
+        for (lane, taken) in self.lanes.iter_mut().zip(taken) {
+            if let Some(front) = lane.waiting.front_mut() {
+                front.at += taken;
                 if front.times().is_empty() {
-                    waiting.pop_front();
+                    lane.waiting.pop_front();
                 }
             }
         }
@@ -291,8 +351,10 @@ impl JoinTask {
 
     /// Writes down the rows that are kept now, and that others need not be any more.
     fn write_changes(&mut self, side: usize, kept: &[usize], changes: &mut Vec<OutBatch>) {
-        let mut out = OutBatch::new(Arc::clone(&self.changelog));
-        out.partition = Some(self.partition);
+        let Some(writes) = &self.writes else { return };
+        let mut out = OutBatch::new(Arc::clone(&writes.changelog));
+        out.partition = Some(writes.partition);
+        let waiting = self.lanes.iter().find(|lane| lane.side == side).and_then(|lane| lane.waiting.front());
         let of = &mut self.sides[side];
         // Rows of the record that is being made, and the latest time of them.
         let (mut rows, mut latest) = (0, i64::MIN);
@@ -307,7 +369,7 @@ impl JoinTask {
                 (*rows, *latest) = (0, i64::MIN);
             }
         };
-        if let Some(waiting) = of.waiting.front() {
+        if let Some(waiting) = waiting {
             for row in kept.iter().map(|row| waiting.at + row) {
                 self.packed.clear();
                 pack::pack(&waiting.raw, waiting.records[row], &mut self.packed);
@@ -336,18 +398,19 @@ impl JoinTask {
     /// # Errors
     /// The changelog holds what no join has written; or a broken invariant of ours.
     pub fn restore(&mut self, changelog: &Changelog) -> Result<()> {
+        let Some((topic, partition)) =
+            self.writes.as_ref().map(|writes| (Arc::clone(&writes.changelog), writes.partition))
+        else {
+            return Err(Error::internal("a join that keeps nothing"));
+        };
         for side in [0, 1] {
-            let topic = match &self.sides[side].unpacks {
-                Some(topic) => Arc::clone(topic),
-                None => Arc::from(""),
-            };
-            let mut raw = RawBatch::new(topic, self.partition);
+            let mut raw = RawBatch::new(Arc::from(""), partition);
             let mut numbers = Vec::new();
             let records = &changelog.records[side];
             for (i, (number, value)) in records.iter().enumerate() {
                 let known = pack::unpack(value, &mut raw);
                 known.ok_or_else(|| {
-                    let text = format!("changelog {}, partition {}, cannot be read", self.changelog, self.partition);
+                    let text = format!("changelog {topic}, partition {partition}, cannot be read");
                     Error::external(text)
                         .detail("a record of it was not written by this query")
                         .hint("TERMINATE the query and create it again: it starts with nothing kept.")

@@ -25,7 +25,7 @@ pub mod tasks;
 mod tests;
 mod windows;
 
-pub use join::Changelog;
+pub use join::{Changelog, JoinTask};
 pub use output::{SingleRecord, encode_row};
 pub use report::{Report, Stage};
 pub use task::{Take, Task, TaskOutput};

@@ -184,7 +184,7 @@ impl Tasks {
                 && **input == *topic
             {
                 let side = *side;
-                self.join(partition)?.complete(side);
+                self.join(partition)?.complete(side, partition);
             }
         }
         self.run(topic, partition, result, take)
@@ -200,7 +200,7 @@ impl Tasks {
         if !self.has_state(topic) {
             return Ok(());
         }
-        self.join(partition)?.run(result, take)
+        self.join(partition)?.run(result, &mut |records, _| take(records).map(|()| true))
     }
 
     /// The next offset of a partition to read after a restart, when not all that was read is processed. `next` is what was
@@ -208,7 +208,7 @@ impl Tasks {
     pub fn processed(&self, topic: &str, partition: i32, next: i64) -> i64 {
         let Some(join) = self.joins.get(&partition) else { return next };
         let sides = self.inputs.iter().filter_map(|(input, what)| match what {
-            Use::Side(side) if **input == *topic && join.waiting(*side) > 0 => join.next(*side),
+            Use::Side(side) if **input == *topic && join.waiting(*side, partition) > 0 => join.next(*side, partition),
             _ => None,
         });
         sides.min().map_or(next, |first| first.min(next))
@@ -218,7 +218,9 @@ impl Tasks {
     pub fn waiting(&self, topic: &str, partition: i32) -> usize {
         let Some(join) = self.joins.get(&partition) else { return 0 };
         let of = |(input, what): &(Arc<str>, Use)| match what {
-            Use::Side(side) if **input == *topic => join.waiting(*side).max(join.waiting_bytes(*side) / 1024),
+            Use::Side(side) if **input == *topic => {
+                join.waiting(*side, partition).max(join.waiting_bytes(*side, partition) / 1024)
+            }
             _ => 0,
         };
         self.inputs.iter().map(of).max().unwrap_or(0)

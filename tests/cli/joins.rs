@@ -132,6 +132,68 @@ SELECT L_ID, A, B FROM o EMIT CHANGES;\n",
     assert_eq!(rows, [r#"{"L_ID":7,"A":"a","B":"b"}"#]);
 }
 
+const RECORDS: &str = "INSERT INTO l (id, a, rowtime) VALUES (1, 'one', 1000);
+INSERT INTO l (id, a, rowtime) VALUES (2, 'two', 2000);
+INSERT INTO r (k, id, b, rowtime) VALUES ('x', 1, 'eins', 1500);
+INSERT INTO r (k, id, b, rowtime) VALUES ('y', 3, 'drei', 2500);
+INSERT INTO l (id, a, rowtime) VALUES (9, 'far', 9999999);
+";
+
+/// Nothing is left behind by a query whose rows go to whoever asked, and no partition has to fit another.
+#[test]
+fn a_join_can_be_asked_for() {
+    let from = |kind: &str| format!("FROM l {kind} JOIN r WITHIN 1 SECOND GRACE PERIOD 1 SECOND ON l.id = r.id");
+    let (left, full) = (from("LEFT"), from("FULL"));
+    let of = |select: &str| to_the_end(Case::new(), &format!("{LEFT}{RIGHT}{RECORDS}{select}")).1;
+    let rows = of(&format!("SELECT l.id, a, b {left} EMIT CHANGES;\n"));
+    assert_eq!(rows, [r#"{"L_ID":1,"A":"one","B":"eins"}"#, r#"{"L_ID":2,"A":"two","B":null}"#]);
+    let rows = of(&format!("SELECT rowkey, l.a, r.b {full} EMIT CHANGES;\n"));
+    assert_eq!(
+        rows,
+        [
+            r#"{"ROWKEY":1,"A":"one","B":"eins"}"#,
+            r#"{"ROWKEY":2,"A":"two","B":null}"#,
+            r#"{"ROWKEY":3,"A":null,"B":"drei"}"#,
+        ]
+    );
+    let case = Case::new();
+    let asked = format!("SELECT l.id, b {} EMIT CHANGES LIMIT 1;\n", from("INNER"));
+    // What the topics hold, without waiting for more; and a limit.
+    let scanned = format!("SELECT l.id, b {};\n", from("INNER"));
+    let sql = format!("{LEFT}{RIGHT}{RECORDS}{scanned}{asked}SHOW ALL TOPICS;\n");
+    let ran = repl(&case, &sql).expect(0);
+    assert!(ran.out.starts_with("L_ID,B\n1,eins\nL_ID,B\n1,eins\n"), "{}", ran.out);
+    assert!(!ran.out.contains("_query_"), "{}", ran.out);
+    let refused = format!("SELECT l.id, b {} START AT OFFSETS (0, 0) EMIT CHANGES;\n", from("INNER"));
+    let said = repl(&case, &refused).expect(1);
+    said.says("START AT");
+}
+
+/// A join that is asked for and takes rows while they come, those of a side that has no more included.
+#[test]
+fn a_join_that_is_asked_for_goes_on_as_rows_come() {
+    let case = Case::new()
+        .file("a.sql", &format!("{LEFT}{RIGHT}"))
+        .file("feed.sql", &format!("{LEFT}{RIGHT}INSERT INTO r (k, id, b, rowtime) VALUES ('x', 1, 'eins', 1500);\n"))
+        .file("first.sql", &format!("{LEFT}{RIGHT}INSERT INTO l (id, a, rowtime) VALUES (1, 'one', 1000);\n"))
+        .file(
+            "ask.sql",
+            &format!(
+                "{LEFT}{RIGHT}SELECT l.id, a, b FROM l LEFT JOIN r WITHIN 1 HOUR ON l.id = r.id EMIT CHANGES LIMIT 2;\n"
+            ),
+        );
+    let broker = case.spawn(&["broker", "--listen", "127.0.0.1:0"]);
+    let address = broker.address("broker listens on ");
+    case.run(&["run", "a.sql", "-b", &address]).expect(0);
+    let asking = case.spawn(&["run", "ask.sql", "-b", &address, "--from", "earliest", "--output", "json"]);
+    asking.wait_err("topic r");
+    case.run(&["run", "first.sql", "-b", &address]).expect(0);
+    asking.wait_out(r#"{"L_ID":1,"A":"one","B":null}"#);
+    case.run(&["run", "feed.sql", "-b", &address]).expect(0);
+    let ran = asking.finish().expect(0);
+    assert_eq!(ran.out.lines().last(), Some(r#"{"L_ID":1,"A":"one","B":"eins"}"#));
+}
+
 #[test]
 fn a_paused_join_goes_on_where_it_stood() {
     let case = Case::new();

@@ -26,6 +26,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, new_empty_array};
+use datafusion::arrow::compute::{concat, concat_batches};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::arrow::row::{RowConverter, SortField};
 
@@ -396,6 +397,19 @@ impl StreamJoin {
         let keys = (start..end).map(|at| parser.parse(&self.found.keys[begin(at)..self.found.key_ends[at]]));
         let mut columns = self.converter.convert_rows(keys)?;
         columns.pop().ok_or_else(|| Error::internal("a key without a column"))
+    }
+
+    /// Rows of a side, those of each part behind those of the part before.
+    ///
+    /// # Errors
+    /// Parts that together hold more than fits.
+    pub fn together(&self, side: usize, parts: &[SideRows]) -> Result<SideRows> {
+        let keys: Vec<&dyn Array> = parts.iter().map(|part| part.keys.as_ref()).collect();
+        Ok(SideRows {
+            columns: concat_batches(self.kept_schema(side), parts.iter().map(|part| &part.columns))?,
+            keys: concat(&keys)?,
+            times: parts.iter().flat_map(|part| part.times.iter().copied()).collect(),
+        })
     }
 
     /// No rows of a side.

@@ -60,9 +60,10 @@ pub(super) fn start_print(
         }
         Ok(left == 0)
     };
-    let spec = push_spec(shared, id.clone(), topic, from, 10_000);
+    let topic: Arc<str> = Arc::from(topic);
+    let spec = push_spec(shared, id.clone(), vec![(Arc::clone(&topic), from)], 10_000);
     start(spec, false, Arc::clone(&query), sender, limit == Some(0), process)?;
-    remember(shared, &query, topic.to_string());
+    remember(shared, &query, vec![topic]);
     Ok(RowStream::new(id, shown.to_string(), Vec::new(), Feed::Lines(receiver), query))
 }
 

@@ -25,11 +25,9 @@ pub fn push_query(context: &Context, query: &Query, query_id: String) -> Result<
         ),
         None => None,
     };
-    if bound.join.is_some() {
-        return Err(Error::unsupported("JOIN in a query whose rows go to whoever asked", query.from.span())
-            .hint("CREATE STREAM ... AS SELECT makes a stream of the joined rows, which can be asked for."));
-    }
-    let Assembled { source, join, steps } = assemble(context, &bound, &bound.items)?;
+    let Assembled { source, mut join, steps } = assemble(context, &bound, &bound.items)?;
+    // All partitions come to one task, so nothing has to go to another first.
+    join.iter_mut().flat_map(|join| &mut join.sides).for_each(|side| side.repartition = None);
     let column = |item: &Item| match item.key_of {
         Some(_) => Column::key(&item.name, item.ty.clone()),
         None => Column::value(&item.name, item.ty.clone()),
