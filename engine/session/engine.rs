@@ -218,6 +218,9 @@ fn instance_name() -> String {
 #[derive(Clone)]
 pub struct Engine(pub(super) Arc<Shared>);
 
+/// A push query, and the topics it reads.
+pub(super) type Push = (Arc<QueryShared>, Vec<Arc<str>>);
+
 /// What sessions of one engine share.
 pub(super) struct Shared {
     pub(super) storage: Storage,
@@ -230,7 +233,7 @@ pub(super) struct Shared {
     pub(super) processing_log: Mutex<Option<Option<Arc<ProcessingLog>>>>,
     pub(super) queries: Mutex<BTreeMap<String, QueryHandle>>,
     /// Push queries and PRINTs that may still run, with their topics.
-    pub(super) pushes: Mutex<Vec<(Arc<QueryShared>, Vec<Arc<str>>)>>,
+    pub(super) pushes: Mutex<Vec<Push>>,
     pub(super) connectors: Arc<Connectors>,
     pub(super) ordinal: AtomicU64,
     pub(super) instance: String,

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
+use super::changelog::NOW;
 use super::input::{Decoded, Input, format_of, options_of};
-use super::join::NOW;
 use super::notes::Notes;
 use super::report::Stage;
 use super::task::TaskOutput;

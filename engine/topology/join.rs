@@ -9,9 +9,10 @@
 //! under their side and a number, and a tombstone under the same when nobody can meet them any more. It is written in the
 //! transaction of their positions.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::changelog::{Changelog, NOW, change_key};
 use super::input::{Decoded, Input};
 use super::notes::Notes;
 use super::output::Output;
@@ -26,10 +27,6 @@ use crate::record::{Batch, OutBatch, RawBatch, pack};
 
 /// A record of the changelog holds at most so many bytes, but for one that is longer by itself.
 const CHANGE_BYTES: usize = 256 * 1024;
-
-/// The time of records in topics of a query's own: that of their writing. Brokers refuse times that are far from it, and
-/// event times may be any.
-pub(super) const NOW: i64 = -1;
 
 /// Records that are restored are decoded so many together, or so many bytes.
 const RESTORED_TOGETHER: usize = 8192;
@@ -480,31 +477,4 @@ fn unpacked(raw: &RawBatch, topic: &Arc<str>) -> (RawBatch, Vec<i64>) {
         offsets.resize(source.len(), raw.offsets[row]);
     }
     (source, offsets)
-}
-
-/// The key of a record of the changelog: the side, and the number, eight bytes with the highest first.
-fn change_key(side: usize, number: u64) -> [u8; 9] {
-    let mut key = [side as u8; 9];
-    key[1..].copy_from_slice(&number.to_be_bytes());
-    key
-}
-
-/// What a changelog says when it is read from its first record to its end.
-#[derive(Debug, Default)]
-pub struct Changelog {
-    /// By side: what is kept, by number.
-    records: [BTreeMap<u64, Vec<u8>>; 2],
-}
-
-impl Changelog {
-    /// Takes one record of the changelog, in their order. One that is none of ours is passed over.
-    pub fn read(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) {
-        let Some((side @ (0 | 1), number)) = key.and_then(<[u8]>::split_first) else { return };
-        let Ok(number) = <[u8; 8]>::try_from(number).map(u64::from_be_bytes) else { return };
-        let records = &mut self.records[usize::from(*side)];
-        match value {
-            Some(value) => drop(records.insert(number, value.to_vec())),
-            None => drop(records.remove(&number)),
-        }
-    }
 }

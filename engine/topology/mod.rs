@@ -8,9 +8,11 @@
 //! - `report`, `notes`, `dead_letter`: what is said of a record that cannot be processed, and where it goes
 //! - `headers`, `windows`: what records and keys hold besides
 //! - `task`: all of it, with the operators in between
-//! - `join`, `forward`: the same for two topics whose rows meet, and how records get to where they do
+//! - `join`, `forward`, `changelog`: the same for two topics whose rows meet, how records get to where they do, and what is
+//!   written down of those that are kept
 //! - [`tasks`]: all tasks of a query that one process runs
 
+mod changelog;
 mod dead_letter;
 mod forward;
 mod headers;
@@ -25,7 +27,8 @@ pub mod tasks;
 mod tests;
 mod windows;
 
-pub use join::{Changelog, JoinTask};
+pub use changelog::Changelog;
+pub use join::JoinTask;
 pub use output::{SingleRecord, encode_row};
 pub use report::{Report, Stage};
 pub use task::{Take, Task, TaskOutput};

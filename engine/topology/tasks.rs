@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::changelog::Changelog;
 use super::forward::Forward;
-use super::join::{Changelog, JoinTask};
+use super::join::JoinTask;
 use super::task::{Task, TaskOutput};
 use crate::error::{Error, Result};
 use crate::plan::QueryPlan;

@@ -5,7 +5,7 @@
 //!
 //! - `source`: `CREATE STREAM | TABLE`
 //! - `query`: the `SELECT` both kinds of queries share
-//! - `stateful`: what is wrong with queries that do not run yet; `join`, `group`: sources that meet, rows that meet
+//! - `stateful`: what is wrong with queries that do not run yet; `join`, `group`: sources that meet, rows that meet; `joined`: a join becomes a plan
 //! - `assemble`: a bound query becomes steps, and the columns it reads are found
 //! - `persistent`: `CREATE STREAM ... AS SELECT`, `INSERT INTO ... SELECT`
 //! - `push`: `SELECT ... EMIT CHANGES`
@@ -19,6 +19,7 @@ mod change;
 mod group;
 mod insert;
 mod join;
+mod joined;
 mod persistent;
 mod push;
 mod query;
