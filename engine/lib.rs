@@ -48,6 +48,9 @@
 //! 6. `kafka/writer.rs`: into the open transaction
 //! 7. `runtime/ownership.rs`: positions into the same transaction, commit
 //!
+//! Of a join, `topology/join.rs` takes the rows of both topics by their times in step 3, `operators/join/` looks for partners
+//! among those it keeps, and the records behind what it keeps go into the query's changelog with step 6.
+//!
 //! `ARCHITECTURE.md` has the invariants and the reasons.
 
 #![forbid(missing_docs)]

@@ -6,6 +6,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use alcedo::catalog::Catalog;
 use alcedo::functions::FunctionRegistry;
@@ -13,7 +14,7 @@ use alcedo::plan::QueryPlan;
 use alcedo::record::RawBatch;
 use alcedo::sql::ast::StatementKind;
 use alcedo::sql::planner::{self, Context, Defaults};
-use alcedo::topology::{Task, TaskOutput};
+use alcedo::topology::{Changelog, OwnTopics, Task, TaskOutput, Tasks};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -48,12 +49,19 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 fn plan(source: &str, query: &str) -> QueryPlan {
+    plan_of(&[source], query)
+}
+
+fn plan_of(sources: &[&str], query: &str) -> QueryPlan {
     let (mut catalog, functions) = (Catalog::new(), FunctionRegistry::builtin());
-    let statement = alcedo::sql::parse_statement(source).expect("the stream parses");
-    let context = Context { catalog: &catalog, functions: &functions, defaults: Defaults::default(), statement: "" };
-    let StatementKind::CreateSource(create) = &statement.kind else { panic!("a stream was declared") };
-    let relation = planner::create_source(&context, create).expect("the stream binds");
-    catalog.add_relation(relation, false, Default::default()).expect("the stream is new");
+    for source in sources {
+        let statement = alcedo::sql::parse_statement(source).expect("the stream parses");
+        let context =
+            Context { catalog: &catalog, functions: &functions, defaults: Defaults::default(), statement: "" };
+        let StatementKind::CreateSource(create) = &statement.kind else { panic!("a stream was declared") };
+        let relation = planner::create_source(&context, create).expect("the stream binds");
+        catalog.add_relation(relation, false, Default::default()).expect("the stream is new");
+    }
     let statement = alcedo::sql::parse_statement(query).expect("the query parses");
     let context = Context { catalog: &catalog, functions: &functions, defaults: Defaults::default(), statement: "" };
     let StatementKind::CreateAsSelect(create) = &statement.kind else { panic!("a query was written") };
@@ -122,6 +130,37 @@ fn scoring_text_allocates_per_run_of_the_model_and_not_per_row() {
         }
     };
     does_not_grow(&plan, &value, 64);
+}
+
+/// Rows that meet partners, are kept, and leave again: what a join allocates is for batches and chunks.
+#[test]
+fn a_join_allocates_nothing_per_row() {
+    let plan = Arc::new(plan_of(
+        &[
+            "CREATE STREAM l (id BIGINT KEY, seq BIGINT) WITH (kafka_topic='l', key_format='JSON', value_format='JSON')",
+            "CREATE STREAM r (id BIGINT KEY, temp DOUBLE) WITH (kafka_topic='r', key_format='JSON', value_format='JSON')",
+        ],
+        "CREATE STREAM o AS SELECT l.id, seq, temp FROM l JOIN r WITHIN 5 MILLISECONDS GRACE PERIOD 1 SECOND ON l.id = r.id",
+    ));
+    let mut tasks = Tasks::new(Arc::clone(&plan), OwnTopics::of(&plan, "own"), false);
+    tasks.restore(0, &Changelog::default()).expect("nothing to restore");
+    let (rows, mut time, mut last) = (10_000, 0, 0);
+    for _ in 0..6 {
+        let (mut left, mut right) = (RawBatch::new("l".into(), 0), RawBatch::new("r".into(), 0));
+        for row in 0..rows {
+            let (key, value) = ((row % 100).to_string(), format!(r#"{{"SEQ":{row},"TEMP":{row}.5}}"#));
+            left.push(row, time, Some(key.as_bytes()), Some(value.as_bytes()));
+            right.push(row, time + 1, Some(key.as_bytes()), Some(value.as_bytes()));
+            time += 10;
+        }
+        let mut output = TaskOutput::default();
+        let before = ALLOCATIONS.get();
+        tasks.process(&left, &mut output, &mut |_| Ok(())).expect("the batch is processed");
+        tasks.process(&right, &mut output, &mut |_| Ok(())).expect("the batch is processed");
+        last = ALLOCATIONS.get() - before;
+        assert!(output.records.len() >= rows as usize - 1);
+    }
+    assert!(last < rows as u64 / 10, "{last} allocations for {rows} rows of each side");
 }
 
 /// Each kind of record that cannot be read, and what it costs: a few small allocations to say why, and a text only for those

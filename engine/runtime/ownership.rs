@@ -28,8 +28,9 @@ use crate::topology::{Changelog, TaskOutput, Tasks};
 /// How long the cluster gets to answer a question about offsets, or to give more of a changelog.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// How often topics of a query's own are emptied of what is processed.
+/// How often topics of a query's own are emptied of what is processed, and how long the query waits for that.
 const PURGE_EVERY: Duration = Duration::from_secs(30);
+const PURGE_WAIT: Duration = Duration::from_secs(5);
 
 /// The partitions a process owns of one query, with their tasks and the writer of their outputs.
 pub struct Ownership {
@@ -304,7 +305,7 @@ impl Ownership {
         self.purged = Instant::now();
         let below: Vec<_> = self.committed.iter().filter(|(at, _)| own.contains(&&at.topic)).collect();
         let below: Vec<(TopicPartition, i64)> = below.into_iter().map(|(at, next)| (at.clone(), *next)).collect();
-        if let Err(error) = self.admin.delete_records(&below, ANSWER)
+        if let Err(error) = self.admin.delete_records(&below, PURGE_WAIT)
             && !std::mem::replace(&mut self.keeps_processed, true)
         {
             let text = format!("what is processed stays on a topic of its own: {}", one_line(&error));

@@ -143,6 +143,9 @@ impl Rows {
         rows: &mut Vec<RecordBatch>,
         emit: &mut dyn FnMut(RecordBatch) -> bool,
     ) -> bool {
+        if *left == 0 {
+            rows.clear();
+        }
         rows.drain(..).filter(|rows| rows.num_rows() > 0).all(|rows| {
             let rows = if rows.num_rows() as u64 > *left { rows.slice(0, *left as usize) } else { rows };
             *left -= rows.num_rows() as u64;

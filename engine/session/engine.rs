@@ -1,6 +1,6 @@
 //! The engine: where topics live, what runs, what there is by name. Sessions share it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,9 +19,11 @@ use crate::error::{Error, Result};
 use crate::functions::{FunctionRegistry, SharedFunctions};
 use crate::kafka::{Admin, ClientConfig, Producer};
 use crate::notice::Notices;
+use crate::plan::QueryKind;
 use crate::runtime::processing_log::ProcessingLog;
 use crate::runtime::query::QueryHandle;
-use crate::runtime::status::Shared as QueryShared;
+use crate::runtime::start;
+use crate::runtime::status::{Ends, Shared as QueryShared};
 
 /// How long a cluster may take to answer for the first time.
 const REACHABLE_WITHIN: Duration = Duration::from_secs(10);
@@ -218,6 +220,14 @@ fn instance_name() -> String {
 #[derive(Clone)]
 pub struct Engine(pub(super) Arc<Shared>);
 
+/// A persistent query that runs, with the topics that it reads and writes.
+struct Running {
+    id: String,
+    shared: Arc<QueryShared>,
+    sources: Vec<Arc<str>>,
+    sink: Option<String>,
+}
+
 /// A push query, and the topics it reads.
 pub(super) type Push = (Arc<QueryShared>, Vec<Arc<str>>);
 
@@ -389,8 +399,9 @@ impl Engine {
     /// The failure of a query that gave up, by id, or of a connector.
     pub fn finish(&self, keep_waiting: &dyn Fn() -> bool) -> Result<()> {
         self.0.connectors.wait_finished(keep_waiting)?;
-        for (id, shared, topics) in self.in_order() {
-            shared.finish_at(crate::runtime::start::ends(&self.0.admin, &topics)?);
+        let mut written = BTreeSet::new();
+        for Running { id, shared, sources, sink } in self.in_order() {
+            shared.finish_at(self.ends(&sources, &written)?);
             while !shared.wait_stopped(Instant::now() + Duration::from_millis(100)) {
                 if !keep_waiting() {
                     return Ok(());
@@ -399,14 +410,25 @@ impl Engine {
             if let Some(why) = shared.gave_up() {
                 return Err(given_up(&id, &why));
             }
+            written.extend(sink);
         }
         // Entries of the processing log are sent and not waited for; a push query over it is to see them all.
         self.0.producer.flush(Duration::from_secs(5));
         let pushes = std::mem::take(&mut *self.0.pushes.lock());
         for (shared, topics) in pushes {
-            shared.finish_at(crate::runtime::start::ends(&self.0.admin, &topics)?);
+            shared.finish_at(self.ends(&topics, &written)?);
         }
         Ok(())
+    }
+
+    /// Where topics end: those that queries of ours have written with all that these have committed, which is answered before
+    /// readers of committed records can see it.
+    fn ends(&self, topics: &[Arc<str>], written: &BTreeSet<String>) -> Result<Ends> {
+        let (ours, others): (Vec<Arc<str>>, Vec<Arc<str>>) =
+            topics.iter().cloned().partition(|topic| written.contains(&**topic));
+        let mut ends = start::ends(&self.0.admin, &others)?;
+        ends.extend(start::ends_of_all(&self.0.admin, &ours)?);
+        Ok(ends)
     }
 
     /// The failure of a persistent query that ended for good, if there is one.
@@ -416,7 +438,7 @@ impl Engine {
     }
 
     /// The running persistent queries, each behind those that write what it reads.
-    fn in_order(&self) -> Vec<(String, Arc<QueryShared>, Vec<Arc<str>>)> {
+    fn in_order(&self) -> Vec<Running> {
         let catalog = self.0.catalog.snapshot();
         let queries = self.0.queries.lock();
         let mut left: Vec<&String> = queries.keys().collect();
@@ -431,7 +453,12 @@ impl Engine {
             let next = left.iter().position(|id| !waits(id)).unwrap_or(0);
             let id = left.remove(next);
             let handle = &queries[id];
-            ordered.push((id.clone(), Arc::clone(handle.shared()), handle.spec().sources.clone()));
+            let sink = match &handle.spec().plan.kind {
+                QueryKind::Persistent(sink) => Some(sink.topic.name.clone()),
+                QueryKind::Push { .. } => None,
+            };
+            let (shared, sources) = (Arc::clone(handle.shared()), handle.spec().sources.clone());
+            ordered.push(Running { id: id.clone(), shared, sources, sink });
         }
         ordered
     }

@@ -273,7 +273,7 @@ impl JoinTask {
         if parts.len() > 1 {
             self.join.together(side, &parts)
         } else {
-            Ok(parts.pop().unwrap_or(self.join.no_rows(side)))
+            Ok(parts.pop().unwrap_or_else(|| self.join.no_rows(side)))
         }
     }
 

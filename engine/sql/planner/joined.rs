@@ -56,12 +56,9 @@ impl Joined {
             let item = &mut items[first];
             item.key_of = Some(item.sql.clone());
             if !self.is_always_there(field) {
-                // Rows of the other side alone have the key too.
-                let key = datafusion::common::Column::new_unqualified(JOIN_KEY);
-                item.expr = match self.key_type() == item.ty {
-                    true => LogicalExpr::Column(key),
-                    false => datafusion::logical_expr::cast(LogicalExpr::Column(key), item.ty.to_arrow()),
-                };
+                // Rows of the other side alone have the key too, in the type in which it is compared.
+                item.expr = LogicalExpr::Column(datafusion::common::Column::new_unqualified(JOIN_KEY));
+                item.ty = self.key_type();
             }
             return Ok(());
         }

@@ -145,6 +145,11 @@ fn the_key_of_a_side_that_may_be_missing_is_what_was_compared() {
         "CREATE STREAM b AS SELECT o.id, r.amount FROM orders o LEFT JOIN returns r WITHIN 1 DAY ON o.id = r.id;",
     );
     assert!(plan.join.as_ref().is_some_and(|join| !join.shows_key));
+    // Of a row of the right side alone it may be larger than any of the left side.
+    let plan = world.plan(
+        "CREATE STREAM c AS SELECT o.id, r.id AS nr FROM orders o RIGHT JOIN returns r WITHIN 1 DAY ON o.id = r.amount;",
+    );
+    assert_eq!(columns_of(&plan), "O_ID BIGINT KEY, NR INTEGER");
 }
 
 #[test]
