@@ -53,6 +53,7 @@ pub struct Ownership {
     /// Where the partitions that tasks with state read were said to end.
     ended: BTreeMap<TopicPartition, i64>,
     catch_up: CatchUp,
+    own_ends: Option<Ends>,
     /// When topics of the query's own were last emptied of what is processed, and whether it was said that they are not.
     purged: Instant,
     keeps_processed: bool,
@@ -81,6 +82,7 @@ impl Ownership {
             committed: BTreeMap::new(),
             ended: BTreeMap::new(),
             catch_up: CatchUp::default(),
+            own_ends: None,
             purged: Instant::now(),
             keeps_processed: false,
             first_uncommitted: None,
@@ -274,9 +276,9 @@ impl Ownership {
         self.positions().filter(|(at, next)| self.committed.get(*at) != Some(next))
     }
 
-    /// Whether there is nothing to commit.
-    pub fn is_committed(&self) -> bool {
-        self.moved().next().is_none()
+    /// Next offset to read of each owned partition, as committed.
+    pub fn committed(&self) -> impl Iterator<Item = (&TopicPartition, i64)> {
+        self.committed.iter().map(|(at, next)| (at, *next))
     }
 
     /// The partitions that this process owns.
@@ -289,10 +291,16 @@ impl Ownership {
         committed_of(&self.admin, &self.spec.group, partitions)
     }
 
-    /// Where the topics of the query's own through which records go end now.
-    pub fn own_ends(&self) -> Result<Ends> {
+    /// Where the topics of the query's own through which records go ended when it was noted.
+    pub fn own_ends(&self) -> Option<&Ends> {
+        self.own_ends.as_ref()
+    }
+
+    /// Notes where they end now.
+    pub fn note_own_ends(&mut self) -> Result<()> {
         let topics: Vec<Arc<str>> = self.spec.own.repartition.iter().flatten().cloned().collect();
-        super::start::ends_of_all(&self.admin, &topics)
+        self.own_ends = Some(super::start::ends_of_all(&self.admin, &topics)?);
+        Ok(())
     }
 
     /// Takes what is processed off the topics through which records go, now and then. They belong to nobody else; what cannot
@@ -358,6 +366,7 @@ impl Ownership {
         self.unwritten.clear();
         self.ended.clear();
         self.catch_up = CatchUp::default();
+        self.own_ends = None;
         self.read.clear();
         self.committed.clear();
         self.first_uncommitted = None;

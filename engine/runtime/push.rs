@@ -1,6 +1,6 @@
 //! A push query: rows to whoever asked, for as long as they listen. No group, no commit, nothing left behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
@@ -145,6 +145,7 @@ impl Rows {
     ) -> bool {
         if *left == 0 {
             rows.clear();
+            return false;
         }
         rows.drain(..).filter(|rows| rows.num_rows() > 0).all(|rows| {
             let rows = if rows.num_rows() as u64 > *left { rows.slice(0, *left as usize) } else { rows };
@@ -219,9 +220,11 @@ impl Consume<RecordBatch> for Rows {
     fn waiting(&self, at: &TopicPartition) -> usize {
         let Work::Join(join) = &self.work else { return 0 };
         let sides = self.plan.scans().enumerate().filter(|(_, scan)| scan.topic == *at.topic);
-        let of =
-            sides.map(|(side, _)| join.waiting(side, at.partition).max(join.waiting_bytes(side, at.partition) / 1024));
-        of.max().unwrap_or(0)
+        let partition = at.partition;
+        let waiting =
+            sides.map(|(side, _)| join.waiting(side, partition).max(join.waiting_bytes(side, partition) / 1024));
+        // One that is read by both sides is not held back for the one: the other waits for the same records.
+        waiting.min().unwrap_or(0)
     }
 }
 
@@ -270,6 +273,8 @@ fn read<T>(
     let mut positions: BTreeMap<TopicPartition, i64> =
         starts().flat_map(|start| start.offsets.iter().cloned()).collect();
     let mut told = None;
+    // The partitions that are read up to where the query ends.
+    let mut finished = BTreeSet::new();
     let mut silent_since = starts().any(|start| start.skipped > 0).then(Instant::now);
     loop {
         if shared.stop_requested() {
@@ -323,20 +328,29 @@ fn read<T>(
             }
         }
         let mut ended = Vec::new();
-        for event in reader.events() {
+        let events: Vec<Event> = reader.events().collect();
+        for event in events {
             match event {
-                Event::End { at, next } => {
-                    ended.push((at.clone(), next));
-                    positions.insert(at, next);
+                // More may have come since it was said.
+                Event::End { at, next } if reader.position(&at) == Some(next) => {
+                    positions.insert(at.clone(), next);
+                    ended.push(at);
                 }
+                Event::End { .. } => {}
                 Event::OutOfRange { at, wanted, .. } => {
                     spec.notices.warning(&spec.id, format!("offset {wanted} of {at} does not exist any more"));
                 }
                 Event::Failed { error, .. } => spec.notices.warning(&spec.id, one_line(&error)),
             }
         }
-        // More may have come since it was said.
-        for (at, _) in ended.iter().filter(|(at, next)| positions.get(at) == Some(next)) {
+        // What stands behind the end is for nobody, so nothing is to be waited for there.
+        for (at, next) in &positions {
+            let is_there = end_of(at).is_some_and(|end| *next >= end);
+            if is_there && finished.insert(at.clone()) && !ended.contains(at) {
+                ended.push(at.clone());
+            }
+        }
+        for at in &ended {
             let mut heard = true;
             let last = consumer.at_end(at, &mut |rows| {
                 heard = heard && send(shared, sender, Pushed::Rows(rows));

@@ -242,7 +242,7 @@ fn work(spec: &QuerySpec, shared: &Shared, reader: &mut Reader, ownership: &mut 
             return Ok(());
         }
         if let Some(ends) = shared.finish_offsets()
-            && (is_finished(&ends, spec, &*ownership, shared)? || leaves_paused(spec, shared))
+            && (is_finished(&ends, spec, ownership, shared)? || leaves_paused(spec, shared))
         {
             return Ok(());
         }
@@ -325,45 +325,54 @@ pub(super) fn hold_back<'a>(
     reader.resume(&resume)
 }
 
-/// Whether every partition was processed to its end, ours by our positions, others' by what the group committed; and then what
-/// goes through topics of the query's own.
-fn is_finished(ends: &Ends, spec: &QuerySpec, ownership: &Ownership, shared: &Shared) -> Result<bool> {
-    let owned: BTreeMap<&TopicPartition, i64> = ownership.positions().collect();
-    let others = |ends: &Ends| -> Option<Vec<(TopicPartition, i64)>> {
-        let mut others = Vec::new();
-        for (topic, ends) in ends {
-            for (partition, end) in ends.iter().enumerate().filter(|(_, end)| **end > 0) {
-                let at = TopicPartition::new(Arc::clone(topic), partition as i32);
-                match owned.get(&at) {
-                    Some(next) if next >= end => {}
-                    Some(_) => return None,
-                    None => others.push((at, *end)),
+/// Whether every partition was processed to its end, and what goes through topics of the query's own too.
+fn is_finished(ends: &Ends, spec: &QuerySpec, ownership: &mut Ownership, shared: &Shared) -> Result<bool> {
+    if spec.own.repartition.iter().all(Option::is_none) {
+        return reached(ends, &ownership.positions().collect(), ownership, shared);
+    }
+    // What is forwarded can be seen when it is committed; where it ends then is noted once, for more may be forwarded.
+    if ownership.own_ends().is_none() {
+        if !reached(ends, &ownership.committed().collect(), ownership, shared)? {
+            return Ok(false);
+        }
+        ownership.note_own_ends()?;
+    }
+    // The other side may still wait for what has come through.
+    let mut all = ends.clone();
+    all.extend(ownership.own_ends().cloned().unwrap_or_default());
+    reached(&all, &ownership.positions().collect(), ownership, shared)
+}
+
+/// Whether the partitions stand at their ends: ours where they are said to, others' by what the group committed.
+fn reached(
+    ends: &Ends,
+    owned: &BTreeMap<&TopicPartition, i64>,
+    ownership: &Ownership,
+    shared: &Shared,
+) -> Result<bool> {
+    let (mut others, mut wanted) = (Vec::new(), Vec::new());
+    for (topic, ends) in ends {
+        for (partition, end) in ends.iter().enumerate().filter(|(_, end)| **end > 0) {
+            let at = TopicPartition::new(Arc::clone(topic), partition as i32);
+            match owned.get(&at) {
+                Some(next) if next >= end => {}
+                Some(_) => return Ok(false),
+                None => {
+                    others.push(at);
+                    wanted.push(*end);
                 }
             }
         }
-        Some(others)
-    };
-    let committed = |others: Vec<(TopicPartition, i64)>| -> Result<bool> {
-        let (partitions, ends): (Vec<_>, Vec<_>) = others.into_iter().unzip();
-        let committed = if partitions.is_empty() { Vec::new() } else { ownership.committed_by_group(&partitions)? };
-        Ok(committed.into_iter().zip(ends).all(|(next, end)| next.unwrap_or(0) >= end))
-    };
-    let Some(of_sources) = others(ends) else { return Ok(false) };
-    let goes_on = spec.own.repartition.iter().any(Option::is_some);
-    if of_sources.is_empty() && !goes_on {
+    }
+    if others.is_empty() {
         return Ok(true);
     }
-    // What is forwarded can be seen when it is committed. The cluster is asked twice a second, not in each round.
-    if goes_on && !ownership.is_committed() || !shared.ask_group_again() || !committed(of_sources)? {
+    // The cluster is asked twice a second, not in each round.
+    if !shared.ask_group_again() {
         return Ok(false);
     }
-    if !goes_on {
-        return Ok(true);
-    }
-    match others(&ownership.own_ends()?) {
-        Some(others) => committed(others),
-        None => Ok(false),
-    }
+    let committed = ownership.committed_by_group(&others)?;
+    Ok(committed.into_iter().zip(wanted).all(|(next, end)| next.unwrap_or(0) >= end))
 }
 
 fn out_of_range(spec: &QuerySpec, at: &TopicPartition, wanted: i64, resumed: Option<i64>) {

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::functions::{FunctionRegistry, SharedFunctions};
 use crate::kafka::{Admin, ClientConfig, Producer};
 use crate::notice::Notices;
-use crate::plan::QueryKind;
+use crate::plan::{OnError, QueryKind};
 use crate::runtime::processing_log::ProcessingLog;
 use crate::runtime::query::QueryHandle;
 use crate::runtime::start;
@@ -225,7 +225,8 @@ struct Running {
     id: String,
     shared: Arc<QueryShared>,
     sources: Vec<Arc<str>>,
-    sink: Option<String>,
+    /// Its sink, and where its dead letters go.
+    sinks: Vec<String>,
 }
 
 /// A push query, and the topics it reads.
@@ -400,7 +401,7 @@ impl Engine {
     pub fn finish(&self, keep_waiting: &dyn Fn() -> bool) -> Result<()> {
         self.0.connectors.wait_finished(keep_waiting)?;
         let mut written = BTreeSet::new();
-        for Running { id, shared, sources, sink } in self.in_order() {
+        for Running { id, shared, sources, sinks } in self.in_order() {
             shared.finish_at(self.ends(&sources, &written)?);
             while !shared.wait_stopped(Instant::now() + Duration::from_millis(100)) {
                 if !keep_waiting() {
@@ -410,7 +411,7 @@ impl Engine {
             if let Some(why) = shared.gave_up() {
                 return Err(given_up(&id, &why));
             }
-            written.extend(sink);
+            written.extend(sinks);
         }
         // Entries of the processing log are sent and not waited for; a push query over it is to see them all.
         self.0.producer.flush(Duration::from_secs(5));
@@ -453,12 +454,15 @@ impl Engine {
             let next = left.iter().position(|id| !waits(id)).unwrap_or(0);
             let id = left.remove(next);
             let handle = &queries[id];
-            let sink = match &handle.spec().plan.kind {
-                QueryKind::Persistent(sink) => Some(sink.topic.name.clone()),
-                QueryKind::Push { .. } => None,
-            };
+            let mut sinks = Vec::new();
+            if let QueryKind::Persistent(sink) = &handle.spec().plan.kind {
+                sinks.push(sink.topic.name.clone());
+            }
+            if let OnError::DeadLetter(topic) = &handle.spec().plan.on_error {
+                sinks.push(topic.name.clone());
+            }
             let (shared, sources) = (Arc::clone(handle.shared()), handle.spec().sources.clone());
-            ordered.push(Running { id: id.clone(), shared, sources, sink });
+            ordered.push(Running { id: id.clone(), shared, sources, sinks });
         }
         ordered
     }

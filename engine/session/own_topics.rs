@@ -117,8 +117,14 @@ fn is_empty(shared: &Shared, name: &str) -> Result<bool> {
 
 /// Deletes those of a query that is gone; `own` are those it ran with, if it ran.
 pub(super) fn delete(shared: &Shared, id: &str, own: Option<OwnTopics>) -> Result<()> {
+    let guessed = own.is_none();
     let own = own.unwrap_or_else(|| OwnTopics::any(&prefix(shared, id)));
-    own.all().try_for_each(|name| shared.admin.delete_topic(name, ANSWER).map(drop))
+    for name in own.all() {
+        if !guessed || shared.admin.topic(name, ANSWER)?.is_some() {
+            shared.admin.delete_topic(name, ANSWER)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -328,7 +328,8 @@ impl<'a> Planner<'a> {
                 let by_offset =
                     |policy: &StartPolicy| matches!(policy, StartPolicy::Offsets(_) | StartPolicy::Group { .. });
                 if plan.join.is_some() && (by_offset(&policy) || until.as_ref().is_some_and(by_offset)) {
-                    return Err(Error::unsupported("START AT or UNTIL OFFSETS or GROUP for a join", places.0));
+                    let place = if by_offset(&policy) { places.0 } else { places.1 };
+                    return Err(Error::unsupported("START AT or UNTIL OFFSETS or GROUP for a join", place));
                 }
                 Action::Push { plan: Box::new(plan), policy, until, places }
             }

@@ -32,6 +32,9 @@ const CHANGE_BYTES: usize = 256 * 1024;
 const RESTORED_TOGETHER: usize = 8192;
 const RESTORED_BYTES: usize = 16 << 20;
 
+/// At most so many rows of several lanes are taken together.
+const TAKEN_TOGETHER: usize = 16_384;
+
 /// A join on one partition, or on all.
 pub struct JoinTask {
     sides: [Side; 2],
@@ -224,7 +227,9 @@ impl JoinTask {
     /// whether it wants more.
     pub fn run(&mut self, result: &mut TaskOutput, take: &mut Take<'_>) -> Result<()> {
         while let Some(order) = self.next_rows() {
-            self.process(&order, result, take)?;
+            if !self.process(&order, result, take)? {
+                break;
+            }
         }
         Ok(())
     }
@@ -253,6 +258,9 @@ impl JoinTask {
             let heads = heads.iter().zip(&places).enumerate();
             let next = heads.map(|(head, ((lane, rows), at))| (rows.get(*at).copied(), head, *lane)).min()?;
             let (Some(_), head, lane) = next else { return Some(order) };
+            if order.len() >= TAKEN_TOGETHER {
+                return Some(order);
+            }
             order.push((lane, places[head]));
             places[head] += 1;
         }
@@ -277,8 +285,8 @@ impl JoinTask {
         }
     }
 
-    /// Takes rows that wait, in an order.
-    fn process(&mut self, order: &[(usize, usize)], result: &mut TaskOutput, take: &mut Take<'_>) -> Result<()> {
+    /// Takes rows that wait, in an order. False when no more was wanted.
+    fn process(&mut self, order: &[(usize, usize)], result: &mut TaskOutput, take: &mut Take<'_>) -> Result<bool> {
         let TaskOutput { records, rows: pushed, changes, reports, first, bad, .. } = result;
         let mut taken = vec![0; self.lanes.len()];
         order.iter().for_each(|(lane, row)| taken[*lane] = row + 1);
@@ -293,7 +301,7 @@ impl JoinTask {
         if let Some(writes) = writes.as_ref().filter(|_| records.topic.is_empty()) {
             records.topic = Arc::clone(&writes.sink);
         }
-        self.join.process(&input, &by_side, &mut kept, &mut |joined| {
+        let wanted = self.join.process(&input, &by_side, &mut kept, &mut |joined| {
             let Joined { columns, times, causes } = joined;
             // The record that made a row: what is wrong with the row is said of it, and as in Kafka Streams its headers are
             // those of the row.
@@ -317,7 +325,7 @@ impl JoinTask {
                     blank.push(0, 0, None, None);
                 }
             }
-            pipeline.run(Batch::new(columns), row_reports, &mut |piece, row_reports| {
+            let wanted = pipeline.run(Batch::new(columns), row_reports, &mut |piece, row_reports| {
                 for RowReport { record, message } in row_reports.drain(..) {
                     note(Stage::Compute, record, &message);
                 }
@@ -330,8 +338,11 @@ impl JoinTask {
             for RowReport { record, message } in row_reports.drain(..) {
                 note(Stage::Compute, record, &message);
             }
-            Ok(())
+            Ok(wanted)
         })?;
+        if !wanted {
+            return Ok(false);
+        }
         for side in [0, 1] {
             self.write_changes(side, &kept[side], changes);
         }
@@ -343,7 +354,7 @@ impl JoinTask {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Writes down the rows that are kept now, and that others need not be any more.

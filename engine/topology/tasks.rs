@@ -1,7 +1,7 @@
 //! All tasks of a query that one process runs, and which records are for which of them.
 //!
 //! A query reads its source's topic, and each partition is one task. A join reads two, and topics of its own where a side has
-//! to get other keys first: then records go from the source through [`Forward`] into that topic, and from there into the join.
+//! to get other keys first: then records go from the source through `forward` into that topic, and from there into the join.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

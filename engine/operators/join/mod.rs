@@ -13,8 +13,8 @@
 //! is given them again ([`restore`](StreamJoin::restore)) goes on as if nothing had happened. For that, a row is kept exactly
 //! as long as it may still decide about another.
 //!
-//! - [`rows`]: the rows of a side, column-wise
-//! - [`keys`]: which rows have the same key
+//! - `rows`: the rows of a side, column-wise
+//! - `keys`: which rows have the same key
 
 mod keys;
 mod rows;
@@ -74,8 +74,8 @@ pub struct Joined {
     pub causes: Vec<u32>,
 }
 
-/// Takes results.
-pub type EmitJoined<'a> = dyn FnMut(Joined) -> Result<()> + 'a;
+/// Takes results; says whether it wants more.
+pub type EmitJoined<'a> = dyn FnMut(Joined) -> Result<bool> + 'a;
 
 /// The state of a join on one partition.
 pub struct StreamJoin {
@@ -178,7 +178,8 @@ impl StreamJoin {
     }
 
     /// Takes rows of both sides (0 is left) in an order: side and row of each. Gives out what comes of them; `kept` gets the
-    /// rows of each side that the join has to be given again after a restart.
+    /// rows of each side that the join has to be given again after a restart. False when no more was wanted: then it stopped
+    /// where it was, and cannot go on.
     ///
     /// # Errors
     /// Those of `emit`; of its own only for a broken invariant.
@@ -188,7 +189,7 @@ impl StreamJoin {
         order: &[(usize, usize)],
         kept: &mut [Vec<usize>; 2],
         emit: &mut EmitJoined<'_>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let [left, right] = rows;
         let bytes = [self.key_bytes(left)?, self.key_bytes(right)?];
         let first = [self.begin(0, left), self.begin(1, right)];
@@ -225,15 +226,17 @@ impl StreamJoin {
                     _ => self.found.push(side, row, NO_ROW, time, cause, if self.shows_key { key } else { &[] }),
                 }
             }
-            if self.found.times.len() >= PIECE {
-                self.give(emit)?;
+            if self.found.times.len() >= PIECE && !self.give(emit)? {
+                return Ok(false);
             }
         }
-        self.give(emit)?;
-        for (side, of_rows) in of_rows.into_iter().enumerate() {
-            self.end(side, &rows[side].times, of_rows)?;
+        if !self.give(emit)? {
+            return Ok(false);
         }
-        Ok(())
+        for (side, of_rows) in of_rows.into_iter().enumerate() {
+            self.end(side, &rows[side].times, of_rows);
+        }
+        Ok(true)
     }
 
     /// Takes rows of a side that were kept before, in the order in which they were.
@@ -252,7 +255,8 @@ impl StreamJoin {
             of_rows[at] = self.keys.find(key).unwrap_or_else(|| self.keys.add_key(key));
             self.keys.add(of_rows[at], side, entry);
         }
-        self.end(side, &rows.times, of_rows)
+        self.end(side, &rows.times, of_rows);
+        Ok(())
     }
 
     /// Finds out what was known of the rows that were restored: which have met one, and which still wait.
@@ -300,12 +304,12 @@ impl StreamJoin {
     }
 
     /// Says what the rows that were added are compared by, and lets go of those that nobody can meet any more.
-    fn end(&mut self, side: usize, times: &[i64], of_rows: Vec<u32>) -> Result<()> {
+    fn end(&mut self, side: usize, times: &[i64], of_rows: Vec<u32>) {
         if !of_rows.is_empty() {
             // A row that nobody can meet, whatever its time, holds up nobody.
             let kept = times.iter().zip(&of_rows).filter(|(_, key)| **key != NO_KEY);
             let latest = kept.map(|(time, _)| *time).max().unwrap_or(i64::MIN);
-            self.sides[side].settle(of_rows, latest)?;
+            self.sides[side].settle(of_rows, latest);
         }
         let before = self.kept_from(side);
         let keys = &mut self.keys;
@@ -314,7 +318,6 @@ impl StreamJoin {
                 keys.expire(key, side, before);
             }
         });
-        Ok(())
     }
 
     /// The last moment of stream time at which a partner of a row may come.
@@ -352,32 +355,30 @@ impl StreamJoin {
     }
 
     /// Makes columns of what was found.
-    fn give(&mut self, emit: &mut EmitJoined<'_>) -> Result<()> {
+    fn give(&mut self, emit: &mut EmitJoined<'_>) -> Result<bool> {
         let count = self.found.times.len();
-        if count == 0 {
-            return Ok(());
-        }
         // A row that met very many comes out in several pieces too.
         let mut start = 0;
         while start < count {
             let end = count.min(start + PIECE);
-            self.give_piece(start, end, emit)?;
+            if !self.give_piece(start, end, emit)? {
+                return Ok(false);
+            }
             start = end;
         }
         self.found.clear();
-        Ok(())
+        Ok(true)
     }
 
     /// Gives out the results from `start` to `end`, in halves where their columns would hold more than fits.
-    fn give_piece(&self, start: usize, end: usize, emit: &mut EmitJoined<'_>) -> Result<()> {
+    fn give_piece(&self, start: usize, end: usize, emit: &mut EmitJoined<'_>) -> Result<bool> {
         let mut columns = Vec::new();
         for side in [0, 1] {
             match self.sides[side].gather(&self.found.rows[side][start..end]) {
                 Ok(of_side) => columns.extend(of_side),
                 Err(_) if end - start > 1 => {
                     let middle = start + (end - start) / 2;
-                    self.give_piece(start, middle, emit)?;
-                    return self.give_piece(middle, end, emit);
+                    return Ok(self.give_piece(start, middle, emit)? && self.give_piece(middle, end, emit)?);
                 }
                 Err(error) => return Err(error),
             }

@@ -61,7 +61,7 @@ impl Rows {
 
     /// Says what the rows that came last were compared by and the latest time of those that are kept, and puts small chunks
     /// together.
-    pub(super) fn settle(&mut self, keys: Vec<u32>, latest: i64) -> Result<()> {
+    pub(super) fn settle(&mut self, keys: Vec<u32>, latest: i64) {
         if let Some(last) = self.chunks.back_mut() {
             last.keys = keys;
             last.latest = latest;
@@ -72,17 +72,20 @@ impl Rows {
             if a + b > CHUNK_ROWS || a >= 2 * b.max(1) {
                 break;
             }
-            before.columns = concat_batches(&self.schema, [&before.columns, &last.columns])?;
+            // What would be too long together stays as it is.
+            let Ok(together) = concat_batches(&self.schema, [&before.columns, &last.columns]) else { break };
+            before.columns = together;
             before.latest = before.latest.max(last.latest);
             before.keys.append(&mut last.keys);
             self.chunks.pop_back();
         }
-        Ok(())
     }
 
     /// Takes away the oldest rows as long as all of a chunk are before a time; `each` is told the key of each.
     pub(super) fn expire(&mut self, before: i64, mut each: impl FnMut(u32)) {
-        while self.chunks.front().is_some_and(|chunk| chunk.latest < before) {
+        // A chunk of which no row is kept has no latest time.
+        let is_old = |chunk: &Chunk| chunk.latest == i64::MIN || chunk.latest < before;
+        while self.chunks.front().is_some_and(is_old) {
             self.chunks.pop_front().into_iter().flat_map(|chunk| chunk.keys).for_each(&mut each);
         }
     }
@@ -165,7 +168,7 @@ mod tests {
             let array = Arc::new(Int64Array::from(values.to_vec())) as ArrayRef;
             rows.push(batch(&schema, vec![array], values.len()).unwrap());
             let keys = values.iter().map(|value| *value as u32).collect();
-            rows.settle(keys, *values.iter().max().unwrap()).unwrap();
+            rows.settle(keys, *values.iter().max().unwrap());
         }
         rows
     }

@@ -107,7 +107,7 @@ impl Tested {
                     let key = keys.is_valid(row).then(|| keys.value(row));
                     results.push((number(0, row), number(1, row), key, *time));
                 }
-                Ok(())
+                Ok(true)
             })
             .expect("it joins");
         for side in [0, 1] {
@@ -282,6 +282,11 @@ fn a_row_without_a_key_holds_nobody_up_whatever_its_time() {
     assert_eq!(tested.join.stream_time(), 19_999);
     assert!(tested.join.sides[0].len() < 20_000, "{:?}", tested.join);
     assert!(tested.join.waiting.len() < 100);
+    // Also when no row of its side has one.
+    for number in 0..100 {
+        tested.feed(number, &[(1, None, 5)]);
+    }
+    assert_eq!(tested.join.sides[1].len(), 0);
 }
 
 #[test]
@@ -294,9 +299,16 @@ fn a_row_that_meets_very_many_comes_out_in_pieces() {
     let mut take = |joined: Joined| {
         pieces.push(joined.columns.num_rows());
         rows.extend(joined.causes);
-        Ok(())
+        Ok(true)
     };
     tested.join.process(&one, &[(1, 0)], &mut Default::default(), &mut take).expect("it joins");
     assert_eq!(pieces, [PIECE, PIECE, 20_000 - 2 * PIECE]);
+    let mut given = 0;
+    let mut enough = |_| {
+        given += 1;
+        Ok(false)
+    };
+    let more = tested.join.process(&one, &[(1, 0)], &mut Default::default(), &mut enough).expect("it joins");
+    assert_eq!((more, given), (false, 1), "nobody wants more");
     assert!(rows.iter().all(|cause| *cause == 0));
 }

@@ -32,8 +32,9 @@ impl Joined {
         }
     }
 
-    /// Marks the item that is the key of the result: the first of the columns that can be which is selected.
-    pub fn mark_key(&self, items: &mut [Item]) -> Result<()> {
+    /// Marks the item that is the key of the result: the first of the columns that can be which is selected. In a topic the key
+    /// is there in every row; whoever asked for rows sees the columns as they are.
+    pub fn mark_key(&self, items: &mut [Item], persistent: bool) -> Result<()> {
         let field = |alias: &str, name: &str| {
             let source = self.scope.sources.iter().find(|source| source.alias == alias)?;
             source.columns.iter().find(|column| column.name == name).map(|column| column.field.clone())
@@ -46,7 +47,7 @@ impl Joined {
             let mut found =
                 items.iter().enumerate().filter(|(_, item)| item.field.as_ref() == Some(field)).map(|(at, _)| at);
             let Some(first) = found.next() else { continue };
-            if let Some(second) = found.next() {
+            if let Some(second) = found.next().filter(|_| persistent) {
                 let name = &items[first].sql;
                 let error = Error::refused(Code::DuplicateName, format!("the key column {name} is selected twice"));
                 return Err(error
@@ -55,7 +56,7 @@ impl Joined {
             }
             let item = &mut items[first];
             item.key_of = Some(item.sql.clone());
-            if !self.is_always_there(field) {
+            if persistent && !self.is_always_there(field) {
                 // Rows of the other side alone have the key too, in the type in which it is compared.
                 item.expr = LogicalExpr::Column(datafusion::common::Column::new_unqualified(JOIN_KEY));
                 item.ty = self.key_type();

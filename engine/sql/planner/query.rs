@@ -143,7 +143,7 @@ pub(super) fn bind(context: &Context, query: &Query, sink: Option<Sink>) -> Resu
     name_the_unnamed(&scope, &mut items);
     check_names(&items, persistent)?;
     if let (Some(joined), None) = (&join, &partition) {
-        joined.mark_key(&mut items)?;
+        joined.mark_key(&mut items, persistent)?;
     }
     let partition = partition.map(|keys| keys.into_iter().map(|(key, _)| key).collect());
     let has_wildcard = query.items.iter().any(|item| matches!(item, SelectItem::Wildcard { .. }));

@@ -184,6 +184,10 @@ fn where_rows_go_to_whoever_asked_nothing_has_to_go_to_another_partition() {
     let join = plan.join.as_ref().expect("a join");
     assert!(join.sides.iter().all(|side| side.repartition.is_none()));
     assert_eq!(columns_of(&plan), "O_ID INTEGER KEY, PLACE STRING");
+    let plan = world.plan(
+        "SELECT o.id AS a, o.id AS b, s.id FROM orders o LEFT JOIN shipments s WITHIN 1 DAY ON o.id = s.id EMIT CHANGES;",
+    );
+    assert!(!plan.join.as_ref().is_some_and(|join| join.shows_key), "columns are shown as they are");
 }
 
 #[test]
