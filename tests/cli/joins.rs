@@ -194,6 +194,30 @@ fn a_join_that_is_asked_for_goes_on_as_rows_come() {
     assert_eq!(ran.out.lines().last(), Some(r#"{"L_ID":1,"A":"one","B":"eins"}"#));
 }
 
+/// Two streams over one topic whose times are further apart than a join lets rows wait: none waits for what the other holds up.
+#[test]
+fn two_streams_of_one_topic_with_times_of_their_own_can_be_asked_for() {
+    let mut lines = String::from("id,t1,t2\n");
+    for id in 0..60_000 {
+        let _ = writeln!(lines, "{id},{id},{}", 1_000_000_000 + id);
+    }
+    let stream = |name: &str, time: &str| {
+        format!(
+            "CREATE STREAM {name} (id INT, t1 BIGINT, t2 BIGINT)
+  WITH (kafka_topic='lines', value_format='JSON', partitions=1, timestamp='{time}');\n"
+        )
+    };
+    let sql = format!(
+        "{}{}CREATE SOURCE CONNECTOR lines WITH ('connector.class'='file', 'file'='lines.csv', 'topic'='lines');
+SELECT a.id FROM a JOIN b WITHIN 20 DAYS ON a.id = b.id EMIT CHANGES;\n",
+        stream("a", "t1"),
+        stream("b", "t2")
+    );
+    let case = Case::new().file("lines.csv", &lines).file("a.sql", &sql);
+    let ran = case.run(&["run", "a.sql", "--from", "earliest", "--until-end", "--output", "json"]).expect(0);
+    assert_eq!(ran.out.lines().count(), 60_000);
+}
+
 #[test]
 fn a_paused_join_goes_on_where_it_stood() {
     let case = Case::new();
