@@ -124,6 +124,17 @@ impl QueryPlan {
         std::iter::once(&self.source).chain(self.join.as_ref().map(|join| &join.right))
     }
 
+    /// The topics of all that it reads, each once.
+    pub fn topics(&self) -> Vec<&str> {
+        let mut topics: Vec<&str> = Vec::with_capacity(2);
+        for scan in self.scans() {
+            if !topics.contains(&scan.topic.as_str()) {
+                topics.push(&scan.topic);
+            }
+        }
+        topics
+    }
+
     /// For each column of the result whether it comes of the key of a record alone, its window among it.
     pub fn output_of_key(&self) -> Vec<bool> {
         let is_window = |at: usize| match self.steps.last() {

@@ -128,7 +128,7 @@ impl Flows {
 
 /// The topics that a query reads.
 fn sources_of(plan: &QueryPlan) -> BTreeSet<String> {
-    plan.scans().map(|scan| scan.topic.clone()).collect()
+    plan.topics().into_iter().map(str::to_string).collect()
 }
 
 impl std::fmt::Debug for ProcessingLog {

@@ -70,7 +70,7 @@ pub(super) fn prepare(
     }
     let log = processing_log::open(shared);
     let group = group_of(&shared.service, &plan.query_id);
-    let sources = topics_of(plan);
+    let sources: Vec<Arc<str>> = plan.topics().into_iter().map(Arc::from).collect();
     // Before anything is committed for it: a query that has committed something keeps what it has.
     let own = own_topics::of(shared, plan);
     let begun = || -> Result<bool> {
@@ -114,17 +114,6 @@ pub(super) fn prepare(
     })
 }
 
-/// The topics of the sources of a query, each once.
-fn topics_of(plan: &QueryPlan) -> Vec<Arc<str>> {
-    let mut topics: Vec<Arc<str>> = Vec::new();
-    for scan in plan.scans() {
-        if !topics.iter().any(|topic| **topic == *scan.topic) {
-            topics.push(Arc::from(scan.topic.as_str()));
-        }
-    }
-    topics
-}
-
 /// Starts a query that is ready.
 pub(super) fn start(shared: &Shared, spec: QuerySpec) -> Result<()> {
     let id = spec.plan.query_id.clone();
@@ -153,7 +142,7 @@ pub(super) fn start_push(
     shown: &str,
     rows: usize,
 ) -> Result<RowStream> {
-    let topics = topics_of(&plan);
+    let topics: Vec<Arc<str>> = plan.topics().into_iter().map(Arc::from).collect();
     let mut ends = until.map(|_| Ends::new());
     if let (Some(ends), Some(until)) = (&mut ends, until) {
         for topic in &topics {

@@ -313,8 +313,8 @@ impl Driver {
             Some(running) => running.restart(&plan)?,
             None => {
                 let mut running = Running::new(&plan)?;
-                for topic in topics_of(&plan) {
-                    running.start_at(&topic, self.written(&topic).len());
+                for topic in plan.topics() {
+                    running.start_at(topic, self.written(topic).len());
                 }
                 self.running.insert(plan.query_id.clone(), running);
             }
@@ -347,13 +347,14 @@ impl Driver {
             }
             let QueryKind::Persistent(sink) = &plan.kind else { continue };
             let out = sink.topic.name.clone();
-            let topics = topics_of(&plan);
+            let first = plan.clone();
+            let topics = first.topics();
             let mut records: Vec<(&str, Record)> = Vec::new();
-            for (topic, record) in inputs.iter().filter(|(topic, _)| topics.contains(topic)) {
+            for (topic, record) in inputs.iter().filter(|(topic, _)| topics.contains(&topic.as_str())) {
                 records.push((topic, record.clone()));
             }
             for topic in &topics {
-                records.extend(self.written(topic).iter().map(|record| (topic.as_str(), record.clone())));
+                records.extend(self.written(topic).iter().map(|record| (*topic, record.clone())));
             }
             let mut running = Running::new(&plan)?;
             for (topic, chunk) in chunks(&records, mode) {
@@ -398,14 +399,14 @@ impl Driver {
         if self.catalog.query(&id, Span::default()).is_err() {
             return Ok(false);
         }
-        let mut records: Vec<(String, Record)> = Vec::new();
-        for topic in topics_of(&self.queries[at]) {
-            let position = self.running.get(&id).map_or(0, |running| running.position(&topic));
-            let unread = self.written(&topic).iter().skip(position).cloned();
-            records.extend(unread.map(|record| (topic.clone(), record)));
+        // A new start makes another plan of it.
+        let plan = self.queries[at].clone();
+        let mut records: Vec<(&str, Record)> = Vec::new();
+        for topic in plan.topics() {
+            let position = self.running.get(&id).map_or(0, |running| running.position(topic));
+            let unread = self.written(topic).iter().skip(position).cloned();
+            records.extend(unread.map(|record| (topic, record)));
         }
-        let records: Vec<(&str, Record)> =
-            records.iter().map(|(topic, record)| (topic.as_str(), record.clone())).collect();
         for (topic, chunk) in chunks(&records, mode) {
             if mode == Mode::Restart {
                 self.restart()?;
@@ -434,17 +435,6 @@ impl Driver {
     pub fn is_of_records(exception: &Exception) -> bool {
         exception.class.ends_with("StreamsException")
     }
-}
-
-/// The topics that a query reads, each once.
-fn topics_of(plan: &QueryPlan) -> Vec<String> {
-    let mut topics: Vec<String> = Vec::new();
-    for scan in plan.scans() {
-        if !topics.contains(&scan.topic) {
-            topics.push(scan.topic.clone());
-        }
-    }
-    topics
 }
 
 /// Cuts records into batches, each of records of one topic that follow one another.

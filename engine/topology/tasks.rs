@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 use crate::plan::QueryPlan;
 use crate::record::{OutBatch, RawBatch};
 
+/// Takes away records for the sink of a batch that is not done yet.
+pub type TakeRecords<'a> = dyn FnMut(&mut OutBatch) -> Result<()> + 'a;
+
 /// The topics of a query's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnTopics {
@@ -103,7 +106,7 @@ impl Tasks {
         topics
     }
 
-    /// The partitions of a topic for which state has to be restored, of those that are given: those of a join.
+    /// Whether the records of a topic come to tasks that keep state, which is to be restored before they do.
     pub fn has_state(&self, topic: &str) -> bool {
         self.inputs.iter().any(|(input, what)| **input == *topic && matches!(what, Use::Side(_)))
     }
@@ -130,12 +133,7 @@ impl Tasks {
     ///
     /// # Errors
     /// Those of `take`; of its own only for a broken invariant.
-    pub fn process(
-        &mut self,
-        raw: &RawBatch,
-        result: &mut TaskOutput,
-        take: &mut dyn FnMut(&mut OutBatch) -> Result<()>,
-    ) -> Result<()> {
+    pub fn process(&mut self, raw: &RawBatch, result: &mut TaskOutput, take: &mut TakeRecords<'_>) -> Result<()> {
         for at in 0..self.inputs.len() {
             let (topic, what) = &self.inputs[at];
             if **topic != *raw.topic {
@@ -178,7 +176,7 @@ impl Tasks {
         topic: &str,
         partition: i32,
         result: &mut TaskOutput,
-        take: &mut dyn FnMut(&mut OutBatch) -> Result<()>,
+        take: &mut TakeRecords<'_>,
     ) -> Result<()> {
         for at in 0..self.inputs.len() {
             if let (input, Use::Side(side)) = &self.inputs[at]
@@ -191,13 +189,7 @@ impl Tasks {
         self.run(topic, partition, result, take)
     }
 
-    fn run(
-        &mut self,
-        topic: &str,
-        partition: i32,
-        result: &mut TaskOutput,
-        take: &mut dyn FnMut(&mut OutBatch) -> Result<()>,
-    ) -> Result<()> {
+    fn run(&mut self, topic: &str, partition: i32, result: &mut TaskOutput, take: &mut TakeRecords<'_>) -> Result<()> {
         if !self.has_state(topic) {
             return Ok(());
         }
